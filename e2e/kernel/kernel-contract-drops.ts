@@ -1,5 +1,5 @@
 /**
- * What a host does not let in, and counts:
+ * Packets that a host refuses and counts:
  *
  *   [stranger 10.8.0.9]===eth1===[host 10.8.0.1]
  */
@@ -12,7 +12,7 @@ const PORT = 4789;
 const NEGOTIATED = 7;
 const STRANGE = 8;
 
-/** Its frames with this VNI go to the host: whoever is meant has this address. */
+/** A tunnel of the stranger: frames with this VNI go to the host, for any destination. */
 function sender(vni: number): readonly KernelObject[] {
   const on = { netns: "host", link: `vx-${vni}` } as const;
   const tunnel = { vni, local: "10.8.0.9", remote: "10.8.0.1", port: PORT };
@@ -34,7 +34,8 @@ async function hosts(harness: KernelHarness): Promise<{ readonly host: Netns; re
 
 export const dropCases: readonly ContractCase[] = [
   {
-    title: "a tunnel packet that nobody negotiated is dropped, counted and named; one that was comes in",
+    title:
+      "a tunnel packet without a tunnel is dropped, counted and reported, and a packet of a tunnel arrives",
     async run(harness) {
       const { host, stranger } = await hosts(harness);
       const workload = await harness.netns();

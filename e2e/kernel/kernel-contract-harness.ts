@@ -1,4 +1,4 @@
-/** What a case of the kernel contract has in its hands, and what it compares with. */
+/** The tools and assertions for cases of the kernel contract. */
 import assert from "node:assert/strict";
 import { refusal } from "../../src/kernel/kernel-text.ts";
 import {
@@ -11,69 +11,72 @@ import {
 } from "../../src/kernel/kernel.ts";
 import { type Watch } from "../../src/async/watch.ts";
 
-/** A mark that is not ours: whatever carries it belongs to a stranger. */
+/** A foreign mark: objects with it belong to a stranger. */
 export const STRANGERS_MARK = { group: 0x53545200, protocol: 99 } as const;
 
-/** A machine for one case. It is cleaned up, and checked for leftovers, by whoever made it. */
+/** A machine for one case. Its maker cleans it up and checks for leftovers. */
 export interface KernelHarness {
   /** A new, empty namespace, as a path: `file:///…`. */
   netns(): Promise<Netns>;
-  /** The namespace dies: nothing of the harness holds it. */
+  /** Removes the namespace, which the harness does not keep alive. */
   removeNetns(netns: Netns): Promise<void>;
-  /** Another namespace at the path of one that was removed. */
+  /** Removes the namespace and makes a new one at its path. */
   recreateNetns(netns: Netns): Promise<void>;
-  /** A kernel; by default in a host namespace of its own and with the mark of the mesh. */
+  /** A kernel; by default in a new host namespace and with the mark of the mesh. */
   kernel(options?: {
     readonly host?: Netns;
     readonly mark?: { readonly group: number; readonly protocol: number };
   }): Promise<Kernel>;
-  /** One datagram of about 100 bytes from a namespace. What becomes of it is not looked at. */
+  /** Sends one datagram of about 100 bytes from a namespace, whether it arrives or not. */
   send(from: Netns, address: string): Promise<void>;
-  /** Programs that are pinned for the kernels of the harness, also those of devices that are gone. */
+  /** The number of programs pinned by the kernels of the harness, including those of removed devices. */
   pins(): Promise<number>;
-  /** Lays a cable that nobody of ours has made, up at both ends: the device `name` of both namespaces. */
+  /** Adds a foreign cable, up at both ends: the device `name` in both namespaces. */
   plug(netns: Netns, name: string, far: Netns): Promise<void>;
-  /** Its owner does something with one end of it. */
+  /** Changes one end of a cable, as its owner does. */
   tend(netns: Netns, name: string, change: CableChange): Promise<void>;
-  /** A stranger's route of the main table, in the place of any other of a stranger's to there; without hops there is none any more. */
+  /**
+   * Sets a foreign route of the main table, and replaces other foreign routes to its destination; without hops it removes
+   * them.
+   */
   lead(netns: Netns, route: StrangersRoute): Promise<void>;
-  /** Somebody takes all of one sort, of both families, off a device, whosever it is. */
+  /** Removes all objects of one sort, of both families, from a device, whoever has made them, as another program might. */
   flush(netns: Netns, name: string, what: "addresses" | "routes" | "neighbors"): Promise<void>;
-  /** Somebody removes the IPv4 rule with this priority. */
+  /** Removes the IPv4 rule with this priority, as another program might. */
   dropRule(netns: Netns, priority: number): Promise<void>;
-  /** Somebody takes off a device of the host what its program hangs on. */
+  /** Removes the program of a device of the host, as another program might. */
   dropProgram(netns: Netns, name: string): Promise<void>;
-  /** Its owner takes it away. */
+  /** Removes a cable, as its owner does. */
   unplug(netns: Netns, name: string): Promise<void>;
-  /** Tells the reader of the test's output something. */
+  /** Adds a line to the test's output. */
   say(line: string): void;
-  /** Notifications that an unread watch can hold. */
+  /** The most notifications that an unread watch can hold. */
   readonly watchLimit: number;
 }
 
-/** What the owner of a cable may do with it. */
+/** Changes to one end of a cable by its owner. */
 export interface CableChange {
   readonly isUp?: boolean;
   readonly mtuBytes?: number;
   readonly mac?: string;
   readonly name?: string;
-  /** The bridge that it becomes a member of; the case names no bridge that is there. */
+  /** A bridge to join. The case uses a new name. */
   readonly master?: string;
   /** With prefix length. */
   readonly address?: string;
 }
 
-/** A route that nobody of ours has made. */
+/** A foreign route. */
 export interface StrangersRoute {
   readonly destination: string;
   readonly hops: readonly { readonly link: string; readonly via: string }[];
-  /** Default: the devices'. */
+  /** Default: the MTU of the devices. */
   readonly mtuBytes?: number;
 }
 
 export interface ContractCase {
   readonly title: string;
-  /** Features of Linux that not every kernel has (src/linux/probe), without which a real kernel cannot play the case. */
+  /** Optional Linux features (src/linux/probe) that a real kernel needs for the case. */
   readonly needs?: readonly string[];
   run(harness: KernelHarness): Promise<void>;
 }
@@ -82,22 +85,22 @@ export function add(...objects: readonly KernelObject[]): Operation[] {
   return objects.map((object) => ({ verb: "add", object }));
 }
 
-/** Removals in the reverse order, as plans are taken down: links last. */
+/** Removals in reverse order, with links last, as a plan is removed. */
 export function remove(...objects: readonly KernelObject[]): Operation[] {
   return objects.toReversed().map((object) => ({ verb: "remove", object }));
 }
 
-/** Everything of ours in these namespaces, in a form that can be compared. */
+/** All objects with the mark in these namespaces, in a comparable form. */
 export async function stateOf(kernel: Kernel, ...namespaces: readonly Netns[]): Promise<string[]> {
   return canonical(await kernel.observe(namespaces.map((netns) => ({ netns }))));
 }
 
-/** One line per object, sorted; which end of a veth pair comes first says nothing. */
+/** One line per object, sorted, with the ends of a veth pair in one order. */
 export function canonical(objects: readonly KernelObject[]): string[] {
   return objects.map((object) => JSON.stringify(sortKeys(withSortedEnds(object)))).toSorted();
 }
 
-/** The error of a promise that has to reject with a `KernelError`. */
+/** The error of a promise that must reject with a `KernelError`. */
 export async function kernelError(promise: Promise<unknown>): Promise<KernelError> {
   const outcome = await promise.then(
     () => undefined,
@@ -107,7 +110,7 @@ export async function kernelError(promise: Promise<unknown>): Promise<KernelErro
   return outcome;
 }
 
-/** The kernel's refusal of one operation in all that callers may rely on: code, errno, number, and the first words. */
+/** Asserts everything in the refusal of an operation that callers may rely on: code, errno, number, and the first words. */
 export function assertRefusal(error: KernelError, operation: Operation, errno: string, number: number): void {
   const expected = refusal(operation, errno, "", { operation: number });
   assert.deepEqual(

@@ -1,4 +1,4 @@
-/** Slow deletions, batches side by side, and namespaces that come and go. */
+/** Slow deletions, concurrent batches, and namespaces that are created and removed. */
 import assert from "node:assert/strict";
 import type { KernelObject } from "../../src/kernel/kernel.ts";
 import {
@@ -16,7 +16,7 @@ import { lone, end, scene, veth, vxlan } from "./kernel-contract-specimens.ts";
 
 export const lifeCases: readonly ContractCase[] = [
   {
-    title: "a removed link is unseen at once, and its name and VNI are free for the next batch",
+    title: "a removed link is hidden at once, and its name and VNI are free for the next batch",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
@@ -32,7 +32,7 @@ export const lifeCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "to remove a veth pair leaves another pair alone that has one of the names",
+    title: "removing a veth pair leaves another pair with one of its names alone",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
@@ -45,7 +45,7 @@ export const lifeCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "to remove a device and what is on it leaves both alone when it has become another owner's",
+    title: "removing a device and its objects leaves both alone if the device belongs to another owner now",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
@@ -62,7 +62,7 @@ export const lifeCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a removed link is not there for the next batch",
+    title: "a removed link does not exist for the next batch",
     async run(harness) {
       const kernel = await harness.kernel();
       const device = lone("host", "dev-1");
@@ -77,7 +77,7 @@ export const lifeCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a removed link takes with it all that hangs on it",
+    title: "removing a link removes all objects on it",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
@@ -117,7 +117,7 @@ export const lifeCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "settle resolves when names are free for everybody",
+    title: "settle resolves when the names are free for every kernel",
     async run(harness) {
       const host = await harness.netns();
       const kernel = await harness.kernel({ host });
@@ -130,7 +130,7 @@ export const lifeCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "batches in one namespace take effect in the order in which they were asked for",
+    title: "batches in one namespace take effect in the order of their calls",
     async run(harness) {
       const kernel = await harness.kernel();
       const device = lone("host", "dev-1");
@@ -145,7 +145,7 @@ export const lifeCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "many batches at once, in one namespace and in several, all take effect",
+    title: "many concurrent batches, in one namespace and in several, all take effect",
     async run(harness) {
       const workloads = [await harness.netns(), await harness.netns(), await harness.netns()];
       const kernel = await harness.kernel();
@@ -165,7 +165,7 @@ export const lifeCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "an identity leads to its namespace, and to no other one at the same path",
+    title: "an identity leads to its namespace, and never to another one at the same path",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
@@ -183,7 +183,7 @@ export const lifeCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a namespace that is not there is NOT_FOUND, and empty for who removes",
+    title: "a missing namespace is NOT_FOUND, and removals in it succeed",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
@@ -199,7 +199,7 @@ export const lifeCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a program whose target is gone has none, and gets another",
+    title: "a program whose target is gone is observed without target, and can get another",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
@@ -228,8 +228,7 @@ export const lifeCases: readonly ContractCase[] = [
     },
   },
   {
-    title:
-      "a namespace that dies takes its devices and their far ends with it, and frees their names and VNIs",
+    title: "removing a namespace removes its devices and their far ends, and frees their names and VNIs",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();

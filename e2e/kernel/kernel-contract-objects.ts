@@ -1,4 +1,4 @@
-/** Every kind of object: what was added is what is observed; it changes, it goes, it comes back. */
+/** Every kind of object is observed as it was added, changes, is removed, and can be added again. */
 import assert from "node:assert/strict";
 import { contains, mustParsePrefix, network } from "../../src/net/ip.ts";
 import {
@@ -12,10 +12,10 @@ import {
 } from "./kernel-contract-harness.ts";
 import { lone, scene, specimens, type Specimen, veth, vxlan } from "./kernel-contract-specimens.ts";
 
-/** A specimen's number in the list. */
+/** The index of a specimen in the list. */
 type Titled = Specimen & { readonly index: number };
 
-/** Titles do not depend on namespaces, so any will do to count the specimens. */
+/** Titles do not depend on namespaces: any namespaces serve to list the specimens. */
 const titled: readonly Titled[] = specimens("host", "host").map((specimen, index) => ({
   ...specimen,
   index,
@@ -25,7 +25,7 @@ export const objectCases: readonly ContractCase[] = [
   ...titled.map(roundTrip),
   ...titled.filter((specimen) => specimen.changed).map(change),
   {
-    title: "observe sees a veth pair from either side, and names the namespaces as it was asked",
+    title: "observe sees a veth pair from either side, and names the namespaces as in the query",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
@@ -38,7 +38,7 @@ export const objectCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "observe looks only at the links it was asked about",
+    title: "observe returns only objects on the queried links",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
@@ -53,7 +53,7 @@ export const objectCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "what a namespace has without us is its addresses, routes and gateways, and nothing of a wire",
+    title: "nativeNetworks returns addresses, routes and gateways of a namespace, and nothing of a wire",
     async run(harness) {
       const host = await harness.netns();
       const kernel = await harness.kernel({ host });
@@ -109,7 +109,7 @@ export const objectCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "what a stranger owns is neither observed nor removed",
+    title: "a stranger's objects are neither observed nor removed",
     async run(harness) {
       const host = await harness.netns();
       const kernel = await harness.kernel({ host });
@@ -122,7 +122,7 @@ export const objectCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a setting that is not there is passed over if it is optional",
+    title: "a missing sysctl is skipped if it is optional",
     async run(harness) {
       const kernel = await harness.kernel();
       const missing = {
@@ -166,7 +166,7 @@ export const objectCases: readonly ContractCase[] = [
 function roundTrip({ title, needs = [], index }: Titled): ContractCase {
   return {
     needs,
-    title: `${title}: what was added is observed, removed without a trace, and may come back at once`,
+    title: `${title}: is observed as added, is removed without a trace, and can be added again at once`,
     async run(harness) {
       const workload = await harness.netns();
       const other = await harness.netns();
@@ -190,7 +190,7 @@ function roundTrip({ title, needs = [], index }: Titled): ContractCase {
 function change({ title, needs = [], index }: Titled): ContractCase {
   return {
     needs,
-    title: `${title}: changes in place, and back when the batch fails`,
+    title: `${title}: changes in place, and back if the batch fails`,
     async run(harness) {
       const workload = await harness.netns();
       const other = await harness.netns();

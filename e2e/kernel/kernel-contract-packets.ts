@@ -1,4 +1,4 @@
-/** What packets show: counters, and programs that carry frames from one device to another. */
+/** Counters, and programs that carry frames from one device to another. */
 import assert from "node:assert/strict";
 import { endSettings } from "../../src/forwarder/plan/plan-settings.ts";
 import type { KernelObject, Netns, Veth } from "../../src/kernel/kernel.ts";
@@ -7,7 +7,7 @@ import { end, linked, scene, veth } from "./kernel-contract-specimens.ts";
 
 export const packetCases: readonly ContractCase[] = [
   {
-    title: "a program counts what enters its link; without one the link counts itself",
+    title: "a program counts the frames that enter its link, and without one the link counts",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
@@ -30,7 +30,7 @@ export const packetCases: readonly ContractCase[] = [
   },
   {
     title:
-      "a device has the link-local address that follows from its MAC, whether it is asked for before it is up or later",
+      "a device has the link-local address for its MAC, whether that is requested before it is up or later",
     async run(harness) {
       for (const isLater of [false, true]) {
         const workload = await harness.netns();
@@ -43,7 +43,7 @@ export const packetCases: readonly ContractCase[] = [
         if (isLater) await kernel.apply([{ verb: "change", object: pair, from: veth(workload) }]);
         const heard = async (): Promise<number> =>
           (await kernel.counters([{ netns: "host", link: "ch-1" }]))[0]?.bytes ?? 0;
-        // What the kernel says by itself on a new link is less than 20 datagrams of 100 bytes.
+        // The kernel's own packets on a new link are fewer than 20 datagrams of 100 bytes.
         for (let sent = 0; (await heard()) < 20 * 100; sent++) {
           assert.ok(sent < 60, "no datagram comes in");
           await harness.send(workload, "fe80::ff:fe00:1%nl-1");
@@ -53,7 +53,7 @@ export const packetCases: readonly ContractCase[] = [
   },
   {
     title: "frames cross from one workload to another by redirect and by redirect-peer",
-    // For the program that counts them where they arrive.
+    // For the program that counts arriving frames.
     needs: ["tcx links"],
     async run(harness) {
       for (const verdict of ["redirect", "redirect-peer"] as const) {
@@ -80,13 +80,13 @@ export const packetCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a program drops what its guard does not grant, and says on which device, until it is granted",
+    title: "a program drops what its guard does not allow, reports the device, and passes it once allowed",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
       const program = { kind: "program", netns: "host", link: "ch-1", verdict: "pass" } as const;
       const before = { ...program, guard: { sources: ["10.7.0.0/16"] } };
-      // Nobody asks for the MAC, who must not either.
+      // A static neighbour, because the guard would drop the ARP request too.
       const { mac } = end("host", "ch-1", 1);
       const known = { kind: "neighbor", netns: workload, link: "nl-1", address: "10.0.0.1", mac } as const;
       await kernel.apply(add(...scene(workload), known, before));

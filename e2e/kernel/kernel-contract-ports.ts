@@ -1,5 +1,5 @@
 /**
- * Borrowed devices: those that somebody else has made, and that get a program of ours, and nothing else.
+ * Borrowed devices: made by others, they get a program of Netloom, and nothing else.
  *
  *   [far: eth1]===a stranger's cable===[host: eth1] -redirect-> ch-1 ===veth=== [workload: nl-1]
  */
@@ -22,11 +22,11 @@ interface Ports {
   readonly host: Netns;
   readonly workload: Netns;
   readonly far: Netns;
-  /** Leads from `eth1` to the workload. */
+  /** Redirects from `eth1` to the workload. */
   readonly program: Program & { readonly index: number };
 }
 
-/** The scene of the file, without the program. */
+/** Makes the scene above without the program. */
 async function ports(harness: KernelHarness): Promise<Ports> {
   const [host, workload, far] = [await harness.netns(), await harness.netns(), await harness.netns()];
   const kernel = await harness.kernel({ host });
@@ -51,7 +51,7 @@ async function indexOf(kernel: Kernel, link: string): Promise<number> {
 
 export const portCases: readonly ContractCase[] = [
   {
-    title: "a device is told as it is now, whoever has made it",
+    title: "devices returns the current state of a device, whoever has made it",
     async run(harness) {
       const { kernel, host, far } = await ports(harness);
       const look = async () => await kernel.devices([{ netns: "host", link: "eth1" }]);
@@ -83,7 +83,8 @@ export const portCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a program on a borrowed device is found by the device's index, redirects, counts, and goes",
+    title:
+      "a program on a borrowed device is found by the device's index, redirects, counts, and can be removed",
     needs: ["tcx links"],
     async run(harness) {
       const { kernel, host, far, program } = await ports(harness);
@@ -105,7 +106,7 @@ export const portCases: readonly ContractCase[] = [
   },
   {
     title:
-      "it takes one program, on the device that was meant, and none where another device takes the frames",
+      "a borrowed device takes one program, only if its index matches, and none as a member of another device",
     needs: ["tcx links"],
     async run(harness) {
       const { kernel, host, program } = await ports(harness);
@@ -125,7 +126,7 @@ export const portCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "it is taken off a device that has another name by now, and its removal is undone there as well",
+    title: "a program is removed from a renamed device, and the undo restores it there",
     needs: ["tcx links"],
     async run(harness) {
       const { kernel, host, program } = await ports(harness);
@@ -142,7 +143,7 @@ export const portCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "it goes with its device, and another device of that name is free",
+    title: "a program goes with its device, and another device with the name is free",
     needs: ["tcx links"],
     async run(harness) {
       const { kernel, host, far, program } = await ports(harness);
@@ -158,7 +159,7 @@ export const portCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a program on a borrowed device changes over from one device of ours to another",
+    title: "a program on a borrowed device switches from one target to another",
     needs: ["tcx links"],
     async run(harness) {
       const { kernel, program } = await ports(harness);

@@ -1,4 +1,4 @@
-/** Every refusal: code, errno, number of the operation, first words; and the machine as it was. */
+/** Every refusal has its code, errno, operation number and first words, and leaves the machine unchanged. */
 import assert from "node:assert/strict";
 import { reason } from "../../src/errors/reasons.ts";
 import { describeOperation } from "../../src/kernel/kernel-text.ts";
@@ -16,9 +16,9 @@ import { lone, end, scene, tbf, veth, vxlan, vxlan6 } from "./kernel-contract-sp
 
 interface Refusal {
   readonly title: string;
-  /** Besides the scene. */
+  /** Objects besides the scene. */
   readonly before?: readonly KernelObject[];
-  /** What a stranger has put into the host's namespace. */
+  /** Objects of a stranger in the host's namespace. */
   readonly strangers?: readonly KernelObject[];
   readonly operation: Operation;
   readonly errno: string;
@@ -37,19 +37,19 @@ function ofDevices(workload: Netns): Refusal[] {
     one({ kind: "veth", ends: [end("host", "free", 9), end(workload, name, 8)] });
   return [
     {
-      title: "a name that we have taken",
+      title: "a name taken by Netloom",
       operation: one(lone(workload, "nl-1")),
       errno: "EEXIST",
       at: { netns: workload, link: "nl-1" },
     },
     {
-      title: "a name for a veth's other end that we have taken",
+      title: "a name for a veth's other end taken by Netloom",
       operation: taken("nl-1"),
       errno: "EEXIST",
       at: { netns: workload, link: "nl-1" },
     },
     {
-      title: "a name that a stranger has taken",
+      title: "a name taken by a stranger",
       strangers: [lone("host", "dev-1")],
       operation: one(vxlan("host", "dev-1")),
       errno: "EEXIST",
@@ -64,31 +64,31 @@ function ofDevices(workload: Netns): Refusal[] {
     { title: "a name with a slash", operation: one(lone(workload, "a/b")), errno: "EINVAL" },
     { title: "a name with white space", operation: one(lone(workload, "a b")), errno: "EINVAL" },
     {
-      title: "a VNI that we have taken, although the addresses differ",
+      title: "a VNI taken by Netloom, even with other addresses",
       before: [vxlan("host", "vx-1")],
       operation: one({ ...vxlan("host", "vx-2"), local: "10.0.0.3", remote: "10.0.0.4" }),
       errno: "EEXIST",
     },
     {
-      title: "a VNI that a stranger has taken",
+      title: "a VNI taken by a stranger",
       strangers: [vxlan("host", "vx-1")],
       operation: one(vxlan("host", "vx-2")),
       errno: "EEXIST",
     },
     {
-      title: "a VNI that a device in a workload has taken",
+      title: "a VNI taken by a device in a workload",
       before: [vxlan(workload, "vx-1")],
       operation: one(vxlan("host", "vx-2")),
       errno: "EEXIST",
     },
     {
-      title: "a namespace that is not there",
+      title: "a missing namespace",
       operation: one(lone(nowhere, "dev-1")),
       errno: "ENOENT",
       at: { netns: nowhere },
     },
     {
-      title: "a namespace for a veth's other end that is not there",
+      title: "a missing namespace for a veth's other end",
       operation: one({ kind: "veth", ends: [end("host", "free", 9), end(nowhere, "nl-2", 8)] }),
       errno: "ENOENT",
       at: { netns: nowhere },
@@ -119,28 +119,28 @@ function ofAddresses(netns: Netns): Refusal[] {
   const down = lone(netns, "dev-1");
   return [
     {
-      title: "an address on a link that is not there",
+      title: "an address on a missing link",
       operation: one({ ...address, link: "none", address: "10.1.0.1/24" }),
       errno: "ENODEV",
     },
     {
-      title: "an IPv4 address that is there",
+      title: "an existing IPv4 address",
       operation: one({ ...address, address: "10.0.0.2/24" }),
       errno: "EEXIST",
     },
     {
-      title: "an IPv4 address with a peer that is there",
+      title: "an existing IPv4 address with a peer",
       before: [peer],
       operation: one(peer),
       errno: "EEXIST",
     },
     {
-      title: "an IPv6 address that is there",
+      title: "an existing IPv6 address",
       operation: one({ ...address, address: "fd00::2/64" }),
       errno: "EEXIST",
     },
     {
-      title: "an IPv6 address that is there with another length",
+      title: "an existing IPv6 address with another prefix length",
       operation: one({ ...address, address: "fd00::2/128" }),
       errno: "EEXIST",
     },
@@ -157,43 +157,43 @@ function ofAddresses(netns: Netns): Refusal[] {
       errno: "ENETDOWN",
     },
     {
-      title: "a route by a link that is not there",
+      title: "a route by a missing link",
       operation: one({ ...route, link: "none", destination: "10.2.0.0/24" }),
       errno: "ENODEV",
     },
     {
-      title: "an IPv4 route by a next hop that no route leads to",
+      title: "an IPv4 route by an unreachable next hop",
       operation: one({ ...route, destination: "10.2.0.0/24", via: "10.9.0.1" }),
       errno: "ENETUNREACH",
     },
     {
-      title: "an IPv6 route by a next hop that no route leads to",
+      title: "an IPv6 route by an unreachable next hop",
       operation: one({ ...route, destination: "fd02::/64", via: "fd09::1" }),
       errno: "EHOSTUNREACH",
     },
     {
-      title: "an IPv4 route from an address that is not ours",
+      title: "an IPv4 route with a foreign source address",
       operation: one({ ...route, destination: "10.2.0.0/24", source: "10.9.0.1" }),
       errno: "EINVAL",
     },
     {
-      title: "an IPv6 route from an address that is not ours",
+      title: "an IPv6 route with a foreign source address",
       operation: one({ ...route, destination: "fd02::/64", source: "fd09::1" }),
       errno: "EINVAL",
     },
     {
-      title: "an IPv4 route that is there by another next hop",
+      title: "an existing IPv4 route with another next hop",
       before: [{ ...route, destination: "10.2.0.0/24", via: "10.0.0.1" }],
       operation: one({ ...route, destination: "10.2.0.0/24" }),
       errno: "EEXIST",
     },
     {
-      title: "an IPv6 route that is there",
+      title: "an existing IPv6 route",
       before: [{ ...route, destination: "fd02::/64" }],
       operation: one({ ...route, destination: "fd02::/64" }),
       errno: "EEXIST",
     },
-    { title: "a rule that is there", before: [rule], operation: one(rule), errno: "EEXIST" },
+    { title: "an existing rule", before: [rule], operation: one(rule), errno: "EEXIST" },
   ];
 }
 
@@ -208,18 +208,18 @@ function ofAttached(netns: Netns): Refusal[] {
   const program = { kind: "program", netns: "host", link: "ch-1", verdict: "pass" } as const;
   return [
     {
-      title: "a neighbour on a link that is not there",
+      title: "a neighbour on a missing link",
       operation: one({ ...neighbor, link: "none" }),
       errno: "ENODEV",
     },
     {
-      title: "a neighbour that is there",
+      title: "an existing neighbour",
       before: [neighbor],
       operation: one({ ...neighbor, mac: "02:00:00:00:00:78" }),
       errno: "EEXIST",
     },
     {
-      title: "a program on a link that is not there",
+      title: "a program on a missing link",
       operation: one({ ...program, link: "none" }),
       errno: "ENODEV",
     },
@@ -230,11 +230,11 @@ function ofAttached(netns: Netns): Refusal[] {
       errno: "EEXIST",
     },
     {
-      title: "a program with a target that is not there",
+      title: "a program with a missing target",
       operation: one({ ...program, verdict: "redirect", target: "none" }),
       errno: "ENODEV",
     },
-    { title: "a token bucket on a link that is not there", operation: one(tbf("none")), errno: "ENODEV" },
+    { title: "a token bucket on a missing link", operation: one(tbf("none")), errno: "ENODEV" },
     {
       title: "a token bucket on a link that has one",
       before: [tbf("ch-1")],
@@ -242,12 +242,12 @@ function ofAttached(netns: Netns): Refusal[] {
       errno: "EEXIST",
     },
     {
-      title: "up for a link that is not there",
+      title: "up for a missing link",
       operation: one({ kind: "up", netns, link: "none" }),
       errno: "ENODEV",
     },
     {
-      title: "a setting that is not there",
+      title: "a missing sysctl",
       operation: one({ kind: "sysctl", netns, link: "none", values: { "net/ipv4/conf/%/rp_filter": "0" } }),
       errno: "ENOENT",
     },
@@ -259,18 +259,18 @@ function ofChanges(netns: Netns): Refusal[] {
   const tunnel = vxlan6("host", "vx-1");
   return [
     {
-      title: "a change of a link that is not there",
+      title: "a change of a missing link",
       operation: change(absent, { ...absent, mtuBytes: 1400 }),
       errno: "ENODEV",
     },
     {
-      title: "a change to an MTU that does not fit",
+      title: "a change to an invalid MTU",
       before: [tunnel],
       operation: change(tunnel, { ...tunnel, remote: "fd00::5", mtuBytes: 70_000 }),
       errno: "EINVAL",
     },
     {
-      title: "a change of both ends of a veth pair of which the second does not fit",
+      title: "a change of both ends of a veth pair with an invalid second end",
       operation: change(veth(netns), {
         kind: "veth",
         ends: [

@@ -1,4 +1,4 @@
-/** The simulated kernel keeps the contract, and wires survive any failure of its operations. */
+/** The simulated kernel passes the contract. */
 import { test } from "node:test";
 import type { Netns } from "../../src/kernel/kernel.ts";
 import { SimMachine } from "../../src/sim/kernel/kernel.ts";

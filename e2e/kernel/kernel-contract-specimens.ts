@@ -1,5 +1,5 @@
 /**
- * One specimen of every kind of object, in the scene that all cases play in:
+ * One specimen of every kind of object, in the scene of all cases:
  *
  *   [host: ch-1 10.0.0.1, fd00::1]===veth===[workload: nl-1 10.0.0.2, fd00::2]
  */
@@ -19,12 +19,12 @@ import type {
 
 export interface Specimen {
   readonly title: string;
-  /** As of `ContractCase`. */
+  /** As in `ContractCase`. */
   readonly needs?: readonly string[];
-  /** What has to be there before, besides the scene. */
+  /** Objects that the specimen needs, besides the scene. */
   readonly before?: readonly KernelObject[];
   readonly object: KernelObject;
-  /** The same thing with other values, if it can change. */
+  /** The same object with other values, if it can be changed. */
   readonly changed?: KernelObject;
 }
 
@@ -49,12 +49,12 @@ export function end(netns: Netns, name: string, number: number): LinkEnd {
   return { netns, name, mac, mtuBytes: 1500, alias: `client-${name}` };
 }
 
-/** With a link-local address of its own. */
+/** An end with an IPv6 link-local address. */
 export function linked(netns: Netns, name: string, number: number): LinkEnd {
   return { ...end(netns, name, number), linkLocal: true };
 }
 
-/** A device with one end. Those of two names do not get into each other's way. */
+/** A device with one end. Devices with different names do not conflict. */
 export function lone(netns: Netns, name: string): Vxlan {
   const vni = 2 ** 20 + Number(hash64(name) % 2n ** 20n);
   return { ...vxlan(netns, name, vni), mac: "02:00:00:00:00:20" };
@@ -134,7 +134,7 @@ function devices(workload: Netns, other: Netns): Specimen[] {
       object: vxlan6("host", "vx-1"),
       changed: { ...vxlan6("host", "vx-1"), local: "fd00::7", remote: "fd00::8" },
     },
-    { title: "a VXLAN device that tunnels share", object: shared, changed: { ...shared, ...smaller } },
+    { title: "the shared VXLAN device of all tunnels", object: shared, changed: { ...shared, ...smaller } },
     { title: "a VXLAN device in a workload, with its socket in the host", object: vxlan(workload, "vx-1") },
     {
       title: "a device that is up",
@@ -177,7 +177,7 @@ function routes(netns: Netns): Specimen[] {
       changed: { ...on, destination: "10.2.0.0/24", via: "10.0.0.3" },
     },
     {
-      title: "an IPv4 route by a next hop that no route leads to",
+      title: "an IPv4 route by a next hop without a route (onlink)",
       object: { ...on, destination: "10.2.0.0/24", via: "10.9.0.1", onlink: true },
     },
     { title: "the IPv4 default route", object: { ...on, destination: "0.0.0.0/0", via: "10.0.0.1" } },
@@ -192,7 +192,7 @@ function routes(netns: Netns): Specimen[] {
       changed: { ...on, destination: "fd02::/64", via: "fd00::3" },
     },
     {
-      title: "an IPv6 route by a next hop that no route leads to",
+      title: "an IPv6 route by a next hop without a route (onlink)",
       object: { ...on, destination: "fd02::/64", via: "fd09::1", onlink: true },
     },
     { title: "the IPv6 default route", object: { ...on, destination: "::/0", via: "fd00::1" } },
@@ -230,7 +230,7 @@ function rules(netns: Netns): Specimen[] {
 }
 
 const guard: Guard = { mac: "02:00:00:00:00:78", sources: ["10.0.0.1/32", "10.9.0.0/16", "fd00::1/128"] };
-/** More than one element of a map has. */
+/** More prefixes than fit into one element of a map. */
 const MANY = Array.from({ length: 20 }, (_, n) => `10.${n}.0.0/16`).sort();
 
 function attached(netns: Netns): Specimen[] {
@@ -259,7 +259,7 @@ function attached(netns: Netns): Specimen[] {
       changed: { ...program, verdict: "redirect", target: "vx-2" },
     },
     {
-      title: "a program that checks what enters, and has a short cut",
+      title: "a program with a guard and a short cut",
       before: [vxlan("host", "vx-1", 1)],
       object: { ...program, verdict: "redirect", target: "vx-1", guard, mac: "02:00:00:00:00:77" },
       changed: { ...program, verdict: "redirect", target: "vx-1", guard: { sources: [], serves: ["dhcp"] } },
@@ -276,7 +276,7 @@ function attached(netns: Netns): Specimen[] {
       changed: { ...program, verdict: "encapsulate", tunnel: { ...tunnel, vni: 8 } },
     },
     {
-      title: "a program that checks what goes into a tunnel, and what comes out of it",
+      title: "a program with a guard for each direction of its tunnel",
       object: { ...program, verdict: "encapsulate", guard, tunnel: { ...tunnel, guard } },
       changed: {
         ...program,
@@ -286,7 +286,7 @@ function attached(netns: Netns): Specimen[] {
       },
     },
     {
-      title: "a program that takes what comes out of tunnels",
+      title: "a program that takes frames out of tunnels",
       before: [shared],
       object: {
         kind: "program",

@@ -1,4 +1,6 @@
-/** What others do to what is ours: it is told so that whoever wants it otherwise knows where to look, and what batches do is not. */
+/**
+ * Changes of Netloom's objects by others are reported, so that their owner knows where to look. Changes by batches are not.
+ */
 import assert from "node:assert/strict";
 import type {
   Kernel,
@@ -22,7 +24,7 @@ import {
 } from "./kernel-contract-harness.ts";
 import { end, scene, veth } from "./kernel-contract-specimens.ts";
 
-/** The scene, made while somebody watches, in a workload that others tamper with. */
+/** Makes the scene during a watch. Others then tamper with the workload. */
 async function watched(harness: KernelHarness): Promise<{
   kernel: Kernel;
   host: Netns;
@@ -47,7 +49,7 @@ function extras(netns: Netns): KernelObject[] {
   ];
 }
 
-/** Reads until the device is as it is said to be. */
+/** Reads up to the event in which the device has the given state. */
 async function linkAs(
   watch: Watch<KernelEvent>,
   link: string,
@@ -57,7 +59,7 @@ async function linkAs(
   return found as LinkEvent;
 }
 
-/** What is told until the other end of the pair has this MTU, which its owner gives it: a mark in the stream. */
+/** The events up to a marker: a new MTU of the other end of the pair, set by its owner. */
 async function toldUntil(
   { watch, host }: { readonly watch: Watch<KernelEvent>; readonly host: Netns },
   harness: KernelHarness,
@@ -77,7 +79,7 @@ const isLoss = ({ type }: KernelEvent): boolean => type === "route" || type === 
 
 export const tamperCases: readonly ContractCase[] = [
   {
-    title: "a watch tells what a device is after every change that is one: MTU, MAC, state, name",
+    title: "a watch reports the state of a device after every change of MTU, MAC, state or name",
     async run(harness) {
       const { watch, workload } = await watched(harness);
       await linkAs(watch, "nl-1", ({ facts }) => facts?.isUp === true && facts.isOurs);
@@ -104,20 +106,20 @@ export const tamperCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a device that others set down and up again at once was down",
+    title: "a device set down and up again at once by others is reported as down in between",
     async run(harness) {
       const { watch, workload, kernel } = await watched(harness);
       await linkAs(watch, "nl-1", ({ facts }) => facts?.isUp === true);
       await harness.tend(workload, "nl-1", { isUp: false });
       await harness.tend(workload, "nl-1", { isUp: true });
-      // Only a look is a turn in which nobody else hears.
+      // A query and not a batch, which would read the notifications itself.
       await kernel.observe([{ netns: workload }]);
       await linkAs(watch, "nl-1", ({ facts, wentDown }) => wentDown === true || facts?.isUp === false);
       watch.close();
     },
   },
   {
-    title: "a watch tells which address others have removed, and from which device",
+    title: "a watch reports addresses removed by others, and their device",
     async run(harness) {
       const { watch, workload } = await watched(harness);
       await harness.flush(workload, "nl-1", "addresses");
@@ -139,7 +141,7 @@ export const tamperCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a watch tells that others have taken routes, rules and neighbours of ours",
+    title: "a watch reports routes, rules and neighbours of Netloom removed by others",
     async run(harness) {
       const { watch, workload } = await watched(harness);
       await harness.flush(workload, "nl-1", "routes");
@@ -160,7 +162,7 @@ export const tamperCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a watch tells that a program was taken off a device of ours",
+    title: "a watch reports a program removed from a device of Netloom",
     async run(harness) {
       const { watch, host, workload, kernel } = await watched(harness);
       const program = { kind: "program", netns: "host", link: "ch-1", verdict: "pass" } as const;
@@ -181,7 +183,7 @@ export const tamperCases: readonly ContractCase[] = [
   },
   {
     title:
-      "an address whose route is gone, and a device without its link-local one, are observed so, and mended in place",
+      "an address without its route, and a device without its link-local address, are observed so and repaired in place",
     async run(harness) {
       const { watch, workload, kernel } = await watched(harness);
       const link = {
@@ -215,7 +217,7 @@ export const tamperCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a device gets its name back in place, with all that is on it",
+    title: "a renamed device gets its name back in place, with everything on it",
     needs: ["new names of devices that are up"],
     async run(harness) {
       const { watch, workload, kernel } = await watched(harness);
@@ -234,7 +236,7 @@ export const tamperCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "what a batch of this kernel takes is no loss",
+    title: "removals by a batch of this kernel are not reported as losses",
     async run(harness) {
       const scenery = await watched(harness);
       const { watch, workload, kernel } = scenery;
@@ -249,7 +251,7 @@ export const tamperCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a watch tells that routes of the host have changed, each time that they have been still",
+    title: "a watch reports changed routes of the host, and again after the routes have been stable",
     async run(harness) {
       const { watch, kernel } = await watched(harness);
       const isHosts = (event: KernelEvent): boolean => event.type === "route" && event.netns === "host";

@@ -1,4 +1,6 @@
-/** A batch is whole or it never was; a carrier that dies leaves what was done. */
+/**
+ * A batch takes effect completely or not at all. After a crash of the kernel's implementation the finished operations stay.
+ */
 import assert from "node:assert/strict";
 import { NetloomError } from "../../src/errors/errors.ts";
 import { describeOperation } from "../../src/kernel/kernel-text.ts";
@@ -14,7 +16,7 @@ import {
 } from "./kernel-contract-harness.ts";
 import { lone, scene, shared, tbf, tunnel, veth, vxlan, vxlan6 } from "./kernel-contract-specimens.ts";
 
-/** A batch with something of every kind, in the order of a plan. */
+/** A batch with objects of every kind, in the order of a plan. */
 function everything(workload: Netns): KernelObject[] {
   const on = { netns: workload, link: "nl-1" };
   const [pair, ...rest] = scene(workload);
@@ -43,7 +45,7 @@ function everything(workload: Netns): KernelObject[] {
 
 export const undoCases: readonly ContractCase[] = [
   {
-    title: "additions that fail at any operation leave nothing, and the next try succeeds",
+    title: "additions that fail at any operation leave nothing, and the next attempt succeeds",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
@@ -61,7 +63,7 @@ export const undoCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "removals that fail at any operation bring everything back",
+    title: "removals that fail at any operation are undone completely",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
@@ -82,8 +84,7 @@ export const undoCases: readonly ContractCase[] = [
     },
   },
   {
-    title:
-      "a link that came up in a batch that fails keeps the neighbours and addresses that it had when it was down",
+    title: "a link set up in a failed batch keeps the neighbours and addresses that it had when it was down",
     async run(harness) {
       const kernel = await harness.kernel();
       const on = { netns: "host", link: "dev-1" } as const;
@@ -100,7 +101,7 @@ export const undoCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "to remove a program where there is none is undone to none, and where there is one to the same",
+    title: "undoing the removal of a program restores it, and adds none where none was",
     needs: ["tcx links"],
     async run(harness) {
       const workload = await harness.netns();
@@ -120,8 +121,7 @@ export const undoCases: readonly ContractCase[] = [
     },
   },
   {
-    title:
-      "the first IPv4 address of a device comes and goes in a batch that fails, and the device keeps its neighbours",
+    title: "a device keeps its neighbours if a failed batch has added its first IPv4 address",
     async run(harness) {
       const kernel = await harness.kernel();
       const on = { netns: "host", link: "dev-1" } as const;
@@ -137,7 +137,7 @@ export const undoCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "of two operations that cannot be, the first is named",
+    title: "of two operations that are both invalid, the first is reported",
     async run(harness) {
       const kernel = await harness.kernel();
       const [first, second] = [
@@ -151,7 +151,7 @@ export const undoCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a link that was removed before the failure comes back",
+    title: "a link removed before the failure is restored",
     async run(harness) {
       const kernel = await harness.kernel();
       const links = [lone("host", "dev-1"), vxlan("host", "vx-1")];
@@ -164,7 +164,7 @@ export const undoCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "to remove a link before the end of a batch is a programmer's error, and nothing is done",
+    title: "removing a link before the end of a batch is an assertion, and nothing is done",
     async run(harness) {
       const kernel = await harness.kernel();
       const [first, second] = [lone("host", "dev-1"), lone("host", "dev-2")];
@@ -176,7 +176,7 @@ export const undoCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a carrier that dies in a batch leaves what was done, and the next one goes on from there",
+    title: "a crash in a batch leaves the finished operations, and the next start continues from there",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
@@ -197,7 +197,7 @@ export const undoCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "what waits behind a batch in which the carrier dies is answered too",
+    title: "a batch that waits behind a crashing one is answered too",
     async run(harness) {
       const kernel = await harness.kernel();
       const [first, second] = [lone("host", "dev-1"), lone("host", "dev-2")];

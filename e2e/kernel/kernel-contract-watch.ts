@@ -1,4 +1,4 @@
-/** Notifications: what happened, where, by the name that the caller uses; and word of what was lost. */
+/** Notifications: each event with its place, by the caller's name for the namespace; and a resync after losses. */
 import assert from "node:assert/strict";
 import type { KernelEvent, Operation } from "../../src/kernel/kernel.ts";
 import { add, type ContractCase, eventOf, remove, STRANGERS_MARK } from "./kernel-contract-harness.ts";
@@ -8,7 +8,7 @@ import { lone, scene, veth } from "./kernel-contract-specimens.ts";
 export const watchCases: readonly ContractCase[] = [
   ...tamperCases,
   {
-    title: "a watch tells of new and removed links in every namespace in use, also of strangers' links",
+    title: "a watch reports new and removed links in every namespace in use, including strangers' links",
     async run(harness) {
       const host = await harness.netns();
       const workload = await harness.netns();
@@ -28,7 +28,7 @@ export const watchCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a watch tells of addresses",
+    title: "a watch reports addresses",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
@@ -53,7 +53,7 @@ export const watchCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a watch tells that a namespace died, and that the far end of its veth is gone",
+    title: "a watch reports a removed namespace, and the vanished far end of its veth",
     async run(harness) {
       const workload = await harness.netns();
       const kernel = await harness.kernel();
@@ -76,12 +76,13 @@ export const watchCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a watch that is not read loses its events, says so, and goes on",
+    title: "an unread watch loses its events, gets a resync, and continues",
     async run(harness) {
       const kernel = await harness.kernel();
       await kernel.apply(add(lone("host", "dev-1")));
       const watch = kernel.watch();
-      // A device is told as it is in the end, each address for itself; word of it travels while batches are applied.
+      // Several changes of a device are reported as one, but each change of an address is reported. The events arrive while
+      // batches are applied.
       const object = { kind: "address", netns: "host", link: "dev-1", address: "10.6.0.1/24" } as const;
       const toAndFro: Operation[] = Array.from({ length: 100 }, (_, i) => ({
         verb: i % 2 === 0 ? "add" : "remove",
@@ -91,7 +92,7 @@ export const watchCases: readonly ContractCase[] = [
         await kernel.apply(toAndFro);
       await kernel.apply(toAndFro);
       await eventOf(watch, (event) => event.type === "resync");
-      // What is still on its way may be too much once more, and is told so again: what comes after that is heard.
+      // Events that are still arriving may overflow the watch again and give another resync. Later events get through.
       for (let n = 2, isHeard = false; !isHeard; n++) {
         const isNew = link("host", `dev-${n}`, "new");
         await kernel.apply(add(lone("host", `dev-${n}`)));
@@ -101,7 +102,7 @@ export const watchCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a closed watch answers with nothing, also to who waits already",
+    title: "a closed watch returns undefined, also to a pending take",
     async run(harness) {
       const kernel = await harness.kernel();
       const watch = kernel.watch();

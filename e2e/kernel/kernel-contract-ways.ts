@@ -1,5 +1,5 @@
 /**
- * The way to another host, and the addresses of this one: a host with two cables that nobody of ours has laid.
+ * Routes to another host, and addresses of this one: a host with two foreign cables.
  *
  *   [far]===eth1===[host]===eth2===[far]
  */
@@ -41,7 +41,7 @@ function reachable(way: Way): ReachableWay {
   return "unreachable" in way ? assert.fail(`unreachable: ${way.unreachable}`) : way;
 }
 
-/** Which of several next hops comes first says nothing. */
+/** Formats the next hops, in an order that does not depend on the kernel's. */
 function hopsOf(way: Way): string[] {
   return reachable(way)
     .hops.map(({ link, via, mtuBytes, boundBy }) => [link, via ?? "-", mtuBytes, boundBy].join(" "))
@@ -50,7 +50,7 @@ function hopsOf(way: Way): string[] {
 
 export const wayCases: readonly ContractCase[] = [
   {
-    title: "the way to another host has the MTU of its device, or that of its route if that is smaller",
+    title: "the way to another host has the MTU of its device, or that of its route if smaller",
     async run(harness) {
       const { kernel, host, way } = await ways(harness);
       assert.deepEqual(hopsOf(await way("10.1.0.7")), ["eth1 - 1500 device"]);
@@ -77,7 +77,7 @@ export const wayCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a route with several next hops has the smallest MTU of all, whichever a packet takes",
+    title: "the way by a multipath route has the smallest MTU of all next hops",
     async run(harness) {
       const { host, way } = await ways(harness);
       await harness.lead(host, { destination: "10.9.0.0/16", hops: [via1, via2] });
@@ -90,7 +90,7 @@ export const wayCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "IPv6 has ways as IPv4 has",
+    title: "IPv6 ways work like IPv4 ways",
     async run(harness) {
       const { host, way } = await ways(harness);
       const hops = [
@@ -108,7 +108,7 @@ export const wayCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "a rule leads by the source of the packet",
+    title: "a rule selects the way by the source of the packet",
     async run(harness) {
       const { kernel, host, way } = await ways(harness);
       await harness.lead(host, { destination: "10.9.0.0/16", hops: [via1] });
@@ -121,21 +121,20 @@ export const wayCases: readonly ContractCase[] = [
     },
   },
   {
-    title: "where no route leads, and from an address that the host does not have, there is no way",
+    title: "without a route, or from a foreign source address, there is no way",
     async run(harness) {
       const { host, way } = await ways(harness);
       assert.deepEqual(await way("10.9.0.1"), { unreachable: "ENETUNREACH" });
       assert.deepEqual(await way("fd00:9::1"), { unreachable: "ENETUNREACH" });
       await harness.lead(host, { destination: "10.9.0.0/16", hops: [via1] });
-      // Which errno it is depends on the version of Linux.
+      // The errno depends on the version of Linux.
       assert.ok("unreachable" in (await way("10.9.0.1", { from: "10.7.0.1" })));
       await harness.lead(host, { destination: "10.9.0.0/16", hops: [] });
       assert.deepEqual(await way("10.9.0.1"), { unreachable: "ENETUNREACH" });
     },
   },
   {
-    title:
-      "an address of a namespace is told with its device, and whether anybody is at the other end of that",
+    title: "addresses returns the device of an address, and whether it has a carrier",
     async run(harness) {
       const { kernel, host } = await ways(harness);
       const far = await harness.netns();

@@ -1,4 +1,4 @@
-/** The kernel of this machine keeps the contract. */
+/** The kernel of this machine passes the contract. */
 import { after, test } from "node:test";
 import { needs } from "../../fixtures/linux/features.ts";
 import { LinuxMachine } from "../../src/linux/machine/machine.ts";

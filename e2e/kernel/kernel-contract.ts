@@ -1,6 +1,6 @@
 /**
- * The contract of `Kernel` (src/kernel/kernel.ts) as a list of cases. The real and the simulated kernel pass the same
- * list: what holds in the simulator holds on Linux. Where the two disagree, Linux is right.
+ * The contract of `Kernel` (src/kernel/kernel.ts) as a list of cases. The real and the simulated kernel pass the same list,
+ * so results in the simulator hold on Linux. Where the two disagree, Linux is right.
  */
 import type { ContractCase } from "./kernel-contract-harness.ts";
 import { dropCases } from "./kernel-contract-drops.ts";

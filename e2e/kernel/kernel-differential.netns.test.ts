@@ -1,6 +1,6 @@
 /**
- * The simulated kernel and the kernel of this machine get the same random batches, good ones and bad ones, and have to
- * agree after each: on success or refusal (code, errno, operation), and on everything that is there.
+ * The simulated kernel and the kernel of this machine get the same random batches, valid and invalid ones, and must agree
+ * after each: on success or refusal (code, errno, operation), and on all objects.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -21,7 +21,7 @@ import { VirtualClock } from "../virtual-clock.ts";
 
 const seeds = (process.env["SEEDS"] ?? "1 2 3 4").split(" ").map(Number);
 const batchesPerSeed = 60;
-/** Where only the host's own devices can have programs, the others get none. */
+/** If only the host's own devices can have programs, other devices get none. */
 const isProgramAnywhere = needs("tcx links") === false;
 
 for (const seed of seeds)
@@ -74,7 +74,7 @@ function translate<T>(value: T, from: Netns, to: Netns): T {
   return JSON.parse(JSON.stringify(value).replaceAll(JSON.stringify(from), JSON.stringify(to))) as T;
 }
 
-/** A linear congruential generator (Knuth, MMIX): the same numbers for a seed, on every machine. */
+/** A linear congruential generator (Knuth, MMIX): a seed gives the same numbers on every machine. */
 class Chance {
   #state: bigint;
 

@@ -1,11 +1,12 @@
 /**
- * Every operation on the kernel that makes or removes a wire fails once, before it is done and after it, as an error
- * and as the death of the carrier. Then nothing of the wire is left, and the next try succeeds.
+ * Every kernel operation that makes or removes a wire fails once, before and after it is done, by an error and by a crash
+ * of the kernel's implementation. Then nothing of the wire may be left, and the next attempt must succeed.
  *
  *   local:      [client: nsm-1]===veth===[endpoint: nse-1]
  *   near half:  [client: nsm-1]===veth===nlv-… ((redirect)) nlx-… ))) VXLAN over IPv4
  *   far half:   VXLAN over IPv6 ((( nlx-… ((redirect-peer)) nlv-…===veth===[endpoint: nse-1]
- *   ports:      a stranger's eth1 ((redirect)) nlx-… ))), nlv-…===veth===[endpoint: nse-1], or nlp-…===veth===nlp-… ((redirect)) eth2
+ *   ports:      a stranger's eth1 ((redirect)) nlx-… ))), nlv-…===veth===[endpoint: nse-1], or nlp-…===veth===nlp-…
+ * ((redirect)) eth2
  */
 import assert from "node:assert/strict";
 import { isDevice } from "../../src/kernel/objects.ts";
@@ -39,7 +40,7 @@ type MakeWire = (client: Netns, endpoint: Netns, ports: readonly Mechanism[]) =>
 interface Case {
   readonly title: string;
   readonly wire: MakeWire;
-  /** As of `ContractCase`. */
+  /** As in `ContractCase`. */
   readonly needs?: readonly string[];
 }
 
@@ -121,7 +122,7 @@ const wires: readonly Case[] = [
   },
 ];
 
-/** Two devices of the host that somebody else has made. */
+/** Adds two foreign devices to the host. */
 async function plugPorts(harness: KernelHarness, kernel: Kernel, host: Netns): Promise<Mechanism[]> {
   const far = await harness.netns();
   const names = ["eth1", "eth2"];
@@ -145,10 +146,10 @@ const strikes: readonly Strike[] = [
   { when: "after", how: "crash" },
 ];
 
-/** The message of a failure of which everything could be undone. */
+/** The message of a failure that was undone completely. */
 const WHOLE = /^(?!.*could be undone)/;
 
-/** After one operation is before the next: under the reconciler, where each strike is a whole wire, these do. */
+/** Strikes that differ for whole wires under the reconciler: after one operation is the same as before the next. */
 const distinctStrikes: readonly Strike[] = [
   { when: "before", how: "error" },
   { when: "after", how: "crash" },
@@ -157,12 +158,12 @@ const distinctStrikes: readonly Strike[] = [
 export const failpointCases: readonly ContractCase[] = wires.flatMap(({ title, needs = [], wire }) => [
   {
     needs,
-    title: `${title}: any operation of its plan may fail, to make it and to remove it`,
+    title: `${title}: any operation of its plan may fail, when it is made and when it is removed`,
     run: (harness) => strikePlan(harness, title, wire),
   },
   {
     needs,
-    title: `${title}: the reconciler gets over any operation that fails`,
+    title: `${title}: the reconciler recovers from the failure of any operation`,
     run: (harness) => strikeReconciler(harness, title, wire),
   },
 ]);
@@ -172,7 +173,7 @@ async function strikePlan(harness: KernelHarness, title: string, makeWire: MakeW
   const kernel = await harness.kernel({ host });
   const objects = objectsOf(plan(makeWire(client, endpoint, await plugPorts(harness, kernel, host))));
   const making = add(...objects);
-  // What tunnels share has a device of its own: devices go last.
+  // Devices last: the shared tunnel objects have a device of their own.
   const removing = remove(...objects).toSorted(
     (a, b) => Number(isDevice(a.object)) - Number(isDevice(b.object)),
   );
@@ -226,13 +227,13 @@ async function strikeReconciler(harness: KernelHarness, title: string, makeWire:
 function* each(operations: readonly Operation[]): Generator<{ operation: number; strike: Strike }> {
   for (const operation of operations.keys())
     for (const strike of strikes) {
-      // To die before an operation is to die after the one before it.
+      // A crash before an operation equals a crash after the previous one.
       const isRepeated = operation > 0 && strike.how === "crash" && strike.when === "before";
       if (!isRepeated) yield { operation, strike };
     }
 }
 
-/** Settings carry no mark: they are not observed. */
+/** Sysctls have no mark and are not observed. */
 function observable(objects: readonly KernelObject[]): KernelObject[] {
   return objects.filter((object) => object.kind !== "sysctl");
 }
@@ -248,7 +249,7 @@ async function assertNothing(
   assert.equal(await harness.pins(), 0, `${where}: pins`);
 }
 
-/** False if it was refused with an error that callers can deal with. */
+/** False if the operation was refused with an operating error. */
 async function succeeds(promise: Promise<unknown>): Promise<boolean> {
   try {
     await promise;

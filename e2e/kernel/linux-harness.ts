@@ -1,4 +1,4 @@
-/** The kernel of this machine, in namespaces of the test's own, for the cases of the kernel contract. */
+/** A harness for the kernel of this machine, in new namespaces, for the cases of the kernel contract. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,7 +10,7 @@ import type { Netns } from "../../src/kernel/kernel.ts";
 import type { LinuxMachine } from "../../src/linux/machine/machine.ts";
 import type { CableChange, KernelHarness, StrangersRoute } from "./kernel-contract-harness.ts";
 
-/** As of the simulated kernel. */
+/** The same as in the simulated kernel. */
 const WATCH_LIMIT = 256;
 
 export async function linuxHarness(t: TestContext, machine?: LinuxMachine): Promise<KernelHarness> {
@@ -40,7 +40,7 @@ export async function linuxHarness(t: TestContext, machine?: LinuxMachine): Prom
   };
 }
 
-/** A veth pair, as a stranger makes it. */
+/** Adds a veth pair without Netloom's mark. */
 async function plugCable([near, far]: readonly [string, string], name: string): Promise<void> {
   await ip(near, "link", "add", name, "type", "veth", "peer", "name", name, "netns", far);
   for (const each of [near, far]) await ip(each, "link", "set", name, "up");
@@ -63,7 +63,8 @@ async function tendCable(netns: string, name: string, change: CableChange): Prom
 }
 
 async function leadBy(netns: string, { destination, hops, mtuBytes }: StrangersRoute): Promise<void> {
-  // IPv6 adds next hops to a route that is replaced by several: without the old one it is the same for both families.
+  // `ip -6 route replace` with several next hops adds to the old route. Removing the old route first gives both families
+  // the same result.
   await ip(netns, destination.includes(":") ? "-6" : "-4", "route", "flush", "exact", destination);
   if (hops.length === 0) return;
   const metric = mtuBytes === undefined ? [] : ["mtu", "lock", String(mtuBytes)];
@@ -87,7 +88,7 @@ async function run(command: string, ...args: readonly string[]): Promise<void> {
   assert.equal(code, 0, args.join(" "));
 }
 
-/** One UDP datagram to the discard port, with 100 bytes of payload. */
+/** Sends one UDP datagram with 100 bytes of payload to the discard port. */
 async function sendDatagram(name: string, address: string): Promise<void> {
   const script = `head -c 100 /dev/zero > /dev/udp/${address}/9`;
   const child = spawn("ip", ["netns", "exec", name, "bash", "-c", script], {

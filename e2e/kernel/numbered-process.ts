@@ -1,4 +1,4 @@
-/** Processes in network namespaces of their own, with the number that a test wants. */
+/** Processes in new network namespaces, with a process ID chosen by the test. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,13 +8,13 @@ import { setImmediate as turn } from "node:timers/promises";
 /** A process that runs until a test ends it. */
 export interface NumberedProcess {
   readonly pid: number;
-  /** Resolves when its number is free again. */
+  /** Resolves when the process ID is free again. */
   readonly end: () => Promise<void>;
 }
 
 /**
- * Sets the last number that was given, and forks at once: whatever starts meanwhile would take the number.
- * Another attempt follows when something was quicker. Its first argument is the number.
+ * Sets the last assigned process ID, and forks at once, before another process takes the next ID. Retries if one did. The
+ * first argument is the wanted ID.
  */
 const FORK_AS = `
 for attempt in $(seq 200); do
@@ -35,14 +35,14 @@ export async function startProcess(): Promise<NumberedProcess> {
   return { pid, end: () => end(child, pid) };
 }
 
-/** Likewise, as the process number `pid`. */
+/** Starts such a process with the ID `pid`. */
 export async function startProcessAs(pid: number): Promise<NumberedProcess> {
   const shell = spawn("sh", ["-c", FORK_AS, "sh", String(pid)], { stdio: "ignore" });
   await until(shell, () => isElsewhere(pid) && parentOf(pid) === shell.pid);
   return { pid, end: () => end(shell, pid) };
 }
 
-/** A number from `least` on that no process and no thread has. */
+/** An ID from `least` on that no process and no thread has. */
 export function freeNumber(least: number): number {
   let pid = least;
   while (existsSync(`/proc/${pid}`)) pid++;
@@ -56,7 +56,7 @@ async function until(child: ChildProcess, isSo: () => boolean): Promise<void> {
   }
 }
 
-/** Whether it is in a network namespace of its own by now. */
+/** Is the process in its own network namespace by now? */
 function isElsewhere(pid: number): boolean {
   try {
     return readlinkSync(`/proc/${pid}/ns/net`) !== readlinkSync("/proc/self/ns/net");

@@ -1,16 +1,16 @@
-/** One thing to do later, for elements that act on their own: a refresh, a time-out, a heal. */
+/** One delayed action, for elements that act on their own: a refresh, a time-out, a heal. */
 import { hasCode, NetloomError } from "../errors/errors.ts";
 import type { Scope } from "./scope.ts";
 import type { Clock } from "./clock.ts";
 
-/** Sleeps before one action at a time. Setting it again, or stopping it, takes back an action that has not begun. */
+/** Runs one action after a delay. `set` replaces an action that has not begun, `stop` cancels it. */
 export class Alarm {
   readonly #scope: Scope;
   readonly #clock: Clock;
   readonly #onError: (name: string, error: NetloomError) => void;
   #sleep: Scope | undefined;
 
-  /** The actions are tasks of `scope`, and are over when it ends. `onError` hears of an operating error of one. */
+  /** Actions run as tasks of `scope` and end with it. `onError` gets the operating errors of actions. */
   constructor(scope: Scope, clock: Clock, onError: (name: string, error: NetloomError) => void) {
     this.#scope = scope;
     this.#clock = clock;
@@ -27,7 +27,7 @@ export class Alarm {
       try {
         await this.#clock.sleep(Math.max(0, delayMs), sleep);
       } catch (error) {
-        // It was taken back.
+        // The alarm was set again or stopped.
         if (!hasCode(error, "CANCELLED")) throw error;
       } finally {
         await sleep.end();

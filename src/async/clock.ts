@@ -1,4 +1,4 @@
-/** Time, as all that is asynchronous sees it. */
+/** The clock of all asynchronous code. */
 import type { Scope } from "./scope.ts";
 
 export interface Clock {

@@ -1,36 +1,37 @@
-/** Things that end at a time which is put off again and again. */
+/** A queue of items whose expiry time is postponed again and again. */
 
-/** Ends within the same interval are looked at together. */
+/** Items that expire within the same interval are checked together. */
 const RESOLUTION_MS = 100;
 
-/** Of what is in no queue. A small integer: there may be a million of them. */
+/** The slot of an item that is in no queue. A small integer saves memory: there may be a million items. */
 export const NO_SLOT = 2 ** 30;
 
 export interface Expiring {
-  /** On a clock of the owner's. */
+  /** Expiry time, on the owner's clock. */
   endsAtMs: number;
-  /** The queue's own; begins as `NO_SLOT`. */
+  /** Managed by the queue. Starts as `NO_SLOT`. */
   slot: number;
 }
 
 /**
  * Guarantees
- * - Putting an end off costs the same with one thing and with a million: it is found where it was, and moved on then.
- * - What has ended is taken out once, at `nextMs`, at the latest 100 ms after its end, and never before it.
+ * - Postponing costs the same with one item and with a million: the item stays in its old slot, and moves when that slot
+ * comes up.
+ * - An item is taken out once, at `nextMs`: at the latest 100 ms after its expiry, and never before it.
  */
 export class ExpiryQueue<T extends Expiring> {
   readonly #slots = new Map<number, Set<T>>();
   #earliest = NO_SLOT;
 
-  /** When something may have ended, `Infinity` if nothing is in the queue. */
+  /** The next time at which an item may expire. `Infinity` if the queue is empty. */
   get nextMs(): number {
     return this.#earliest === NO_SLOT ? Infinity : this.#earliest * RESOLUTION_MS;
   }
 
-  /** After `endsAtMs` was set. True if it has brought `nextMs` forward. */
+  /** Call after setting `endsAtMs`. True if `nextMs` is now earlier. */
   schedule(item: T): boolean {
     const slot = Math.ceil(item.endsAtMs / RESOLUTION_MS);
-    // One that ends later than before is found too early, and is put where it belongs then.
+    // A postponed item stays in its earlier slot: `takeEnded` moves it on.
     if (item.slot <= slot) return false;
     this.#slots.get(item.slot)?.delete(item);
     item.slot = slot;
@@ -49,7 +50,7 @@ export class ExpiryQueue<T extends Expiring> {
     item.slot = NO_SLOT;
   }
 
-  /** Takes out what has ended by `nowMs`, if `nextMs` has come. */
+  /** Removes and returns the items that have expired by `nowMs`. */
   takeEnded(nowMs: number): T[] {
     const ended: T[] = [];
     while (this.nextMs <= nowMs) {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KeyedMutex } from "./keyed-mutex.ts";
 
-/** A task that notes when it begins and ends, and ends when told. */
+/** A task that logs its start and its end, and ends when told. */
 function task(log: string[], name: string): { run: () => Promise<void>; end: () => void } {
   const { promise, resolve } = Promise.withResolvers<void>();
   return {
@@ -15,7 +15,7 @@ function task(log: string[], name: string): { run: () => Promise<void>; end: () 
   };
 }
 
-test("tasks that share a key run in the order in which they came, others at once", async () => {
+test("tasks with the same key run in the order of their calls, and tasks with different keys run at once", async () => {
   const turns = new KeyedMutex<string>();
   const log: string[] = [];
   const [first, second, other] = [task(log, "first"), task(log, "second"), task(log, "other")];
@@ -33,7 +33,7 @@ test("tasks that share a key run in the order in which they came, others at once
   assert.deepEqual(log.slice(3), ["first ends", "second begins", "second ends"]);
 });
 
-test("a task that fails gives way to the next", async () => {
+test("a failing task lets the next one run", async () => {
   const turns = new KeyedMutex<string>();
   await assert.rejects(
     turns.take(["a"], () => Promise.reject(new Error("no"))),
@@ -42,7 +42,7 @@ test("a task that fails gives way to the next", async () => {
   assert.equal(await turns.take(["a"], () => Promise.resolve(1)), 1);
 });
 
-test("tasks that share a key run side by side, after who has taken it before and before who takes it then", async () => {
+test("tasks that share a key run side by side, after an earlier task that took it and before a later one", async () => {
   const turns = new KeyedMutex<string>();
   const log: string[] = [];
   const [first, second, third, fourth] = ["first", "second", "third", "fourth"].map((name) =>

@@ -1,14 +1,14 @@
-/** What is under way for a key. */
+/** The ends of the unfinished tasks of a key. */
 interface Ends {
-  /** Of the last task that has taken it. */
+  /** The end of the last task that took the key. */
   taken: Promise<void> | undefined;
-  /** Of those that have shared it since. */
+  /** The ends of the tasks that have shared the key since. */
   readonly shared: Set<Promise<void>>;
 }
 
 /**
- * Lets tasks that take the same key run one after the other, in the order in which they came; others run side by side. Tasks that
- * share it run side by side, too, between those that take it.
+ * A lock per key. Tasks that `take` the same key run one after the other, in the order of their calls. Tasks that `share` a
+ * key run side by side, between the tasks that take it. Tasks with different keys run side by side.
  */
 export class KeyedMutex<K> {
   readonly #ends = new Map<K, Ends>();

@@ -25,7 +25,7 @@ async function inScope(body: (setting: Setting) => Promise<void>): Promise<strin
 }
 
 suite("tasks of a scope (R3)", () => {
-  test("end cancels the tasks, waits for them, and then runs what was deferred in reverse", async () => {
+  test("end cancels the tasks, waits for them, and then runs the deferred actions in reverse", async () => {
     const log = await inScope(async ({ scope, clock, log }) => {
       scope.defer(() => void log.push("first deferred"));
       scope.defer(() => void log.push("second deferred"));
@@ -46,7 +46,7 @@ suite("tasks of a scope (R3)", () => {
     assert.deepEqual(log, ["task is over", "second deferred", "first deferred", "ended at 6"]);
   });
 
-  test("an error of a task ends the scope and comes out of end", async () => {
+  test("an error of a task ends the scope, and end rejects with it", async () => {
     await inScope(async ({ scope, clock, log }) => {
       scope.spawn("neighbour", (task) => clock.sleep(1000, task));
       scope.spawn("failing", async () => {
@@ -62,7 +62,7 @@ suite("tasks of a scope (R3)", () => {
     });
   });
 
-  test("an error of a task that was not cancelled by the scope is an error, also CANCELLED", async () => {
+  test("CANCELLED from a task of a scope that has not ended is an error", async () => {
     await inScope(async ({ scope }) => {
       scope.spawn("failing", async () => {
         throw new NetloomError("CANCELLED", "by somebody else");
@@ -72,7 +72,7 @@ suite("tasks of a scope (R3)", () => {
     });
   });
 
-  test("the error of a child that nobody ended comes out of its parent", async () => {
+  test("end of the parent rejects with the error of a child that nobody ended", async () => {
     await inScope(async ({ scope, clock }) => {
       scope.child("child").spawn("failing", async () => {
         throw new Error("out of luck");
@@ -85,7 +85,7 @@ suite("tasks of a scope (R3)", () => {
 });
 
 suite("deadlines and cancellation (R9)", () => {
-  test("a child with a timeout ends by itself, and its sleeps are cancelled at that time", async () => {
+  test("a child with a timeout ends by itself and cancels its sleeps at that time", async () => {
     await inScope(async ({ scope, clock }) => {
       const child = scope.child("child", { timeoutMs: 10 });
       assert.equal(child.deadlineMs, 10);
@@ -96,7 +96,7 @@ suite("deadlines and cancellation (R9)", () => {
     });
   });
 
-  test("a task's scope ends with the task, and takes along what the task has spawned", async () => {
+  test("the scope of a task ends with the task and cancels the tasks it has spawned", async () => {
     const log = await inScope(async ({ scope, clock, log }) => {
       scope.spawn("outer", async (task) => {
         task.spawn("inner", (inner) => clock.sleep(1000, inner));
@@ -110,7 +110,7 @@ suite("deadlines and cancellation (R9)", () => {
     assert.deepEqual(log, ["outer", "outer/inner", "0 running"]);
   });
 
-  test("a scope that has ended starts nothing, and calls onEnd at once", async () => {
+  test("an ended scope starts no task and calls onEnd at once", async () => {
     await inScope(async ({ scope, log }) => {
       const takeBack = scope.onEnd(() => void log.push("never"));
       takeBack();
@@ -121,7 +121,7 @@ suite("deadlines and cancellation (R9)", () => {
     });
   });
 
-  test("race settles as the first, and the error of a loser is dropped", async () => {
+  test("race settles with the first promise and drops the error of a loser", async () => {
     await inScope(async ({ scope, clock }) => {
       const losers = scope.child("losers");
       const slow = clock.sleep(100, losers).then(() => "slow");

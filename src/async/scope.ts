@@ -1,34 +1,36 @@
 /**
- * Structured concurrency: no promise floats. A task belongs to a scope; a scope that ends cancels its tasks, waits for
- * them, and then runs what was deferred, in reverse. A scope is also the one deadline and the one signal of the house:
- * what takes long takes a scope, and rejects with CANCELLED when that ends first.
+ * Structured concurrency: no promise floats. A task belongs to a scope. A scope that ends cancels its tasks, waits for
+ * them, and then runs the deferred actions in reverse. A scope is also the only deadline and cancellation signal in
+ * Netloom: a long-running function takes a scope, and rejects with CANCELLED when the scope ends first.
  *
  * There is one implementation, `rootScope` in src/async/task-scope.ts.
  */
 export interface Scope {
   readonly name: string;
-  /** True from the moment that `end` is called, a task has failed, or the deadline has passed. */
+  /** True from the moment that `end` is called, a task fails, or the deadline passes. */
   readonly ended: boolean;
-  /** Monotonic time at which it ends by itself: the earliest of its own deadline and those of the scopes around it. */
+  /** Monotonic time at which the scope ends by itself: the earliest deadline of this scope and its ancestors. */
   readonly deadlineMs: number | undefined;
-  /** Tasks that still run, for people: `serve/request 7`. */
+  /** Names of the tasks that still run, for messages: `serve/request 7`. */
   readonly running: readonly string[];
   /**
-   * Starts a task. It gets a scope of its own, which ends when the task returns. An error of a task ends the scope and
-   * comes out of `end`, except for CANCELLED after the scope has ended. Throws CANCELLED if the scope has ended.
+   * Starts a task. The task gets its own scope, which ends when the task returns. An error of a task ends this scope, and
+   * `end` rejects with that error; CANCELLED after the scope has ended is ignored. Throws CANCELLED if the scope has ended.
    */
   spawn(name: string, task: (scope: Scope) => Promise<void>): void;
-  /** A scope inside of this one. With `timeoutMs` it ends by itself. Whoever makes it calls its `end`. */
+  /** Creates a child scope. With `timeoutMs` the child ends by itself. The caller must call `end` on it. */
   child(name: string, options?: { readonly timeoutMs?: number }): Scope;
-  /** Called once when all tasks are over, in reverse order of registration. */
+  /** Calls `action` once when all tasks are over, in reverse order of registration. */
   defer(action: () => void | Promise<void>): void;
-  /** Calls `action` once when the scope begins to end; at once if it already has. The result takes that back. */
+  /**
+   * Calls `action` once when the scope begins to end, or at once if it has already. The result cancels the registration.
+   */
   onEnd(action: () => void): () => void;
-  /** Resolves when the scope begins to end. For one that waits once; a loop uses `onEnd`. */
+  /** Resolves when the scope begins to end. For a single wait; a loop uses `onEnd`. */
   readonly done: Promise<void>;
   /**
-   * Ends all tasks and children, and waits for them. Rejects with the first error of a task. A task of the scope must
-   * not wait for it: it returns or throws.
+   * Ends all tasks and children, and waits for them. Rejects with the first error of a task. A task must not wait for the
+   * end of its own scope: it returns or throws.
    */
   end(): Promise<void>;
 }

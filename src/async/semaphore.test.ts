@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Worlds } from "../../fixtures/elements/world.ts";
 import { Semaphore } from "./semaphore.ts";
 
-test("lets so many through at once, in the order of their coming", async () => {
+test("a semaphore lets a fixed number of tasks run at once, in order of arrival", async () => {
   const worlds = new Worlds();
   const { scope, clock } = worlds.world("alpha");
   const turnstile = new Semaphore(2);
@@ -19,7 +19,7 @@ test("lets so many through at once, in the order of their coming", async () => {
   assert.deepEqual(begun, ["0 a", "0 b", "10 c", "10 d"]);
 });
 
-test("who has no time left leaves the queue at once, and takes nobody's turn", async () => {
+test("a task whose scope ends leaves the queue at once and uses up no turn", async () => {
   const worlds = new Worlds();
   const { scope, clock } = worlds.world("alpha");
   const turnstile = new Semaphore(1);

@@ -1,7 +1,7 @@
 import type { Scope } from "./scope.ts";
 import { NetloomError } from "../errors/errors.ts";
 
-/** Lets so many through at a time, in the order of their coming: what thousands want at once is not begun at once. */
+/** Runs at most `atOnce` tasks at a time, in order of arrival, so that thousands of requests do not start at once. */
 export class Semaphore {
   #free: number;
   readonly #waiting = new Set<() => void>();
@@ -10,7 +10,7 @@ export class Semaphore {
     this.#free = atOnce;
   }
 
-  /** CANCELLED, at once, if `scope` ends before its turn has come. */
+  /** Runs `task` when its turn comes. Rejects with CANCELLED at once if `scope` ends first. */
   async pass<T>(scope: Scope, task: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free -= 1;
     else if (!(await this.#turn(scope))) throw cancelled(scope);
@@ -24,7 +24,7 @@ export class Semaphore {
     }
   }
 
-  /** False if the scope has ended before: then the place in the queue is given up, and no turn was taken. */
+  /** Waits for a turn. False if the scope ends first: the task has left the queue and holds no turn. */
   async #turn(scope: Scope): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const come = (): void => {

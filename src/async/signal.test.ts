@@ -3,7 +3,7 @@ import { rootScope } from "./task-scope.ts";
 import { nodeClock } from "../transport/node-clock.ts";
 import { Signal } from "./signal.ts";
 
-test("who waits for a signal is let go, without an error, when its scope ends", async () => {
+test("wait resolves without an error when its scope ends", async () => {
   const clock = nodeClock();
   const root = rootScope("test", clock);
   const scope = root.child("waiting");

@@ -2,7 +2,7 @@ import type { Clock } from "./clock.ts";
 import type { Scope } from "./scope.ts";
 import { race } from "./task-scope.ts";
 
-/** Wakes a task that waits for time to pass or for something to do, whichever comes first. For one task. */
+/** Wakes one task that waits for an event or for time to pass, whichever comes first. */
 export class Signal {
   #wake: (() => void) | undefined;
   #hasRung = false;
@@ -12,7 +12,10 @@ export class Signal {
     this.#wake?.();
   }
 
-  /** Resolves when it rings or has rung since the last call, after `durationMs` (may be infinite), or when `scope` ends. */
+  /**
+   * Resolves when the signal rings or has rung since the last call, after `durationMs` (may be infinite), or when `scope`
+   * ends.
+   */
   async wait(clock: Clock, scope: Scope, durationMs: number): Promise<void> {
     if (!this.#hasRung && durationMs > 0 && !scope.ended) {
       const rung = new Promise<void>((resolve) => (this.#wake = resolve));
@@ -21,7 +24,7 @@ export class Signal {
       try {
         await race(durationMs === Infinity ? [rung] : [rung, clock.sleep(durationMs, nap)]);
       } catch (error) {
-        // The nap of a scope that ends is cut short before the signal is heard.
+        // The end of the scope cancels the sleep before `onEnd` wakes the signal.
         if (!scope.ended) throw error;
       } finally {
         forget();

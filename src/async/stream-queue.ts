@@ -1,7 +1,7 @@
-/** A bounded queue between a producer and `Watch.next`. */
+/** A bounded queue between a producer and `Watch.take`. */
 import { Watch } from "./watch.ts";
 
-/** Whoever produces asks `push` whether to go on; `onRoom` tells it when it may. */
+/** The producer pauses when `push` returns false, and resumes when `onRoom` is called. */
 export class StreamQueue<T> extends Watch<T> {
   readonly #items: T[] = [];
   readonly #limit: number;
@@ -24,7 +24,7 @@ export class StreamQueue<T> extends Watch<T> {
     this.#onClose = options.onClose;
   }
 
-  /** False if the producer should pause. */
+  /** Adds an item. False if the producer should pause. */
   push(item: T): boolean {
     if (this.#end) return true;
     if (this.#waiting) {
@@ -37,7 +37,7 @@ export class StreamQueue<T> extends Watch<T> {
     return this.#items.length < this.#limit;
   }
 
-  /** No more will come. What is queued is still handed out, then the error, if there is one, once. */
+  /** Ends the stream: the consumer gets the queued items, then `error` once, if there is one. */
   finish(error?: unknown): void {
     if (this.#end) return;
     this.#end = error === undefined ? {} : { error };

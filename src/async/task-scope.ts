@@ -1,19 +1,19 @@
 /**
- * The one implementation of `Scope`, and `race`. It is code over a `Clock` with no choice in it, so the simulated, the
- * recorded and the real world all use it. It lives with the engine because `world` holds interfaces only.
+ * The one implementation of `Scope`, and `race`. It depends on a `Clock` only, so the simulated, the recorded and the real
+ * world share it. `world` holds interfaces only, so it lives here.
  */
 import { hasCode, NetloomError } from "../errors/errors.ts";
 import type { Scope } from "./scope.ts";
 import type { Clock } from "./clock.ts";
 
-/** The root of a world's scopes. */
+/** Creates the root scope of a world. */
 export function rootScope(name: string, clock: Clock): Scope {
   return new TaskScope(name, clock, undefined, undefined);
 }
 
 /**
- * Settles as the first of `promises`. Unlike Promise.race it is allowed in the zone, on one condition: what loses
- * belongs to a scope that the caller ends. The error of a loser is dropped.
+ * Settles with the first of `promises`. Unlike Promise.race it is allowed in the deterministic zone, on one condition: the
+ * losers belong to a scope that the caller ends. The error of a loser is dropped.
  */
 export function race<T>(promises: readonly Promise<T>[]): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -99,7 +99,7 @@ class TaskScope implements Scope {
       action();
       return () => undefined;
     }
-    // A registration of its own, so that the same function may be given twice.
+    // A new function for each registration, so that the same `action` may be given twice.
     const registered = (): void => action();
     this.#onEnd.add(registered);
     return () => this.#onEnd.delete(registered);
@@ -114,7 +114,7 @@ class TaskScope implements Scope {
     if (this.#finished) return this.#finished;
     let finish: () => void = () => undefined;
     this.#finished = new Promise<void>((resolve) => (finish = resolve)).then(() => this.#finish());
-    // Nobody may be waiting when a scope ends by itself. The error stays for `end`, its own or that of the parent.
+    // A scope that ends by itself may have no waiter. The error is kept for `end` of this scope or of its parent.
     this.#finished.catch(() => undefined);
     for (const child of this.#children) child.#begin().catch(() => undefined);
     for (const action of this.#onEnd) action();
@@ -125,7 +125,7 @@ class TaskScope implements Scope {
   }
 
   async #finish(): Promise<void> {
-    // A task that is ending may still spawn nothing, so these sets only shrink.
+    // An ending scope starts no task, so these sets only shrink.
     await Promise.all(this.#tasks.values());
     for (const child of this.#children) await this.#keepError(() => child.#begin());
     for (const action of this.#deferred.reverse()) await this.#keepError(action);

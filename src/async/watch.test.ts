@@ -5,7 +5,7 @@ import { StreamQueue } from "./stream-queue.ts";
 import { rootScope } from "./task-scope.ts";
 import { watchOf } from "./watch.ts";
 
-/** A queue, and how often it was closed. */
+/** A queue, and the number of times it was closed. */
 function source() {
   let closes = 0;
   const queue = new StreamQueue<number>({
@@ -17,7 +17,7 @@ function source() {
 }
 
 suite("a watch", () => {
-  test("is read in its order, and closed at its end", async () => {
+  test("delivers its items in order and closes at its end", async () => {
     const { queue, closes } = source();
     for (const n of [1, 2, 3]) queue.push(n);
     queue.finish();
@@ -25,7 +25,7 @@ suite("a watch", () => {
     assert.equal(closes(), 1);
   });
 
-  test("is closed by a loop that is left, and by one that throws", async () => {
+  test("closes when its loop breaks or throws", async () => {
     for (const leave of [false, true]) {
       const { queue, closes } = source();
       queue.push(1);
@@ -42,14 +42,14 @@ suite("a watch", () => {
     }
   });
 
-  test("lets a loop go that waits for an item when it is closed", async () => {
+  test("ends a loop that waits for an item when it is closed", async () => {
     const { queue } = source();
     const reading = queue.all();
     queue.close();
     assert.deepEqual(await reading, []);
   });
 
-  test("breaks the loop with its error, and is closed", async () => {
+  test("throws its error in the loop and closes", async () => {
     const { queue, closes } = source();
     queue.push(1);
     queue.finish(new Error("broken"));
@@ -60,7 +60,7 @@ suite("a watch", () => {
     assert.deepEqual([seen, closes()], [[1], 1]);
   });
 
-  test("within a scope ends with the scope, without an error, and forgets it when the loop is left", async () => {
+  test("within a scope ends with the scope, without an error, and unregisters when the loop ends", async () => {
     const root = rootScope("test", nodeClock());
     const scope = root.child("reading");
     const { queue, closes } = source();
@@ -81,7 +81,7 @@ suite("a watch", () => {
     assert.equal(other.closes(), 1);
   });
 
-  test("is changed item by item, and what has no change is left out", async () => {
+  test("maps item by item and drops items mapped to undefined", async () => {
     const left = [1, 2, 3, 4];
     const watch = watchOf({ take: () => Promise.resolve(left.shift()), close: () => void left.splice(0) });
     assert.deepEqual(await watch.map((n) => (n % 2 === 0 ? `n${n}` : undefined)).all(), ["n2", "n4"]);

@@ -1,29 +1,29 @@
-/** Subscriptions: whoever is told of something, one item after the other, has one of these. */
+/** Subscriptions: streams of items, one after the other. */
 import type { Scope } from "./scope.ts";
 
-/** The source of a watch: its items, and its end. */
+/** Produces the items of a watch, and closes it. */
 export interface WatchSource<T> {
   take(): Promise<T | undefined>;
   close(): void;
 }
 
 /**
- * A subscription. `for await` reads it, and closes it when the loop is left, however.
+ * A subscription. `for await` reads it, and closes it when the loop ends for any reason.
  *
- * Unlike the `return` of an async generator, which waits for a `next` that is under way, `close` settles it: one task may
- * end what another waits for.
+ * `close` settles a pending `take`, so one task may end a watch that another task waits for. The `return` of an async
+ * generator would wait for the pending `next` instead.
  */
 export abstract class Watch<T> implements AsyncIterable<T, undefined, undefined> {
-  /** The next item; `undefined` when there will be none, and after `close`. Rejects when the subscription breaks. */
+  /** The next item; `undefined` after the last one and after `close`. Rejects when the subscription breaks. */
   abstract take(): Promise<T | undefined>;
-  /** Ends it: a `take` that waits resolves with `undefined`. May be called again. */
+  /** Ends the watch: a pending `take` resolves with `undefined`. May be called again. */
   abstract close(): void;
 
   [Symbol.asyncIterator](): AsyncIterator<T, undefined, undefined> {
     return iterator(this, () => this.close());
   }
 
-  /** To read it for as long as `scope` goes on: the end of the scope closes it, and the loop ends without an error. */
+  /** Iterates until `scope` ends: its end closes the watch, and the loop ends without an error. */
   within(scope: Scope): AsyncIterable<T, undefined, undefined> {
     const forget = scope.onEnd(() => this.close());
     return {
@@ -35,14 +35,14 @@ export abstract class Watch<T> implements AsyncIterable<T, undefined, undefined>
     };
   }
 
-  /** All items up to its end. */
+  /** Reads all items up to the end. */
   async all(): Promise<T[]> {
     const items: T[] = [];
     for await (const item of this) items.push(item);
     return items;
   }
 
-  /** A watch of what `change` makes of each item; `undefined` leaves one out. */
+  /** A watch of the results of `change` for each item. `undefined` drops the item. */
   map<U>(change: (item: T) => U | undefined): Watch<U> {
     return watchOf({
       take: async () => {
@@ -57,7 +57,7 @@ export abstract class Watch<T> implements AsyncIterable<T, undefined, undefined>
   }
 }
 
-/** A watch of what `source` gives. */
+/** A watch of the items of `source`. */
 export function watchOf<T>(source: WatchSource<T>): Watch<T> {
   return new SourceWatch(source);
 }
@@ -79,7 +79,7 @@ class SourceWatch<T> extends Watch<T> {
   }
 }
 
-/** Reads `watch`. `end` is called once, however the reading ends. */
+/** Reads `watch`. `end` is called once, on completion, on an error, or on `return`. */
 function iterator<T>(watch: Watch<T>, end: () => void): AsyncIterator<T, undefined, undefined> {
   return {
     next: async () => {

@@ -1,4 +1,7 @@
-/** What the data path of a host has dropped, and why. The numbers of the reasons are those of datapath/include/drops.h. */
+/**
+ * Packets dropped by the data path of a host, and the reasons. The numbers of the reasons are those of
+ * datapath/include/drops.h.
+ */
 
 /** In the order of their numbers. */
 export const DROP_REASONS = [
@@ -14,7 +17,7 @@ export const DROP_REASONS = [
 ] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
 
-/** What each reason means, for people. */
+/** Explanations of the drop reasons for display. */
 export const DROP_WORDS: Readonly<Record<DropReason, string>> = {
   closed: "frames of a workload whose wire was just closed",
   unknown: "tunnel packets that no wire of this host takes: a stranger's, or of a wire that is closed here",
@@ -29,13 +32,16 @@ export const DROP_WORDS: Readonly<Record<DropReason, string>> = {
 
 export interface DropCount {
   readonly reason: DropReason;
-  /** Since the programs of the host were first loaded: whole lives of agents. An aggregate of n segments counts n. */
+  /**
+   * Packets since the programs of the host were first loaded, across restarts of the agent. A GSO packet of n segments
+   * counts n.
+   */
   readonly packets: number;
-  /** How long ago the last one was, in milliseconds. */
+  /** Milliseconds since the last drop. */
   readonly agoMs: number;
 }
 
-/** What the outer headers of tunnel packets said that were dropped as `unknown`. */
+/** The outer headers of tunnel packets dropped as `unknown`. */
 export interface Stranger {
   readonly source: string;
   readonly destination: string;
@@ -45,23 +51,26 @@ export interface Stranger {
   readonly packets: number;
 }
 
-/** What was dropped because a side of a wire must not send it. */
+/** Drops of traffic that a side of a wire must not send. */
 export interface Offence {
-  /** The host's device that the wire is on, and its owner; absent where it is gone. */
+  /** The host's device of the wire, and its alias. Absent if the device is gone. */
   readonly link?: string;
   readonly alias?: string;
-  /** It came out of the tunnel of that device: the other host's side has sent it. Else the side of the device has. */
+  /**
+   * True if the frames came out of the tunnel of `link`, so the side on the other host sent them. Otherwise the side of
+   * `link` did.
+   */
   readonly isArrived?: true;
   readonly reason: DropReason;
   readonly packets: number;
 }
 
 export interface Drops {
-  /** In the order of `DROP_REASONS`; without those that have never happened. */
+  /** In the order of `DROP_REASONS`, without reasons that have never occurred. */
   readonly counts: readonly DropCount[];
-  /** The latest ones, at most `MAX_STRANGERS`; those who sent most come first. */
+  /** The latest ones, at most `MAX_STRANGERS`, most packets first. */
   readonly strangers: readonly Stranger[];
-  /** The latest ones, at most `MAX_OFFENCES`; those who sent most come first. */
+  /** The latest ones, at most `MAX_OFFENCES`, most packets first. */
   readonly offences: readonly Offence[];
 }
 
@@ -70,14 +79,14 @@ export const NO_DROPS: Readonly<Drops> = { counts: [], strangers: [], offences: 
 export const MAX_STRANGERS = 256;
 export const MAX_OFFENCES = 1_024;
 
-/** In the order in which they are told. */
+/** Sorts strangers for display: most packets first. */
 export function sortStrangers(strangers: readonly Stranger[]): Stranger[] {
   const key = ({ source, destination, port, vni }: Stranger): string =>
     `${source} ${destination} ${port} ${String(vni).padStart(8, "0")}`;
   return strangers.toSorted((a, b) => b.packets - a.packets || (key(a) < key(b) ? -1 : 1));
 }
 
-/** Likewise. */
+/** Sorts offences for display: most packets first. */
 export function sortOffences(offences: readonly Offence[]): Offence[] {
   const key = ({ link = "", isArrived, reason }: Offence): string =>
     `${link} ${isArrived ?? false} ${reason}`;

@@ -1,41 +1,44 @@
-/** What a kernel tells of its own accord: facts, whoever has made them so. */
+/** Notifications of the kernel about changes, whoever has made them. */
 import type { Netns } from "./link.ts";
 
-/** What a notification tells of a device that is there. */
+/** The state of an existing device in a notification. */
 export interface LinkFacts {
   /** Absent on a device without a 6-byte address. */
   readonly mac?: string;
   readonly mtuBytes: number;
   /** IFF_UP */
   readonly isUp: boolean;
-  /** It bears our mark. */
+  /** The device has Netloom's mark. */
   readonly isOurs: boolean;
-  /** Empty if it has none. */
+  /** The alias; empty if there is none. */
   readonly alias: string;
 }
 
 /**
- * A device has come, has changed in what is a fact to somebody (name, alias, MAC, MTU, IFF_UP, carrier, master), or has gone.
- * What comes and goes between two looks at the notifications is told as it is in the end.
+ * A device was created, removed, or changed in its name, alias, MAC, MTU, IFF_UP, carrier or master. Several changes
+ * between two reads of the notifications are reported as one, with the final state.
  */
 export interface LinkEvent {
   readonly type: "link";
   readonly netns: Netns;
-  /** Its name now, or its last one. */
+  /** The current name, or the last name of a removed device. */
   readonly link: string;
   readonly change: "new" | "changed" | "removed";
-  /** Absent for one that is gone. */
+  /** Absent for a removed device. */
   readonly facts?: LinkFacts;
-  /** The name that it had before, if it was another one. */
+  /** The previous name, if the device was renamed. */
   readonly formerly?: string;
-  /** It was down meanwhile: what the kernel takes off such a device is gone. Not told of what a batch of this kernel has done. */
+  /**
+   * The device was down in between, so the kernel has removed its routes, neighbours and IPv6 addresses. Not reported for
+   * changes by this kernel's own batches.
+   */
   readonly wentDown?: true;
 }
 
 /**
- * What happens, whoever has done it. Of links and addresses all is told, also what batches of this kernel have done: who
- * follows the facts compares them with what is wanted. The loss of a route, rule or neighbour, which tells little, is told only
- * where another has done it.
+ * A change in the kernel. Changes of links and addresses are always reported, including those by this kernel's own batches,
+ * because readers compare the reported state with the wanted one. The loss of a route, rule or neighbour carries little
+ * information, so it is reported only if another program caused it.
  */
 export type KernelEvent =
   | LinkEvent
@@ -43,34 +46,35 @@ export type KernelEvent =
       readonly type: "address";
       readonly netns: Netns;
       readonly change: "new" | "removed";
-      /** With the length of its prefix; with a peer of its own as in `Address`. */
+      /** The address with its prefix length; with a peer, as in `Address`. */
       readonly address: string;
-      /** Its device, where its name is known. */
+      /** The device of the address, if its name is known. */
       readonly link?: string;
     }
   /**
-   * Of `host`: routes or rules have changed, whosever they are, at most once in 100 ms. Of another namespace: a route or rule of
-   * ours, or a route that the kernel keeps for a device of ours, is gone or was replaced; `link` is its device, where that is known.
+   * In `host`: any routes or rules have changed, reported at most once in 100 ms. In another namespace: a route or rule of
+   * Netloom, or a route that the kernel keeps for a device of Netloom, was removed or replaced; `link` is its device, if
+   * known.
    */
   | { readonly type: "route"; readonly netns: Netns; readonly link?: string }
-  /** A permanent neighbour of ours is gone or was replaced. */
+  /** A permanent neighbour of Netloom was removed or replaced. */
   | { readonly type: "neighbor"; readonly netns: Netns; readonly link?: string }
-  /** What a program of ours hangs on was taken off a device. */
+  /** The tcx link or filter of one of Netloom's programs was removed from a device. */
   | { readonly type: "program"; readonly netns: Netns; readonly link?: string }
   | { readonly type: "netns-removed"; readonly netns: Netns }
   /** Notifications were lost: observe again. */
   | { readonly type: "resync"; readonly reason: string };
 
 /**
- * What a watch is for, which says what is listened to: `namespaces` (their ends, and what was lost), `links` (and their
- * addresses, too), `everything` (and routes, rules, neighbours and programs, too).
+ * The purpose of a watch, which selects the notifications: `namespaces` (removed namespaces, and lost notifications),
+ * `links` (also devices and addresses), `everything` (also routes, rules, neighbours and programs).
  */
 export type WatchPurpose = (typeof WATCH_PURPOSES)[number];
 
-/** Each includes those before it. */
+/** Each purpose includes the ones before it. */
 export const WATCH_PURPOSES = ["namespaces", "links", "everything"] as const;
 
-/** The least purpose for which an event is told. */
+/** The narrowest purpose that includes this event. */
 export function purposeOf({ type }: KernelEvent): WatchPurpose {
   switch (type) {
     case "link":
@@ -87,7 +91,7 @@ export function purposeOf({ type }: KernelEvent): WatchPurpose {
   }
 }
 
-/** Whether who watches for `purpose` hears what is told for `least`. */
+/** Does a watch for `purpose` get the events of `least`? */
 export function isServedBy(least: WatchPurpose, purpose: WatchPurpose | undefined): boolean {
   return purpose !== undefined && WATCH_PURPOSES.indexOf(least) <= WATCH_PURPOSES.indexOf(purpose);
 }

@@ -1,9 +1,9 @@
-/** How every carrier of a `Kernel` words its refusals, so that the simulated and the real kernel say the same. */
+/** Error messages of a `Kernel`, shared by all implementations, so that the simulated and the real kernel say the same. */
 import type { ErrorCode } from "../errors/errors.ts";
 import { type KernelErrorDetails, type KernelObject, KernelError, type Operation } from "./kernel.ts";
 import { kindOf } from "./objects.ts";
 
-/** What an errno of the kernel means to a caller. INTERNAL for one that we do not expect. */
+/** The error code for a kernel errno. INTERNAL for an unexpected errno. */
 export function codeOfErrno(errno: string): ErrorCode {
   switch (errno) {
     case "EEXIST":
@@ -39,7 +39,7 @@ export function codeOfErrno(errno: string): ErrorCode {
   }
 }
 
-/** The refusal of one operation: `add route 10.0.0.0/24 via 10.1.0.1 dev nl-1: EEXIST: route exists`. */
+/** The error of one operation: `add route 10.0.0.0/24 via 10.1.0.1 dev nl-1: EEXIST: route exists`. */
 export function refusal(
   operation: Operation,
   errno: string,
@@ -50,12 +50,15 @@ export function refusal(
   return new KernelError(codeOfErrno(errno), message, { ...details, errno, words });
 }
 
-/** `add route 10.0.0.0/24 via 10.1.0.1 dev nl-1 in file:///run/netns/a`; the namespace `host` goes unsaid. */
+/**
+ * Describes an operation: `add route 10.0.0.0/24 via 10.1.0.1 dev nl-1 in file:///run/netns/a`. The namespace `host` is
+ * omitted.
+ */
 export function describeOperation(operation: Operation): string {
   return `${operation.verb} ${describeObject(operation.object)}`;
 }
 
-/** Kind and identity of an object, in the words of iproute2. */
+/** Describes the kind and identity of an object, in the words of iproute2. */
 export function describeObject(object: KernelObject): string {
   return kindOf(object).describe(object);
 }

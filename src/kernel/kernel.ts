@@ -1,8 +1,8 @@
 /**
- * The kernel as data: what a host's network is made of, and the few verbs that change it.
+ * The kernel as data: the objects of a host's network, and the few verbs that change them.
  *
- * Everything here is plain, serialisable data, so that the carrier of a `Kernel` may be the simulator, a worker thread
- * or another process. Addresses, prefixes and MACs are canonical strings (src/net), times are milliseconds.
+ * Everything here is plain, serialisable data, so that the implementation of a `Kernel` may be the simulator, a worker
+ * thread or another process. Addresses, prefixes and MACs are canonical strings (src/net), times are milliseconds.
  */
 import type { Watch } from "../async/watch.ts";
 import { NetloomError, type ErrorCode, type ErrorDetails, type Topic } from "../errors/errors.ts";
@@ -42,13 +42,13 @@ export type { Vxlan } from "./objects/vxlan.ts";
 export type { AddressQuery, OwnAddress, ReachableWay, Way, WayHop, WayQuery } from "./way.ts";
 
 /**
- * One change. `add` wants the object to be absent, `change` brings the existing object from `from` to `object` (same
- * identity; or a device with other names, which a kernel before 6.2 refuses while it is up), `remove` of what is not there is a success. A device that has another alias is another owner's by now: it is
- * not there.
+ * One change. `add` requires that the object is absent. `change` turns the existing object `from` into `object`: the same
+ * identity, or a device with other names, which a kernel before 6.2 refuses while the device is up. `remove` of an absent
+ * object succeeds. A device with another alias belongs to another owner: it counts as absent.
  */
 export type Operation = Step<KernelObject>;
 
-/** Where a failpoint strikes: around the operation with this number, as an error or as the death of the carrier. */
+/** Injects a fault around the operation with this number: an error, or a crash of the kernel's implementation. */
 export interface Failpoint {
   readonly operation: number;
   readonly when: "before" | "after";
@@ -60,37 +60,37 @@ export interface ApplyOptions {
   readonly failpoint?: Failpoint;
 }
 
-/** What `observe` looks at: all that is marked as ours in a namespace, or only what hangs on the named links. */
+/** Selects the objects for `observe`: all objects with Netloom's mark in a namespace, or only those on the named links. */
 export interface ObserveQuery {
   readonly netns: Netns;
   readonly links?: readonly string[];
   /**
-   * Of a pair only the end here matters: the namespace of the other one may come as `inode://0/0`. To find its name costs as
-   * much as there are namespaces.
+   * Only the near end of a pair matters: the namespace of the far end may be reported as `inode://0/0`. The cost of finding
+   * its name grows with the number of namespaces.
    */
   readonly nearEndsOnly?: true;
 }
 
-/** A namespace as the kernel knows it. `cookie` is unique until the next boot, unlike the inode (SO_NETNS_COOKIE). */
+/** The kernel's identity of a namespace. `cookie` is unique until the next boot, unlike the inode (SO_NETNS_COOKIE). */
 export interface NetnsIdentity {
   readonly netns: `inode://${string}`;
   readonly cookie: string;
 }
 
-/** What a namespace has without us: that is to stay reachable, whatever wires it gets. */
+/** The network of a namespace without Netloom. It must stay reachable, whatever wires the namespace gets. */
 export interface NativeNetwork {
   readonly identity: NetnsIdentity["netns"];
-  /** Own addresses with the prefix length of their network; with the peer's, where there is one. */
+  /** Own addresses with the prefix length of their network, and with the peer's address if there is one. */
   readonly addresses: readonly string[];
-  /** Of the main table. Those that the kernel makes for addresses may be among them. */
+  /** Routes of the main table. May include the kernel's routes for addresses. */
   readonly routes: readonly { readonly destination: string; readonly via?: string }[];
 }
 
 export interface NativeQuery {
   readonly netns: Netns;
   /**
-   * Addresses with their full prefix length: only what is one of them, or leads there. The cost of that does not grow with
-   * what is there. Default: everything.
+   * Addresses with full prefix length. Limits the answer to these addresses and the routes to them, at a cost that does not
+   * grow with the size of the network. Default: everything.
    */
   readonly near?: readonly string[];
 }
@@ -100,75 +100,83 @@ export interface Counters {
   readonly bytes: number;
 }
 
-/** Asks what has entered a link: counted by its `wire` program if it has one, else by the device itself. */
+/**
+ * Asks for the traffic that has entered a link. The `wire` program counts it if the link has one, otherwise the device
+ * does.
+ */
 export interface CounterQuery {
   readonly netns: Netns;
   readonly link: string;
-  /** Instead: what has come out of the tunnel of the link. */
+  /** Counts the traffic that came out of the link's tunnel instead. */
   readonly isArrived?: true;
 }
 
-/** A device as it is, whoever has made it. */
+/** The state of a device, whoever has made it. */
 export interface PortFacts {
-  /** Of another device of that name it is another one. */
+  /** The interface index. It differs from that of an earlier device with the same name. */
   readonly index: number;
   readonly mtuBytes: number;
-  /** IFF_UP: its owner has set it up. */
+  /** IFF_UP: the owner has set the device up. */
   readonly isUp: boolean;
-  /** IFF_LOWER_UP: there is somebody at its other end, such as a cable or the program that has a TAP open. */
+  /** IFF_LOWER_UP: the other end is there, such as a cable or the program that has a TAP open. */
   readonly hasCarrier: boolean;
-  /** ARPHRD_ETHER: its frames have MAC addresses. */
+  /** ARPHRD_ETHER: frames have MAC addresses. */
   readonly isEthernet: boolean;
-  /** It bears our mark. */
+  /** The device has Netloom's mark. */
   readonly isOurs: boolean;
-  /** What the kernel calls its sort: `veth`, `tun`, `macvtap`. Absent: hardware, loopback. */
+  /** The kernel's device type (IFLA_INFO_KIND): `veth`, `tun`, `macvtap`. Absent for hardware and loopback. */
   readonly sort?: string;
-  /** The bridge, bond or VRF that it is a member of; its index where it has no name here. */
+  /** The bridge, bond or VRF that has this device as a member; its index if it has no name in this namespace. */
   readonly master?: string;
-  /** Its addresses, without the link-local ones that the kernel makes for every device. */
+  /** The addresses of the device, without the link-local ones that the kernel makes itself. */
   readonly addresses: readonly string[];
 }
 
 /**
- * A host's kernel.
+ * The kernel of a host.
  *
  * Guarantees:
- * - `apply` runs the operations in order. If one fails, those before it are undone in reverse, and the promise rejects
- *   with a `KernelError` that names the operation. A device is really removed only when the whole batch has succeeded, so
- *   nothing but removals of devices may follow the removal of one (an assertion).
- * - `apply` answers when the change is in force. Only the removal of links goes on behind: a removed link is unseen by
- *   `observe` at once, and its name and VNI are free for the next `apply` (which may wait for it), but the kernel needs
- *   20-100 ms to free a device. By addresses and routes that its batch removes with it, it draws no packet once another
- *   batch makes something in that namespace. `settle` waits for that. A mark in the kernel finishes the job after a crash.
+ * - `apply` runs the operations in order. If one fails, the operations before it are undone in reverse, and the promise
+ *   rejects with a `KernelError` that names the failed operation. Devices are deleted only when the whole batch has
+ *   succeeded, so only removals of devices may follow the removal of a device (an assertion).
+ * - `apply` resolves when the change is in force. Only the removal of links continues in the background, because the
+ *   kernel needs 20-100 ms to free a device: `observe` no longer reports a removed link, and its name and VNI are free for
+ *   the next `apply` (which may wait for them). Once another batch adds something in that namespace, the device attracts no
+ *   packets by the addresses and routes that were removed together with it. `settle` waits for all removals. After a
+ *   crash, a mark on the device lets the next process finish the removal.
  * - Batches that touch the same namespace run one after the other; others may run side by side.
- * - `observe` returns only what carries our mark (link group, protocol number), as objects in the form in which `add`
- *   takes them, with every namespace named as it was in the query.
- * - If the carrier dies in a batch, the promise rejects with `ABORTED`; what was done is still there: observe, diff, apply.
- * - At rest nothing of it holds a namespace alive, except for `host`.
+ * - `observe` returns only objects with Netloom's mark (link group, protocol number), in the form that `add` takes, with
+ *   every namespace named as in the query.
+ * - If the implementation dies in a batch, the promise rejects with `ABORTED`, and the finished operations stay: observe,
+ *   diff, apply.
+ * - An idle kernel keeps no namespace alive, except for `host`.
  */
 export interface Kernel {
   apply(batch: readonly Operation[], options?: ApplyOptions): Promise<void>;
   observe(queries: readonly ObserveQuery[]): Promise<KernelObject[]>;
   /**
-   * All that is in a namespace without our mark, and not on a device of ours either. In the order of the queries; `undefined`
-   * for a namespace that is gone.
+   * The networks of namespaces without Netloom's objects: neither objects with its mark nor objects on its devices. In the
+   * order of the queries; `undefined` for a namespace that is gone.
    */
   nativeNetworks(queries: readonly NativeQuery[]): Promise<(NativeNetwork | undefined)[]>;
-  /** In the order of the queries; `undefined` for a link that is not there. */
+  /** In the order of the queries; `undefined` for a missing link. */
   counters(queries: readonly CounterQuery[]): Promise<(Counters | undefined)[]>;
-  /** What is there under these names. In the order of the queries; `undefined` for a device that is not there. */
+  /** The state of the named devices. In the order of the queries; `undefined` for a missing device. */
   devices(queries: readonly OnLink[]): Promise<(PortFacts | undefined)[]>;
-  /** What the kernel would do with such packets now. In the order of the queries; `undefined` for a namespace that is gone. */
+  /**
+   * The kernel's current routing decisions for packets. In the order of the queries; `undefined` for a namespace that is
+   * gone.
+   */
   ways(queries: readonly WayQuery[]): Promise<(Way | undefined)[]>;
-  /** In the order of the queries; `undefined` for an address that is not there. */
+  /** In the order of the queries; `undefined` for a missing address. */
   addresses(queries: readonly AddressQuery[]): Promise<(OwnAddress | undefined)[]>;
-  /** What the programs of this host have dropped. */
+  /** The packets dropped by the programs of this host. */
   drops(): Promise<Drops>;
-  /** Finds out which namespace `netns` names now, and remembers where it was found. NOT_FOUND if there is none. */
+  /** Finds the namespace that `netns` names now, and remembers its path. NOT_FOUND if there is none. */
   resolve(netns: Netns): Promise<NetnsIdentity>;
-  /** Events of `host` and of every namespace resolved or used so far. Default: `everything`. */
+  /** Watches `host` and every namespace resolved or used so far. Default: `everything`. */
   watch(purpose?: WatchPurpose): Watch<KernelEvent>;
-  /** Resolves when nothing that was removed is left in the kernel. */
+  /** Resolves when the kernel has freed all removed devices. */
   settle(): Promise<void>;
 }
 
@@ -181,7 +189,7 @@ export interface KernelPlace {
 export interface KernelErrorDetails extends ErrorDetails {
   /** Symbolic errno: `EEXIST`. */
   readonly errno?: string;
-  /** Number of the operation in its batch. */
+  /** Index of the operation in its batch. */
   readonly operation?: number;
   /** The kernel's reason in words: the end of the message, behind the errno. */
   readonly words?: string;
@@ -190,7 +198,7 @@ export interface KernelErrorDetails extends ErrorDetails {
 }
 
 /**
- * A refusal of the kernel: `add route 10.0.0.0/24 via 10.1.0.1 dev nl-1: EEXIST: route exists`. Its reason is
+ * An operation that the kernel has refused: `add route 10.0.0.0/24 via 10.1.0.1 dev nl-1: EEXIST: route exists`. Its reason is
  * KERNEL_REFUSED if it has an errno and no other reason is given.
  */
 export class KernelError extends NetloomError {
@@ -211,7 +219,7 @@ export class KernelError extends NetloomError {
   }
 }
 
-/** "You may not" and "this kernel cannot" are answered differently from "not as things are". */
+/** Separate topics for a missing privilege, an unsupported feature, and a refusal in the current state. */
 function topicOf(code: ErrorCode): Topic {
   if (code === "PERMISSION_DENIED") return "NL-103";
   return code === "UNIMPLEMENTED" ? "NL-402" : "NL-401";

@@ -1,8 +1,10 @@
-/** What tells our objects from a stranger's: the group of links, the protocol of addresses, routes, rules and neighbours. */
+/**
+ * Tells Netloom's objects from others: the group of links, the protocol number of addresses, routes, rules and neighbours.
+ */
 export interface OwnerMark {
-  /** IFLA_GROUP. Devices that are being deleted are in the next group. */
+  /** IFLA_GROUP. Devices under deletion are in the next group. */
   readonly group: number;
-  /** RTA, FRA, NDA and IFA protocol, `/etc/iproute2/rt_protos`. */
+  /** The protocol number in RTA, FRA, NDA and IFA attributes, `/etc/iproute2/rt_protos`. */
   readonly protocol: number;
 }
 

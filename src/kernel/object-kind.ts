@@ -1,16 +1,17 @@
 /**
- * All that is pure about one kind of kernel object. A kind is a file in objects/ whose value satisfies one of these
- * interfaces, and a line in the list of objects.ts. `linux/objects` and `sim/objects` have their side of it.
+ * The pure part of one kind of kernel object. A kind is a file in objects/ whose value satisfies one of these interfaces,
+ * and a line in the list of objects.ts. `linux/objects` and `sim/objects` hold its implementations.
  *
- * Everything that deals with objects of any kind (difference, order, ownership, claims, description, script) asks here.
+ * All code that handles objects of any kind (difference, order, ownership, claims, description, script) uses these
+ * interfaces.
  */
 import { type LinkEnd, linkKey, type Netns, type OnLink } from "./link.ts";
 import type { KernelEvent } from "./events.ts";
 import type { ScriptTools } from "./script-tools.ts";
 
 /**
- * The steps to what is wanted, in order; removals go in reverse. What guards a device is there before it is up, what uses
- * a device comes after that, and a program changes over to a new device when that is ready.
+ * The phases of a change, in order; removals run in reverse. Objects that guard a device come before it is up, objects that
+ * use it come after, and a program switches to a new device when the device is ready.
  */
 export const PHASES = [
   "devices",
@@ -27,106 +28,109 @@ export const PHASES = [
 
 export type Phase = (typeof PHASES)[number];
 
-/** What an object has of which a namespace, or a host, holds one, whoever wants it. */
+/** A property that only one object of a namespace, or of a host, may have. */
 export interface SoleClaim {
-  /** Equal for what cannot be there twice. */
+  /** Equal for conflicting objects. */
   readonly key: string;
-  /** For people: `the interface nsm-1 in file:///run/netns/a`. */
+  /** A noun phrase for messages: `the interface nsm-1 in file:///run/netns/a`. */
   readonly words: string;
-  /** The kernel itself would hold several; of two owners only one may have it, so that packets find their way. */
+  /** The kernel would accept several, but only one owner may have it, so that packets find their way. */
   readonly mayRepeat?: true;
 }
 
-/** Packets to `destination` come to the object's device, where the routing table `table` is asked. */
+/** The object draws packets to `destination` to its device, for lookups in the routing table `table`. */
 export interface Attraction {
   readonly table: number;
   /** Canonical prefix. */
   readonly destination: string;
 }
 
-/** One change of one kind of object; see `Operation`. */
+/** One change of an object of one kind; see `Operation`. */
 export type Step<T> =
   | { readonly verb: "add"; readonly object: T }
   | { readonly verb: "change"; readonly object: T; readonly from: T }
   | { readonly verb: "remove"; readonly object: T };
 
 interface Common<T> {
-  /** Every namespace that it is in, or needs. */
+  /** Every namespace that the object is in or needs. */
   namespaces(object: T): readonly Netns[];
   /**
-   * Objects with the same identity cannot be there at the same time; one becomes the other by `change`. A device is its
-   * names and what the kernel cannot change about it. Default: all of the object.
+   * Objects with the same identity cannot exist at the same time; `change` turns one into the other. The identity of a
+   * device is its names and its unchangeable properties. Default: the whole object.
    */
   identity?(object: T): string;
-  /** Equal for equal objects: with defaults filled in. Default: the object as it is. */
+  /** The normal form, with defaults filled in: equal for equal objects. Default: the object itself. */
   normal?(object: T): unknown;
-  /** Default: nothing. */
+  /** The exclusive properties of the object. Default: none. */
   claims?(object: T): readonly SoleClaim[];
-  /** Kind and identity, in the words of iproute2, with the namespace. */
+  /** Describes kind and identity, in the words of iproute2, with the namespace. */
   describe(object: T): string;
-  /** Commands that do the step, in order. */
+  /** The shell commands of a step, in order. */
   script(tools: ScriptTools, step: Step<T>): readonly string[];
-  /** Lines that a script begins with that has objects of this kind. */
+  /** The lines at the start of a script that contains objects of this kind. */
   scriptStart?(tools: ScriptTools): readonly string[];
-  /** Settings of its place are written again when it comes: it depends on them. */
+  /** The object depends on sysctls of its link or namespace: they are written again when it is added. */
   readonly usesSettings?: true;
 }
 
-/** A device. Its name and its far end are what other objects hang on. */
+/** A kind of device. Other objects refer to a device by its name or its far end. */
 export interface DeviceKind<T> extends Common<T> {
   readonly isDevice: true;
-  /** What Linux calls such a device (IFLA_INFO_KIND). */
+  /** The device type in Linux (IFLA_INFO_KIND). */
   readonly infoKind: string;
-  /** Two of a pair, else one. */
+  /** Two ends for a pair, otherwise one. */
   ends(device: T): readonly LinkEnd[];
-  /** The same with other ends, as many and in the same order. */
+  /** The same device with other ends: the same number in the same order. */
   withEnds(device: T, ends: readonly LinkEnd[]): T;
 }
 
-/** What is no device: it hangs on one, or on a namespace alone. */
+/** A kind of object that is not a device. It is on a device, or in a namespace alone. */
 export interface AttachedKind<T> extends Common<T> {
   readonly isDevice?: never;
-  /** Of each verb. */
+  /** The phase of each verb. */
   readonly phase: Readonly<Record<Step<T>["verb"], Phase>>;
-  /** The device that it hangs on and goes with. Absent: on none. */
+  /** The device that the object is on and goes away with. Absent: none. */
   carrier(object: T): OnLink | undefined;
   /**
-   * It bears no mark, so that nobody can observe it: it is written whenever something that uses it comes to its place, and
-   * has no removal of its own.
+   * The object has no owner mark, so it cannot be observed. It is written again whenever an object that depends on it is
+   * added, and is never removed separately.
    */
   readonly isUnmarked?: true;
-  /** What packets it draws to its device: it is withdrawn before the device goes, which takes the kernel a while. */
+  /**
+   * The destinations whose packets the object draws to its device. Such an object is removed before its device, because the
+   * kernel takes a while to free a device.
+   */
   attracts?(object: T): readonly Attraction[];
-  /** It draws packets from elsewhere, and is withdrawn before its device goes for that reason. */
+  /** True if the object draws packets from elsewhere, and must be removed before its device for that reason. */
   isWithdrawn?(object: T): boolean;
-  /** Other losses than its carrier's that take it along, as `steps` tells them. */
+  /** Keys of other losses that remove the object, besides that of its device. `steps` returns the losses. */
   lostWith?(object: T): readonly string[];
-  /** What is left of it when these links are gone (`linkKey`), if that is not all of it. */
+  /** The rest of the object when these links (`linkKey`) are gone, if it survives them. */
   withoutLinks?(object: T, links: ReadonlySet<string>): T;
   /**
-   * The way from one set of these objects to another, where adding, changing and removing each for itself is wrong. `lost`:
-   * what it took along.
+   * The steps from one set of objects to another, for kinds where adding, changing and removing objects independently is
+   * wrong. `lost`: keys of objects that the steps remove as a side effect.
    */
   steps?(
     wanted: readonly T[],
     observed: readonly T[],
   ): { readonly operations: readonly Step<T>[]; readonly lost: ReadonlySet<string> };
-  /** Keys that tell whose it is, the first that is known counts. Default: its carrier's (`linkKey`). */
+  /** Keys that identify the owner; the first known key counts. Default: the key of its device (`linkKey`). */
   ownerKeys?(object: T): readonly string[];
-  /** Further keys that are its owner's. */
+  /** Further keys that belong to the owner of the object. */
   ownedKeys?(object: T): readonly string[];
-  /** Whether an event about its carrier says that it is not there as it is. Default: no. */
+  /** Does an event about its device contradict the existence of the object? Default: no. */
   isDeniedBy?(object: T, event: KernelEvent): boolean;
 }
 
 export type KernelObjectKind<T> = DeviceKind<T> | AttachedKind<T>;
 
-/** All three verbs in one phase. */
+/** The same phase for all three verbs. */
 export function inPhase(phase: Phase): Readonly<Record<"add" | "change" | "remove", Phase>> {
   return { add: phase, change: phase, remove: phase };
 }
 
-/** The name of a device, of which a namespace has one. */
+/** The claim to a device name, which is unique in a namespace. */
 export function nameClaim({ netns, name }: LinkEnd): SoleClaim {
   return { key: linkKey(netns, name), words: `the interface ${name} in ${netns}` };
 }

@@ -1,6 +1,6 @@
 /**
- * What a host's network is made of: the list of all kinds of objects, and what is asked of an object whatever its kind. A new
- * kind is a file in objects/ and a line here; then the compiler names its missing side in `linux` and `sim`.
+ * The list of all kinds of kernel objects, and the functions for objects of any kind. A new kind is a file in objects/ and
+ * a line here; the compiler then reports the missing parts in `linux` and `sim`.
  */
 import { carrierKey, type LinkEnd, linkKey, type Netns, type OnLink } from "./link.ts";
 import type { AttachedKind, Attraction, SoleClaim, DeviceKind, KernelObjectKind } from "./object-kind.ts";
@@ -42,7 +42,7 @@ type DeviceName = {
   [K in ObjectKindName]: (typeof LIST)[K] extends { readonly isDevice: true } ? K : never;
 }[ObjectKindName];
 
-/** An object that others hang on. */
+/** An object that other objects are on. */
 export type Device = { [K in DeviceName]: ObjectOf<K> }[DeviceName];
 export type AttachedObject = Exclude<KernelObject, Device>;
 
@@ -51,7 +51,7 @@ const KINDS: { readonly [K in ObjectKindName]: KernelObjectKind<ObjectOf<K>> } =
 
 export const KIND_NAMES = Object.keys(KINDS) as readonly ObjectKindName[];
 
-/** Whose kind is not known at this place: one that fits the object, nothing else. */
+/** The kind of an object. The cast is safe: `KINDS` maps each name to the kind of its objects. */
 export function kindOf<T extends KernelObject>(object: T): KernelObjectKind<T> {
   return KINDS[object.kind] as unknown as KernelObjectKind<T>;
 }
@@ -72,12 +72,12 @@ export function isAttached(object: KernelObject): object is AttachedObject {
   return !isDevice(object);
 }
 
-/** Linux' word for the kind of a device. */
+/** The device type in Linux (IFLA_INFO_KIND). */
 export function infoKindOf(device: Device): string {
   return deviceKindOf(device).infoKind;
 }
 
-/** Whether such a word is of a kind that we make. */
+/** Is this the device type of a kind of this list? */
 export function isInfoKind(word: string | undefined): boolean {
   return KIND_NAMES.some((name) => {
     const kind = KINDS[name];
@@ -85,12 +85,12 @@ export function isInfoKind(word: string | undefined): boolean {
   });
 }
 
-/** Those of one kind, for who has to do with that kind alone. */
+/** The objects of one kind, for code that handles that kind alone. */
 export function ofKind<K extends ObjectKindName>(objects: readonly KernelObject[], kind: K): ObjectOf<K>[] {
   return objects.filter((object): object is KernelObject & ObjectOf<K> => object.kind === kind);
 }
 
-/** A device that goes with either of its ends. */
+/** Is the object a pair, which is removed with either of its ends? */
 export function isPair(object: KernelObject): boolean {
   return isDevice(object) && endsOf(object).length > 1;
 }
@@ -99,29 +99,29 @@ export function endsOf(device: Device): readonly LinkEnd[] {
   return deviceKindOf(device).ends(device);
 }
 
-/** Names of all its ends on this machine. */
+/** The link keys of all ends of a device. */
 export function linkKeys(device: Device): string[] {
   return endsOf(device).map(({ netns, name }) => linkKey(netns, name));
 }
 
-/** The device that it hangs on and goes away with; a rule, or a setting of a namespace, has none. */
+/** The device that the object is on and goes away with; `undefined` for a rule, or a setting of a namespace. */
 export function carrierOf(object: AttachedObject): OnLink | undefined {
   return attachedKindOf(object).carrier(object);
 }
 
-/** Names of the links that it is, or hangs on. */
+/** The link keys of a device, or of the device that an object is on. */
 export function linksOf(object: KernelObject): string[] {
   if (isDevice(object)) return linkKeys(object);
   const carrier = carrierOf(object);
   return carrier ? [carrierKey(carrier)] : [];
 }
 
-/** Every namespace that it is in, or needs. */
+/** Every namespace that the object is in or needs. */
 export function namespacesOf(object: KernelObject): readonly Netns[] {
   return kindOf(object).namespaces(object);
 }
 
-/** Objects with the same identity cannot be there at the same time; one becomes the other by `change`. */
+/** Objects with the same identity cannot exist at the same time; `change` turns one into the other. */
 export function identityOf(object: KernelObject): string {
   const kind = kindOf(object);
   return kind.identity ? kind.identity(object) : contentOf(object);
@@ -133,22 +133,22 @@ export function contentOf(object: KernelObject): string {
   return stableText(kind.normal ? kind.normal(object) : object);
 }
 
-/** What it has of which there can be only one, whoever wants it: names, tunnels, addresses, routes, rules. */
+/** The exclusive properties of the object: names, tunnels, addresses, routes, rules. */
 export function claimsOf(object: KernelObject): readonly SoleClaim[] {
   return kindOf(object).claims?.(object) ?? [];
 }
 
-/** False for what nobody can observe. */
+/** Can the object be observed? */
 export function isMarked(object: KernelObject): boolean {
   return isDevice(object) || !attachedKindOf(object).isUnmarked;
 }
 
-/** What packets it draws to its device. */
+/** The destinations whose packets the object draws to its device. */
 export function attractionsOf(object: KernelObject): readonly Attraction[] {
   return isDevice(object) ? [] : (attachedKindOf(object).attracts?.(object) ?? []);
 }
 
-/** Whether it goes before its device does, so that it draws no packet to one that is about to vanish. */
+/** Must the object be removed before its device, so that it draws no packets to a vanishing device? */
 export function isWithdrawn(object: KernelObject): boolean {
   return (
     isAttached(object) &&
@@ -156,7 +156,7 @@ export function isWithdrawn(object: KernelObject): boolean {
   );
 }
 
-/** The object with its namespaces named anew; `undefined` if one of them has no name any more. */
+/** The object with renamed namespaces; `undefined` if one of them has no name any more. */
 export function renamed(
   object: KernelObject,
   nameOf: (netns: Netns) => Netns | undefined,
@@ -172,12 +172,12 @@ export function renamed(
   return ends.length < endsOf(object).length ? undefined : deviceKindOf(object).withEnds(object, ends);
 }
 
-/** `device` with other ends, as many and in the same order. */
+/** `device` with other ends: the same number in the same order. */
 export function withEnds(device: Device, ends: readonly LinkEnd[]): Device {
   return deviceKindOf(device).withEnds(device, ends);
 }
 
-/** `device` with its ends in the order of `like`, which has the same. */
+/** `device` with its ends in the order of `like`, which has the same ends. */
 export function oriented(device: Device, like: Device): Device {
   const order = linkKeys(like);
   const ends = [...endsOf(device)].sort((a, b) => order.indexOf(keyOf(a)) - order.indexOf(keyOf(b)));

@@ -1,4 +1,4 @@
-/** What holds for operations of every carrier. */
+/** Rules for operations, shared by all implementations of `Kernel`. */
 import type { Operation } from "./kernel.ts";
 import { type Device, isDevice } from "./objects.ts";
 
@@ -8,7 +8,9 @@ export function isDeviceRemoval(operation: Operation): operation is DeviceRemova
   return operation.verb === "remove" && isDevice(operation.object);
 }
 
-/** A removed device cannot come back, so that nothing that could fail may follow. */
+/**
+ * Asserts that removals of devices come last: a removed device cannot be restored, so nothing that could fail may follow.
+ */
 export function demandDevicesLast(batch: readonly Operation[]): void {
   const first = batch.findIndex(isDeviceRemoval);
   if (first >= 0 && !batch.slice(first).every(isDeviceRemoval))

@@ -1,48 +1,48 @@
-/** What somebody wants to be in the kernel of a host: a wire, the underlay of a lab. It has as many ends as it needs. */
+/** A wanted set of kernel objects on a host: a wire, or the underlay of a lab. It has any number of ends. */
 import type { KernelObject } from "./kernel.ts";
 import { identityOf } from "./objects.ts";
 
 export interface Plan {
   readonly owner: string;
   /**
-   * What is the owner's alone, in the order in which it is made: devices, programs, sysctls, addresses, up, routes, neighbours,
-   * rules. Its devices bear the owner in their alias (`Owners`).
+   * Objects that belong to the owner alone, in the order in which they are made: devices, programs, sysctls, addresses, up,
+   * routes, neighbours, rules. The devices name the owner in their alias (`Owners`).
    */
   readonly objects: readonly KernelObject[];
   /**
-   * What other plans may hold as well, made before `objects`. It is the host's: it comes with its first holder, goes with its
-   * last, and is the same for all. Its devices have a `hostAlias`; what is on them is the host's, too, unless a plan has it among
-   * its `objects`.
+   * Objects that other plans may share, made before `objects`. They belong to the host: they are added with their first
+   * holder, removed with their last, and are the same for all. Their devices have a `hostAlias`; objects on these devices
+   * belong to the host too, unless they are in the `objects` of a plan.
    */
   readonly shared?: readonly KernelObject[];
-  /** More of the owner's own objects, in sets that may be many and change one by one, by key (`Reconciler.applyMember`). */
+  /** More objects of the owner, in sets that change one by one, by key (`Reconciler.applyMember`). There may be many. */
   readonly members?: ReadonlyMap<string, readonly KernelObject[]>;
 }
 
-/** All that `plans` want to be in the kernel: what they share once, and first. */
+/** All objects of `plans`: the shared ones first and only once. */
 export function objectsOf(...plans: readonly Plan[]): KernelObject[] {
   const shared = new Map(plans.flatMap(({ shared = [] }) => shared).map((each) => [identityOf(each), each]));
   return [...shared.values(), ...plans.flatMap(ownOf)];
 }
 
-/** All that is the owner's alone. */
+/** All objects that belong to the owner alone. */
 export function ownOf({ objects, members }: Plan): readonly KernelObject[] {
   return members ? [...objects, ...[...members.values()].flat()] : objects;
 }
 
-/** How plans of one sort name their owners. */
+/** The naming of owners for one sort of plan. */
 export interface Owners {
-  /** The owner in the alias of one of its devices; `undefined` for another alias. */
+  /** Reads the owner from the alias of a device; `undefined` for an alias of another sort. */
   ownerOf(alias: string): string | undefined;
-  /** `wire c1` */
+  /** The display name of an owner: `wire c1`. */
   nameOf(owner: string): string;
-  /** What to do about an owner that has what another one wants. */
+  /** A hint how to remove an owner that holds something another owner wants. */
   makeWay(owner: string): string;
 }
 
 const HOST_ALIAS = "host-";
 
-/** The alias of a device that is the host's. */
+/** The alias of a device that belongs to the host. */
 export function hostAlias(name: string): string {
   return `${HOST_ALIAS}${name}`;
 }

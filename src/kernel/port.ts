@@ -1,11 +1,14 @@
-/** Which devices can be a port, one that somebody else has made and a wire ends in, and how such a one is. */
+/** Checks whether a device can be a port: a device made by somebody else in which a wire ends. */
 import { NetloomError } from "../errors/errors.ts";
 import type { PortFacts } from "./kernel.ts";
 
-/** Of a macvtap: what the program behind it sends leaves by the device below, and never enters this one. */
+/**
+ * Types whose frames bypass the device: a program behind a macvtap sends directly by the lower device, and frames never
+ * enter this one.
+ */
 const PASSED_BY: readonly string[] = ["macvtap", "ipvtap", "macvlan", "ipvlan"];
 
-/** FAILED_PRECONDITION, with the reason, for a device that can be no port; `undefined` for one that can. */
+/** The error FAILED_PRECONDITION, with the reason, for a device that cannot be a port; `undefined` for one that can. */
 export function portRefusal(name: string, facts: PortFacts): NetloomError | undefined {
   const { isOurs, isEthernet, master, sort = "", addresses } = facts;
   const refuse = (why: string, hint: string): NetloomError =>
@@ -32,7 +35,7 @@ export function portRefusal(name: string, facts: PortFacts): NetloomError | unde
   return undefined;
 }
 
-/** Why no packet passes a port; `undefined` if packets do. */
+/** The reason why a port passes no packets; `undefined` if it does. */
 export function whyPortDown(name: string, { isUp, hasCarrier }: PortFacts): string | undefined {
   if (!isUp) return `port ${name} is down: it is set up by whoever has made it`;
   return hasCarrier ? undefined : `port ${name} has no carrier: nobody is at its other end`;

@@ -1,49 +1,54 @@
 /**
- * All that an agent needs privileges for, as one port. What is asked and answered is plain data, and what is opened comes as a
- * descriptor: so whoever holds the privileges may be a thread of this process, or another process.
+ * All operations that need privileges, as one interface. Questions and answers are plain data, and opened files come as
+ * descriptors, so that the holder of the privileges may be a thread of this process or another process.
  */
 import type { Kernel, Netns, OwnerMark } from "./kernel.ts";
 
 export interface Privileged {
-  /**
-   * A kernel: batches, what there is, and news of it. NOT_FOUND if `host` is not there. Devices that a crash left doomed in `host`
-   * are deleted.
-   */
+  /** Opens a kernel. NOT_FOUND if `host` does not exist. Deletes devices in `host` that were doomed before a crash. */
   kernel(options: KernelNeed): Promise<OpenKernel>;
-  /** Opens it, and hands it over. NOT_FOUND if it is not there, PERMISSION_DENIED without the privilege. */
+  /**
+   * Opens a file, process or socket, and hands over the descriptor. NOT_FOUND if it does not exist, PERMISSION_DENIED
+   * without the privilege.
+   */
   open(need: Need): Promise<Descriptor>;
-  /** The device by which packets to `address` leave a namespace; `undefined` if no route leads there. NOT_FOUND without the namespace. */
+  /**
+   * The device that packets to `address` leave a namespace by; `undefined` without a route. NOT_FOUND without the
+   * namespace.
+   */
   deviceTowards(netns: Netns, address: string): Promise<string | undefined>;
 }
 
 export interface KernelNeed {
-  /** The namespace that `host` names. Default: the process's own. */
+  /** The namespace to use as `host`. Default: that of the process. */
   readonly host?: Netns;
-  /** Directory for pinned programs; a bpffs is mounted there when one is first needed. */
+  /** Directory for pinned programs. A bpffs is mounted there on first use. */
   readonly bpffs: string;
   /** Default: `MESH_MARK`. */
   readonly mark?: OwnerMark;
 }
 
-/** Lives until `close`, which gives up its hold on `host` and leaves every object where it is. */
+/** A kernel that is open until `close`. `close` releases `host` and leaves every object in place. */
 export interface OpenKernel extends Kernel {
   close(): Promise<void>;
 }
 
-/** What may be opened. */
+/** Resources that can be opened. */
 export type Need =
-  /** A namespace, alive as long as somebody has it open. */
+  /** A namespace. It stays alive while a descriptor of it is open. */
   | { readonly type: "netns"; readonly netns: Netns }
-  /** A process, by pidfd_open(2): the descriptor can be read from when it has ended. */
+  /** A process, by pidfd_open(2): the descriptor becomes readable when the process ends. */
   | { readonly type: "process"; readonly pid: number }
-  /** socket(2) in a namespace, which it keeps alive. */
+  /** A socket(2) in a namespace. The socket keeps the namespace alive. */
   | { readonly type: "socket"; readonly netns: Netns; readonly kind: SocketKind }
   /**
-   * The file that a listening unix socket is bound to, by its device and inode, in whichever network and mount namespace that is:
-   * no other socket gets its inode while it is open. NOT_FOUND if nobody listens there.
+   * The file of a listening unix socket, by device and inode, in any network and mount namespace. While the descriptor is
+   * open, no other socket gets this inode. NOT_FOUND if nothing listens there.
    */
   | { readonly type: "socket-file"; readonly identity: string }
-  /** A connection to the unix socket at `path`, such as a container runtime's. UNAVAILABLE if nobody listens there. */
+  /**
+   * A connection to the unix socket at `path`, such as that of a container runtime. UNAVAILABLE if nothing listens there.
+   */
   | { readonly type: "connection"; readonly path: string };
 
 /** The arguments of socket(2). */
@@ -53,7 +58,7 @@ export interface SocketKind {
   readonly protocol: number;
 }
 
-/** An open file, close-on-exec. Who asked for it closes it. */
+/** An open file descriptor, close-on-exec. The caller closes it. */
 export interface Descriptor {
   readonly fd: number;
   /** May be called again. */

@@ -1,13 +1,13 @@
-/** Processes of a host, as far as a mesh has to do with them: somebody names one, and means its network namespace. */
+/** Processes of a host. A process stands for its network namespace. */
 
-/** A process that is still the same one as when it was named: numbers are reused, this is not. */
+/** A reference to one process. Process IDs are reused; this reference never changes to another process. */
 export interface HeldProcess {
   isAlive(): boolean;
-  /** Ends the hold. It never keeps the process or its namespace alive. */
+  /** Releases the reference, which never keeps the process or its namespace alive. */
   release(): void;
 }
 
 export interface Processes {
-  /** NOT_FOUND if there is no process with this number. */
+  /** NOT_FOUND if there is no process with this ID. */
   hold(pid: number): Promise<HeldProcess>;
 }

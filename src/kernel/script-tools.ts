@@ -1,22 +1,22 @@
-/** What the kinds of objects write a script with: commands in the right namespace, and the owner's marks. */
+/** Tools for the scripts of object kinds: commands in the right namespace, with the owner mark. */
 import type { LinkEnd, Netns, OnLink } from "./link.ts";
 import { MESH_MARK, type OwnerMark } from "./mark.ts";
 import { command, netnsArgument, quote } from "./shell.ts";
 
 export type Words = readonly (string | number)[];
 
-/** Default: the mark of the mesh. */
+/** Options of a script. Default: the mark of the mesh. */
 export interface ScriptOptions extends Partial<OwnerMark> {
-  /** The namespace that `host` stands for. Default: the one that the script runs in. */
+  /** The namespace to use for `host`. Default: the one that the script runs in. */
   readonly host?: Netns;
 }
 
 interface DeviceWords {
-  /** `veth` */
+  /** The device type: `veth`. */
   readonly type: string;
-  /** What each end is born with, besides its name, namespace, address and MTU. */
+  /** Words for each end, after its name, namespace, address and MTU. */
   readonly each?: string;
-  /** What follows the type. */
+  /** Words after the type. */
   readonly tail?: string;
 }
 
@@ -39,13 +39,13 @@ export class ScriptTools {
     return command(this.#at(netns), "tc", ...words);
   }
 
-  /** `optional`: the script goes on without them. */
+  /** Sets sysctls. `optional`: the script continues if they fail. */
   sysctl(netns: Netns, settings: readonly string[], { optional }: { readonly optional: boolean }): string {
     const line = command(this.#at(netns), "sysctl", "-q", "-w", ...settings);
     return optional ? `${line} || :` : line;
   }
 
-  /** A device, from its birth to all that it is before it is up. */
+  /** Makes a device with all properties that it has before it is up. */
   addDevice(ends: readonly LinkEnd[], { type, each = "", tail = "" }: DeviceWords): string[] {
     const [first, second] = ends.map((end) => birth(end) + each);
     const peer = second === undefined ? "" : ` peer ${second}`;
@@ -70,7 +70,7 @@ export class ScriptTools {
     return this.ip(netns, "link", "set", "dev", name, ...words);
   }
 
-  /** All that enters a device leaves by another one of its namespace. */
+  /** Redirects everything that enters a device to another device of its namespace. */
   redirect({ netns, link }: OnLink, target: string, verb: "add" | "change" = "add"): string[] {
     const everything = ["protocol", "all", "pref", 1, "handle", "800::800", "u32", "match", "u32", 0, 0];
     const out = ["action", "mirred", "egress", "redirect", "dev", target];
@@ -89,7 +89,7 @@ export class ScriptTools {
     return this.set(end, "group", this.#group, "alias", end.alias, "addrgenmode", mode);
   }
 
-  /** Unlike `ip link set … addrgenmode` it works on a device that is up. */
+  /** Sets the address generation mode by sysctl. Unlike `ip link set … addrgenmode` this works on a device that is up. */
   #linkLocal({ netns, name, linkLocal }: LinkEnd): string {
     const setting = `net/ipv6/conf/${name}/addr_gen_mode=${linkLocal ? "0" : "1"}`;
     return this.sysctl(netns, [setting], { optional: true });
@@ -109,7 +109,7 @@ function differences(end: LinkEnd, from: LinkEnd | undefined): Words {
   ];
 }
 
-/** The word of `ip` and `tc` for a step. */
+/** The word of `ip` and `tc` for a verb. */
 export function toolVerb(verb: "add" | "change" | "remove"): string {
   return verb === "add" ? "add" : verb === "change" ? "replace" : "del";
 }

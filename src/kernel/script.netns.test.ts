@@ -34,13 +34,16 @@ function run(operations: readonly Operation[], host: Netns): void {
   });
 }
 
-/** What a script cannot say (iproute2 6.1): programs and tunnels, the device that these share, and whose an address is. */
+/**
+ * Objects that a script cannot make (iproute2 6.1): programs, tunnels and their shared device, and the protocol of
+ * addresses.
+ */
 function isUnsaid(object: KernelObject): boolean {
   const isShared = object.kind === "external-vxlan" || ("link" in object && object.link?.startsWith("nlx"));
   return isShared || ["program", "address"].includes(object.kind);
 }
 
-/** What the kernel holds, apart from that. */
+/** The objects in the kernel that a script can make. */
 async function observed(kernel: Kernel, namespaces: readonly Netns[]): Promise<KernelObject[]> {
   const objects = await kernel.observe(["host" as const, ...namespaces].map((netns) => ({ netns })));
   return objects.filter((object) => !isUnsaid(object));
@@ -67,7 +70,7 @@ for (const [title, wireOf] of [
     (hosts: Hosts) => remoteWire(hosts, context, { sourceIp: "fd08::1", destinationIp: "fd08::2" }).near,
   ],
 ] as const) {
-  test(`the script of a ${title} wire makes what the kernel calls make`, { skip: needsRoot }, async (t) => {
+  test(`the script of a ${title} wire makes the same objects as apply`, { skip: needsRoot }, async (t) => {
     const hosts = await hostsFixture(t);
     const namespaces = [hosts.client, hosts.local];
     const wire: Wire = { ...wireOf(hosts), connectionId: 'it\'s "c1"' };
@@ -96,7 +99,7 @@ for (const [title, wireOf] of [
   });
 }
 
-test("a remote wire whose one half a script has made carries packets", { skip: needsRoot }, async (t) => {
+test("a remote wire with one half made by a script carries packets", { skip: needsRoot }, async (t) => {
   const hosts = await hostsFixture(t);
   const { near, far } = remoteWire(hosts, context);
   const objects = plan(near).objects;

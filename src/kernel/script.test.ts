@@ -36,7 +36,7 @@ function adds(objects: readonly KernelObject[], options?: ScriptOptions): string
   ).join("\n");
 }
 
-test("a remote wire as commands", () => {
+test("the script of a remote wire consists of these commands", () => {
   const sealed = [
     "net/ipv4/conf/nsm-1/accept_redirects=0",
     ...["accept_ra", "autoconf", "accept_redirects", "accept_dad"].map(
@@ -84,7 +84,7 @@ test("a remote wire as commands", () => {
   ]);
 });
 
-test("namespaces that `ip netns` does not know are entered by path, or found by inode", () => {
+test("a namespace unknown to `ip netns` is entered by path, or found by inode", () => {
   const up = (netns: KernelObject & { kind: "up" }): string => adds([netns]).split("\n").at(-1) ?? "";
   const on = { kind: "up", link: "x" } as const;
   assert.equal(
@@ -98,14 +98,14 @@ test("namespaces that `ip netns` does not know are entered by path, or found by 
   );
 });
 
-test("`host` may stand for a namespace", () => {
+test("the option `host` replaces the namespace `host`", () => {
   const [line] = adds([{ kind: "up", netns: "host", link: "x" }], { host: "file:///run/netns/h" })
     .split("\n")
     .slice(-1);
   assert.equal(line, "ip -n h link set dev x up");
 });
 
-test("whatever a word holds, the shell passes it on as it is", () => {
+test("the shell passes on every word unchanged", () => {
   const texts = fc.string({ unit: fc.constantFrom("a", "'", '"', "$", "`", "\\", " ", "\n", ";", "-", "é") });
   fc.assert(
     fc.property(fc.array(texts, { minLength: 20, maxLength: 20 }), (words) => {
@@ -118,6 +118,6 @@ test("whatever a word holds, the shell passes it on as it is", () => {
   );
 });
 
-test("a comment stays on its line", () => {
+test("a comment stays on one line", () => {
   assert.equal(comment("a\nreboot\r\n"), "# a reboot ");
 });

@@ -1,13 +1,13 @@
-/** Commands of a POSIX shell, safe against whatever a name holds, and in the right namespace. */
+/** Commands of a POSIX shell, safely quoted and in the right namespace. */
 import type { Netns } from "./link.ts";
 
-/** A word as it is if it is plain, else in single quotes. */
+/** Quotes a word with single quotes if necessary. */
 export function quote(word: string | number): string {
   const text = String(word);
   return /^[A-Za-z0-9_.,:/@=%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** A comment line. Whatever `text` holds, it stays one line. */
+/** A comment line. Control characters in `text` become spaces, so it stays on one line. */
 export function comment(text: string): string {
   return `# ${text.replaceAll(/\p{Cc}+/gu, " ")}`;
 }
@@ -26,13 +26,13 @@ export function command(netns: Netns, tool: Tool, ...words: readonly (string | n
   return [`nsenter --net=${shellPath(netns)}`, tool, ...rest].join(" ");
 }
 
-/** What follows `netns` in `ip link add … netns`, in shell text. */
+/** The argument of `netns` in `ip link add … netns`, as shell text. */
 export function netnsArgument(netns: Netns): string {
   const name = netns === "host" ? undefined : netnsName(netns);
   return name === undefined ? shellPath(netns) : quote(name);
 }
 
-/** `a` for file:///run/netns/a, where `ip netns` looks. */
+/** The name in `ip netns`: `a` for file:///run/netns/a. */
 function netnsName(netns: Netns): string | undefined {
   return /^file:\/\/(?:\/var)?\/run\/netns\/([^/-][^/]*)$/.exec(netns)?.[1];
 }
@@ -40,7 +40,7 @@ function netnsName(netns: Netns): string | undefined {
 function shellPath(netns: Netns): string {
   if (netns === "host") return "/proc/self/ns/net";
   const inode = /^inode:\/\/[0-9]+\/([0-9]+)$/.exec(netns)?.[1];
-  // No command takes an identity: the shell has to find a path to it.
+  // No command takes an inode: the shell has to find a path to it.
   if (inode !== undefined) {
     return `"$(find -L /run/netns /proc/[0-9]*/ns/net -inum ${inode} -print -quit 2>/dev/null)"`;
   }

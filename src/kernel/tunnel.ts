@@ -1,4 +1,4 @@
-/** A tunnel to another host, as it is wanted: what becomes of it in the kernel is the kernel's own affair. */
+/** The wanted state of a tunnel to another host. Its kernel objects are up to the implementation of `Kernel`. */
 import { inside } from "./phrase.ts";
 import type { Guard } from "./guard.ts";
 import type { OnLink } from "./link.ts";
@@ -6,11 +6,12 @@ import type { ScriptTools } from "./script-tools.ts";
 import { comment } from "./shell.ts";
 
 /**
- * What enters a device of the host leaves in outer headers, and what comes in those headers from the other end leaves by the
- * device. It is the intent alone: the headers, the way to the other end and its next hop are asked for with each packet. Nothing
- * comes out of it but what comes from (remote, local, port, VNI).
+ * Frames that enter a device of the host leave in outer headers, and packets in these headers from the other end come out
+ * of the device. The route to the other end and its next hop are looked up for each packet. Only packets from (remote,
+ * local, port, VNI) come out of the tunnel.
  *
- * Plain IP goes straight to the uplink; for all else (ARP, tags, fragments) the kernel's tunnel device builds the headers.
+ * Plain IP goes straight to the uplink. For all other traffic (ARP, VLAN tags, fragments) the kernel's tunnel device builds
+ * the headers.
  */
 export interface Tunnel {
   readonly vni: number;
@@ -19,22 +20,23 @@ export interface Tunnel {
   /** UDP port of both sides. */
   readonly port: number;
   /**
-   * The MAC at the far end of the pair, where that is in another namespace: its frames take the short cut into it. Others go
-   * through the pair, which tells whom they are for. Absent: all do.
+   * The MAC at the far end of the pair, if that end is in another namespace. Frames to this MAC go straight to the far end;
+   * other frames go through the pair, so that the kernel classifies their destination. Absent: all frames go through the
+   * pair.
    */
   readonly mac?: string;
   /**
-   * There is no shared device yet: what the fast path would leave to it is taken as far as it can be, packets with a UDP checksum
-   * among them. For the moment in which another device still has the port.
+   * The shared device does not exist yet, because another device still has the port for a moment. The fast path handles as
+   * much as it can of the traffic for the shared device, including packets with a UDP checksum.
    */
   readonly isAlone?: true;
-  /** The other end takes no packet without a UDP checksum: each goes by the device, which writes one. */
+  /** The other end drops packets without a UDP checksum: every packet goes by the shared device, which writes one. */
   readonly needsChecksum?: true;
-  /** What the other end may send. Absent: everything. */
+  /** The traffic that the other end may send. Absent: everything. */
   readonly guard?: Guard;
 }
 
-/** What stands in packets that come in: a host has one device for each. */
+/** The key of arriving packets: a host has one device for each. */
 export function arrivalKey({ remote, local, port, vni }: Tunnel): string {
   return `${remote} ${local} ${port} ${vni}`;
 }
@@ -43,7 +45,7 @@ export function describeTunnel({ vni, remote }: Tunnel, { netns, link }: OnLink)
   return `tunnel vni ${vni} to ${remote} on ${link}${inside(netns)}`;
 }
 
-/** By hand it is a device of its own, which two redirects join to the link. */
+/** Without Netloom's programs a tunnel is a VXLAN device of its own, joined to the link by two redirects. */
 export function tunnelScript(
   tools: ScriptTools,
   {

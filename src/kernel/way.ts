@@ -1,31 +1,31 @@
-/** How packets leave a host for another one, and whether the host has an address: questions to the kernel, and its answers. */
+/** Queries about the route of packets to another host, and about own addresses, with the kernel's answers. */
 import type { Netns } from "./link.ts";
 
-/** A packet that is asked about. */
+/** The packet whose route is queried. */
 export interface WayQuery {
   readonly netns: Netns;
   readonly to: string;
-  /** Its source: rules may lead by it. Default: the kernel chooses. */
+  /** Source address, which routing rules may depend on. Default: the kernel chooses. */
   readonly from?: string;
-  /** It is UDP to this port: rules may lead by that. */
+  /** UDP destination port, which routing rules may depend on. */
   readonly udpPort?: number;
 }
 
-/** One of the next hops that a packet may take. */
+/** One of the next hops of a route. */
 export interface WayHop {
-  /** The device by which it leaves. */
+  /** The device that packets leave by. */
   readonly link: string;
   /** The router. Absent: the destination is on the link. */
   readonly via?: string;
-  /** The MTU of the route or that of the device (for IPv6 its own, if that is set), whichever is smaller. */
+  /** The smaller of the MTU of the route and that of the device (for IPv6 its IPv6 MTU, if set). */
   readonly mtuBytes: number;
-  /** What says so. */
+  /** The source of the limit. */
   readonly boundBy: "route" | "device";
 }
 
 /**
- * Where the packets go. `mtuBytes` is the smallest of all next hops: which one a packet takes is the business of its flow. What the
- * kernel has learned of the rest of the way (PMTU exceptions) is no route: it expires by itself.
+ * The route of packets. `mtuBytes` is the smallest MTU of all next hops, because the next hop depends on the flow. PMTU
+ * exceptions that the kernel has learned are not included: they expire.
  */
 export interface ReachableWay {
   readonly mtuBytes: number;
@@ -34,8 +34,9 @@ export interface ReachableWay {
 }
 
 /**
- * `unreachable` is the kernel's errno: `ENETUNREACH` without a route, `EHOSTUNREACH`, `EACCES` and `EINVAL` for a route that refuses
- * (unreachable, prohibit, blackhole). An IPv4 source that the host does not have leads nowhere either (ENETUNREACH, or EINVAL).
+ * `unreachable` is the kernel's errno: `ENETUNREACH` without a route; `EHOSTUNREACH`, `EACCES` or `EINVAL` for a route that
+ * refuses packets (unreachable, prohibit, blackhole). A query with an IPv4 source that the host does not have fails too
+ * (ENETUNREACH or EINVAL).
  */
 export type Way = ReachableWay | { readonly unreachable: string };
 
@@ -45,16 +46,16 @@ export interface AddressQuery {
   readonly address: string;
 }
 
-/** An address of a namespace, whoever has given it. */
+/** An address of a namespace, whoever has added it. */
 export interface OwnAddress {
   readonly link: string;
   /**
-   * `tentative`: the kernel still looks whether another host on the link has it (duplicate address detection, RFC 4862), for which
-   * the link needs a carrier. `duplicate`: another one has it.
+   * `tentative`: duplicate address detection is under way (RFC 4862), which needs a carrier. `duplicate`: another host on
+   * the link has the address.
    */
   readonly state: "usable" | "tentative" | "duplicate";
-  /** Its device is up. */
+  /** The device is up. */
   readonly isUp: boolean;
-  /** There is somebody at the other end of its device. */
+  /** The device has a carrier. */
   readonly hasCarrier: boolean;
 }

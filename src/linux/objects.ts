@@ -1,4 +1,4 @@
-/** Linux' side of every kind of kernel object. */
+/** The Linux implementation of every kind of kernel object. */
 import type { KernelObject } from "../kernel/kernel.ts";
 import type { ObjectKindName, ObjectOf } from "../kernel/objects.ts";
 import type { LinuxObjectKind } from "./object-kind.ts";
@@ -28,7 +28,7 @@ const KINDS: { readonly [K in ObjectKindName]: LinuxObjectKind<ObjectOf<K>> } = 
   sysctl,
 };
 
-/** All, in the order in which `observe` tells them. */
+/** All kinds, in the order of `observe`. */
 export const LINUX_KINDS = Object.values(KINDS);
 
 export function linuxKindOf<T extends KernelObject>(object: T): LinuxObjectKind<T> {

@@ -7,7 +7,7 @@ import { formatPrefix, mustParsePrefix, type IpPrefix } from "./ip.ts";
 const text = (prefixes: readonly string[]): string[] =>
   fewestPrefixes(prefixes.map(mustParsePrefix)).map(formatPrefix);
 
-test("neighbours become one prefix where it holds nothing else", () => {
+test("neighbouring prefixes merge where the merged prefix holds nothing else", () => {
   assert.deepEqual(text(["10.0.0.0/32", "10.0.0.1/32"]), ["10.0.0.0/31"]);
   assert.deepEqual(text(["10.0.0.1/32", "10.0.0.2/32"]), ["10.0.0.1/32", "10.0.0.2/32"]);
   assert.deepEqual(text(["fd00::1/128", "10.9.1.2/8", "fd00::/128", "10.1.0.0/16"]), [
@@ -17,7 +17,7 @@ test("neighbours become one prefix where it holds nothing else", () => {
   assert.deepEqual(text(["0.0.0.0/1", "128.0.0.0/1", "::/0"]), ["0.0.0.0/0", "::/0"]);
 });
 
-/** 64 addresses at one end of a family, so that prefixes meet. */
+/** Ranges of 64 addresses, so small that random prefixes touch. Two lie at an end of the address space. */
 const BASES = ["192.0.2.64/26", "255.255.255.192/26", "0.0.0.0/26", "2001:db8::40/122"] as const;
 
 const sets = fc.record({
@@ -25,7 +25,7 @@ const sets = fc.record({
   parts: fc.array(fc.record({ at: fc.nat(63), bits: fc.nat(3) }), { maxLength: 60 }),
 });
 
-test("any set of prefixes is said with exactly its addresses, and with no fewer prefixes could it be", () => {
+test("any set of prefixes is covered exactly, with the fewest prefixes possible", () => {
   fc.assert(
     fc.property(sets, ({ base, parts }) => {
       const { first } = boundsOf(mustParsePrefix(base));
@@ -49,7 +49,7 @@ test("any set of prefixes is said with exactly its addresses, and with no fewer 
   );
 });
 
-/** By halving: a part that is all in takes one prefix, any other what its halves take. */
+/** Counts the fewest prefixes by halving: one for a range that is all in the set, otherwise the sum of its halves. */
 function fewest(isIn: readonly boolean[]): number {
   if (isIn.every(Boolean)) return 1;
   if (!isIn.some(Boolean)) return 0;

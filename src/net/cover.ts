@@ -1,4 +1,4 @@
-/** Sets of addresses as ranges of integers, and as few prefixes as say exactly the same. */
+/** Sets of addresses as integer ranges, and the fewest prefixes for a set. */
 import { addressBits, type IpAddress, type IpPrefix, network } from "./ip.ts";
 
 export function toInteger(address: IpAddress): bigint {
@@ -14,7 +14,7 @@ export function fromInteger(value: bigint, family: 4 | 6): IpAddress {
   return { family, bytes };
 }
 
-/** Both ends belong to it. */
+/** An inclusive range. */
 export interface Range {
   readonly first: bigint;
   readonly last: bigint;
@@ -27,8 +27,8 @@ export function boundsOf(prefix: IpPrefix): Range {
 }
 
 /**
- * The fewest prefixes that hold every address of `prefixes` and no other one, lowest first, IPv4 before IPv6. Two
- * neighbours become one prefix only where that prefix holds nothing else.
+ * The fewest prefixes that cover exactly the addresses of `prefixes`, lowest first, IPv4 before IPv6. Two neighbours merge
+ * only where the merged prefix holds nothing else.
  */
 export function fewestPrefixes(prefixes: readonly IpPrefix[]): IpPrefix[] {
   return ([4, 6] as const).flatMap((family) =>
@@ -36,12 +36,12 @@ export function fewestPrefixes(prefixes: readonly IpPrefix[]): IpPrefix[] {
   );
 }
 
-/** The fewest prefixes for sorted ranges with a gap between any two. */
+/** The fewest prefixes for sorted, non-adjacent ranges. */
 export function prefixesOf(ranges: readonly Range[], family: 4 | 6): IpPrefix[] {
   return ranges.flatMap((range) => cut(range, family));
 }
 
-/** The same integers in sorted ranges with a gap between any two. */
+/** Merges ranges into sorted, non-adjacent ones. */
 export function joined(ranges: readonly Range[]): Range[] {
   const all: { first: bigint; last: bigint }[] = [];
   for (const { first, last } of ranges.toSorted((a, b) => (a.first < b.first ? -1 : 1))) {
@@ -52,7 +52,9 @@ export function joined(ranges: readonly Range[]): Range[] {
   return all;
 }
 
-/** From its first address on, each time the largest prefix that begins there and ends in the range. */
+/**
+ * Splits a range: from its first address on, repeatedly takes the largest prefix that begins there and ends in the range.
+ */
 function cut({ first, last }: Range, family: 4 | 6): IpPrefix[] {
   const prefixes: IpPrefix[] = [];
   for (let at = first; at <= last;) {
@@ -64,7 +66,7 @@ function cut({ first, last }: Range, family: 4 | 6): IpPrefix[] {
   return prefixes;
 }
 
-/** Rounded down. */
+/** log2, rounded down. */
 function log2(value: bigint): number {
   return value.toString(2).length - 1;
 }

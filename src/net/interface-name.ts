@@ -1,6 +1,9 @@
 import { byteLength } from "./byte-length.ts";
 
-/** What is wrong with a device's name, to go on after it; the kernel's `dev_valid_name` and two words of sysctl. */
+/**
+ * The reason why a device name is invalid, worded to follow the name; `undefined` if it is valid. Checks the kernel's
+ * `dev_valid_name`, the sysctl names `all` and `default`, and `lo`.
+ */
 export function interfaceNameProblem(name: string): string | undefined {
   const bytes = byteLength(name);
   if (bytes === 0) return "is empty";

@@ -15,7 +15,7 @@ const prefixes = fc
   .tuple(addresses, fc.nat(128))
   .map(([address, n]) => ({ address, length: address.family === 4 ? n % 33 : n }));
 
-test("what is formatted reads back as the same address, and Node agrees that it is one", () => {
+test("a formatted address parses back to the same address, and Node accepts it", () => {
   fc.assert(
     fc.property(addresses, (address) => {
       const text = formatIp(address);
@@ -25,7 +25,7 @@ test("what is formatted reads back as the same address, and Node agrees that it 
   );
 });
 
-test("IPv6 text is the canonical one of RFC 5952", () => {
+test("IPv6 text is canonical as in RFC 5952", () => {
   for (const [loose, canonical] of [
     ["2001:0DB8:0:0:0:0:0:1", "2001:db8::1"],
     ["::", "::"],
@@ -40,7 +40,7 @@ test("IPv6 text is the canonical one of RFC 5952", () => {
   }
 });
 
-test("any text either is what Node calls an address, or reads as none", () => {
+test("parseIp accepts exactly the texts that Node accepts", () => {
   const texts = fc.oneof(
     fc.string(),
     fc.string({ unit: fc.constantFrom("0", "1", "a", "F", ":", ".", "/", "255") }),
@@ -55,7 +55,7 @@ test("any text either is what Node calls an address, or reads as none", () => {
   );
 });
 
-test("a network contains its own addresses, and overlap is symmetric", () => {
+test("a network contains its own address, and overlap is symmetric", () => {
   fc.assert(
     fc.property(prefixes, prefixes, (a, b) => {
       assert.ok(contains(network(a), a.address));

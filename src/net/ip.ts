@@ -1,4 +1,4 @@
-/** IP addresses and prefixes as values. Text is always canonical: RFC 5952 for IPv6, dotted quad for IPv4. */
+/** IP addresses and prefixes as values. Formatted text is always canonical: RFC 5952 for IPv6, dotted quad for IPv4. */
 
 export interface IpAddress {
   readonly family: 4 | 6;
@@ -8,17 +8,20 @@ export interface IpAddress {
 
 export interface IpPrefix {
   readonly address: IpAddress;
-  /** 0-32 or 0-128. */
+  /** 0 to 32 for IPv4, 0 to 128 for IPv6. */
   readonly length: number;
 }
 
-/** Reads an address, without zone or brackets. `undefined` if it is none; leading zeros in IPv4 are none (RFC 6943 section 3.1.1). */
+/**
+ * Parses an address without zone or brackets. `undefined` for any other text; IPv4 with leading zeros is refused (RFC 6943
+ * section 3.1.1).
+ */
 export function parseIp(text: string): IpAddress | undefined {
   const bytes = text.includes(":") ? parseIpv6(text) : parseIpv4(text);
   return bytes && { family: bytes.length === 4 ? 4 : 6, bytes };
 }
 
-/** Reads `address/length`. Host bits are kept: see `network`. `undefined` if it is no prefix. */
+/** Parses `address/length`. Keeps host bits: see `network`. `undefined` for any other text. */
 export function parsePrefix(text: string): IpPrefix | undefined {
   const slash = text.indexOf("/");
   if (slash < 0) return undefined;
@@ -37,7 +40,7 @@ export function formatPrefix(prefix: IpPrefix): string {
   return `${formatIp(prefix.address)}/${prefix.length}`;
 }
 
-/** Canonical text of an address. Asserts that it is one: for text that was checked before. */
+/** The canonical text of an address that was validated before. Throws TypeError for any other text. */
 export function canonicalIp(text: string): string {
   return formatIp(mustParseIp(text));
 }
@@ -54,7 +57,7 @@ export function mustParsePrefix(text: string): IpPrefix {
   return prefix;
 }
 
-/** `10.0.0.1` of `10.0.0.1/24`, as it is written. */
+/** The part before the slash, as written: `10.0.0.1` for `10.0.0.1/24`. */
 export function addressOf(text: string): string {
   return text.split("/", 1)[0] ?? "";
 }
@@ -76,7 +79,7 @@ export function overlaps(a: IpPrefix, b: IpPrefix): boolean {
   return a.length <= b.length ? contains(a, b.address) : contains(b, a.address);
 }
 
-/** Tells of the text of a prefix whether one of `prefixes` covers it. What is no prefix is covered by none. */
+/** Returns a test: does one of `prefixes` cover the prefix in this text? False for text that is no prefix. */
 export function insideOf(prefixes: readonly string[]): (text: string) => boolean {
   const outer = prefixes.map(mustParsePrefix);
   return (text) => {
@@ -88,12 +91,12 @@ export function insideOf(prefixes: readonly string[]): (text: string) => boolean
   };
 }
 
-/** The family of a valid address or prefix, told by its text. */
+/** The family of a valid address or prefix text. */
 export function familyOf(text: string): 4 | 6 {
   return text.includes(":") ? 6 : 4;
 }
 
-/** 32 or 128. */
+/** 32 for IPv4, 128 for IPv6. */
 export function addressBits(family: 4 | 6): number {
   return family === 4 ? 32 : 128;
 }
@@ -117,7 +120,7 @@ function parseIpv4(text: string): Uint8Array | undefined {
   for (let i = 0; i <= text.length; i++) {
     const digit = text.charCodeAt(i) - ZERO;
     if (digit >= 0 && digit <= 9) {
-      // A zero is followed by no other digit.
+      // No leading zeros.
       if (digits > 0 && value === 0) return undefined;
       digits += 1;
       value = value * 10 + digit;
@@ -142,7 +145,7 @@ function parseIpv6(text: string): Uint8Array | undefined {
   return Uint8Array.from([...head, ...Array.from({ length: missing }, () => 0), ...tail]);
 }
 
-/** Bytes of colon-separated groups; the last may be a dotted quad where `quad` allows it. */
+/** Bytes of colon-separated groups. With `quad` the last group may be a dotted quad. */
 function parseGroups(text: string, quad: boolean): number[] | undefined {
   if (text === "") return [];
   const bytes: number[] = [];

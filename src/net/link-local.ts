@@ -1,11 +1,11 @@
-/** What IPv6 has on every link by itself. */
+/** IPv6 link-local addresses and the minimum MTU of IPv6. */
 import { formatIp } from "./ip.ts";
 import { parseMac } from "./mac.ts";
 
-/** A device with less has no IPv6, and no settings of it (RFC 8200 section 5). Bytes. */
+/** Bytes. On a device with a smaller MTU Linux has no IPv6 and no IPv6 sysctls (RFC 8200 section 5). */
 export const IPV6_MIN_MTU = 1280;
 
-/** The address that follows from a MAC: fe80::/64 and the modified EUI-64 (RFC 4291 section 2.5.6 and appendix A). */
+/** The link-local address for a MAC: fe80::/64 and the modified EUI-64 (RFC 4291 section 2.5.6 and appendix A). */
 export function linkLocalAddress(mac: string): string {
   const bytes = parseMac(mac);
   if (!bytes) throw new TypeError(`${mac} is no MAC`);
@@ -14,7 +14,7 @@ export function linkLocalAddress(mac: string): string {
   return formatIp({ family: 6, bytes: Uint8Array.from([0xfe, 0x80, 0, 0, 0, 0, 0, 0, ...identifier]) });
 }
 
-/** In fe80::/10, where an address says nothing without a link. */
+/** Is the address in fe80::/10, and so ambiguous without a link? */
 export function isLinkLocal(address: string): boolean {
   return /^fe[89ab]/i.test(address);
 }

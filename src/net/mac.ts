@@ -1,4 +1,4 @@
-/** MAC addresses as canonical text: six lower-case pairs with colons. */
+/** MAC addresses as canonical text: six lower-case hexadecimal pairs with colons. */
 import { hash64 } from "./hash.ts";
 
 export function parseMac(text: string): Uint8Array | undefined {
@@ -16,12 +16,12 @@ export function formatMac(bytes: Uint8Array): string {
   return text;
 }
 
-/** A unicast address is what a device may have: group bit clear, not all zeros. IEEE 802-2014 section 8.2. */
+/** Is this a valid address for a device: group bit clear, not all zeros? IEEE 802-2014 section 8.2. */
 export function isUnicastMac(bytes: Uint8Array): boolean {
   return bytes.length === 6 && ((bytes[0] ?? 1) & 1) === 0 && bytes.some((byte) => byte !== 0);
 }
 
-/** A MAC that follows from `parts` alone: locally administered, unicast. */
+/** A MAC derived from `parts` alone: locally administered, unicast. */
 export function derivedMac(parts: readonly string[]): string {
   const hash = hash64(parts.join("\n"));
   const bytes = Uint8Array.from({ length: 6 }, (_, i) => Number((hash >> BigInt(i * 8)) & 0xffn));

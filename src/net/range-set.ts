@@ -1,10 +1,10 @@
-/** A set of integers as sorted ranges with a gap between any two: costs grow with the gaps, never with its size. */
+/** A set of integers as sorted, non-adjacent ranges. Costs grow with the number of gaps, not with the size of the set. */
 import type { Range } from "./cover.ts";
 
 export class RangeSet {
   readonly #ranges: Range[];
 
-  /** `ranges` are sorted, with a gap between any two. */
+  /** `ranges` must be sorted and non-adjacent. */
   constructor(ranges: readonly Range[] = []) {
     this.#ranges = [...ranges];
   }
@@ -13,7 +13,7 @@ export class RangeSet {
     return this.#ranges;
   }
 
-  /** `value` is not in it. */
+  /** Adds `value`, which must not be in the set. */
   add(value: bigint): void {
     const index = this.#search(value);
     const before = this.#ranges[index - 1];
@@ -24,7 +24,7 @@ export class RangeSet {
     this.#ranges.splice(joinsBefore ? index - 1 : index, Number(joinsBefore) + Number(joinsAfter), joined);
   }
 
-  /** False if it was not in it. */
+  /** Removes `value`. False if it was not in the set. */
   delete(value: bigint): boolean {
     const index = this.#search(value);
     const range = this.#ranges[index];
@@ -37,7 +37,7 @@ export class RangeSet {
     return true;
   }
 
-  /** Index of the first range that does not end before `value`. */
+  /** The index of the first range whose end is at or after `value`. */
   #search(value: bigint): number {
     let low = 0;
     let high = this.#ranges.length;

@@ -10,12 +10,12 @@ function problemOf(bytes: Uint8Array): string {
   return result.ok ? assert.fail("it was taken for whole") : result.problem;
 }
 
-test("what was sealed comes out again, also nothing", () => {
+test("unseal returns the sealed content, even if it is empty", () => {
   for (const content of [CONTENT, new Uint8Array(), new Uint8Array([0, 10, 255])])
     assert.deepEqual(unseal(KIND, seal(KIND, content)), { ok: true, content });
 });
 
-test("every file that was cut off, and every flipped bit, is seen", () => {
+test("unseal detects every truncation and every flipped bit", () => {
   const sealed = seal(KIND, CONTENT);
   for (let length = 0; length < sealed.length; length++) problemOf(sealed.subarray(0, length));
   for (let bit = 0; bit < sealed.length * 8; bit++) {
@@ -25,7 +25,7 @@ test("every file that was cut off, and every flipped bit, is seen", () => {
   }
 });
 
-test("the problem says what is wrong", () => {
+test("the problem names the cause", () => {
   const sealed = seal(KIND, CONTENT);
   assert.equal(problemOf(new Uint8Array()), "it is empty");
   assert.equal(problemOf(CONTENT), "its first line is not the one that netloom writes");

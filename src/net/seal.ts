@@ -1,11 +1,11 @@
 /**
- * Files that say of themselves whether they are whole. One line, then the content:
+ * Files that can prove that they are complete. One line, then the content:
  *
  *   netloom wish 1 412 9f86d081884c7d65\n<412 bytes>
  *           │    │  │   └ hash64 of the content
- *           │    │  └ its length
- *           │    └ version of its form
- *           └ what it is
+ *           │    │  └ length of the content in bytes
+ *           │    └ format version
+ *           └ kind of file
  */
 import { hashBytes64 } from "./hash.ts";
 
@@ -14,7 +14,7 @@ const MAX_HEAD_BYTES = 128;
 const LINE_FEED = 10;
 
 export interface SealKind {
-  /** Lower-case letters and hyphens. */
+  /** The kind of file, in lower-case letters and hyphens. */
   readonly what: string;
   /** The version that is written. */
   readonly version: number;
@@ -27,7 +27,7 @@ export type Unsealed =
   /** `isNewer`: a later netloom has written the file. */
   | { readonly ok: false; readonly problem: string; readonly isNewer?: true };
 
-/** The content under its head. */
+/** Returns `content` behind a head line. */
 export function seal({ what, version }: SealKind, content: Uint8Array): Uint8Array {
   const head = new TextEncoder().encode(`netloom ${what} ${version} ${content.length} ${digest(content)}\n`);
   const sealed = new Uint8Array(head.length + content.length);
@@ -36,7 +36,7 @@ export function seal({ what, version }: SealKind, content: Uint8Array): Uint8Arr
   return sealed;
 }
 
-/** The content, all of it, or what is wrong with it. */
+/** Returns the complete content, or a description of the damage. */
 export function unseal({ what, version, formerVersions = [] }: SealKind, sealed: Uint8Array): Unsealed {
   if (sealed.length === 0) return damaged("it is empty");
   const end = sealed.subarray(0, MAX_HEAD_BYTES).indexOf(LINE_FEED);

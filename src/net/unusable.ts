@@ -1,9 +1,12 @@
-/** Addresses that the end of a wire cannot have. Tried on Linux 6.18: what is not listed here carries packets, also 240.0.0.0/4 and 0.0.0.1. */
+/**
+ * Addresses that the end of a wire cannot have. Tested on Linux 6.18: all others carry packets, even 240.0.0.0/4 and
+ * 0.0.0.1.
+ */
 import { contains, type IpAddress, type IpPrefix, mustParsePrefix } from "./ip.ts";
 
 interface Unusable {
   readonly prefix: IpPrefix;
-  /** `a multicast address` */
+  /** A noun phrase for messages: `a multicast address`. */
   readonly what: string;
 }
 
@@ -11,7 +14,7 @@ function unusable(prefix: string, what: string): Unusable {
   return { prefix: mustParsePrefix(prefix), what };
 }
 
-/** The kernel refuses them, or takes them and carries nothing. */
+/** Prefixes that the kernel refuses, or accepts without carrying packets. */
 export const UNUSABLE: readonly Unusable[] = [
   unusable("0.0.0.0/32", "the unspecified address"),
   unusable("127.0.0.0/8", "a loopback address"),
@@ -19,27 +22,30 @@ export const UNUSABLE: readonly Unusable[] = [
   unusable("255.255.255.255/32", "the broadcast address"),
   unusable("::/128", "the unspecified address"),
   unusable("::1/128", "the loopback address"),
-  // Sockets take it for IPv4.
+  // Sockets treat these as IPv4.
   unusable("::ffff:0:0/96", "an IPv4-mapped address"),
   unusable("ff00::/8", "a multicast address"),
 ];
 
 const LINK_LOCAL = mustParsePrefix("fe80::/10");
 
-/** `a loopback address`; `undefined` for an address that the end of a wire can have. */
+/** The kind of an unusable address: `a loopback address`. `undefined` for an address that the end of a wire can have. */
 export function whyUnusable(address: IpAddress): string | undefined {
   return UNUSABLE.find(({ prefix }) => contains(prefix, address))?.what;
 }
 
-/** Likewise, for addresses that people write: a link-local one does not say which link it is on. */
+/** As `whyUnusable`, for addresses in files: refuses link-local ones too, because they name no link. */
 export function whyUnusableInFile(address: IpAddress): string | undefined {
   return contains(LINK_LOCAL, address) ? "a link-local address" : whyUnusable(address);
 }
 
-/** RFC 3927 */
+/** RFC 3927. */
 const LINK_LOCAL_IPV4 = mustParsePrefix("169.254.0.0/16");
 
-/** Likewise, for an address that a tunnel between hosts ends at: other hosts have to reach it, over routers, too. */
+/**
+ * As `whyUnusableInFile`, for the underlay address of a tunnel: refuses IPv4 link-local ones too, because routers do not
+ * forward them.
+ */
 export function whyNoTunnelEnd(address: IpAddress): string | undefined {
   return contains(LINK_LOCAL_IPV4, address) ? "a link-local address" : whyUnusableInFile(address);
 }

@@ -3,15 +3,15 @@ import type { Scope } from "../async/scope.ts";
 import type { Clock } from "../async/clock.ts";
 import type { Life } from "./life.ts";
 
-/** Wall time at the beginning of every run: 2026-01-01T00:00:00Z. */
+/** Wall time at the start of every run: 2026-01-01T00:00:00Z. */
 const EPOCH_MS = 1_767_225_600_000;
 
-/** Virtual time as one life of a host sees it. */
+/** The virtual clock of one life of a host. */
 export class SimClock implements Clock {
   readonly #life: Life;
   readonly #wallOffsetMs: () => number;
 
-  /** `wallOffsetMs` is how far the host's wall clock is off at the moment. */
+  /** `wallOffsetMs` returns the current error of the host's wall clock. */
   constructor(life: Life, wallOffsetMs: () => number = () => 0) {
     this.#life = life;
     this.#wallOffsetMs = wallOffsetMs;
@@ -44,7 +44,7 @@ export class SimClock implements Clock {
   }
 }
 
-/** `Scope.onEnd` of a scope that may be missing. */
+/** `Scope.onEnd` for an optional scope. */
 export function scopeEnd(scope: Scope | undefined, action: () => void): () => void {
   return scope ? scope.onEnd(action) : () => undefined;
 }

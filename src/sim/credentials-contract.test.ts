@@ -5,7 +5,7 @@ import { SimAuthorities } from "../../fixtures/sim/authority.ts";
 import { simulate } from "../../fixtures/sim/simulate.ts";
 
 for (const url of ["tcp://10.0.0.2:5001", "unix:///run/far.sock"])
-  suite(`the simulated network keeps the promises of Credentials at ${url}`, () => {
+  suite(`the simulated network keeps the Credentials contract at ${url}`, () => {
     for (const { title, check } of credentialsContract) {
       test(title, async () => {
         const simulation = simulate({
@@ -15,7 +15,7 @@ for (const url of ["tcp://10.0.0.2:5001", "unix:///run/far.sock"])
         const worldOf = (host: string): Promise<HostWorld> =>
           new Promise((resolve) => simulation.start(host, async (world) => resolve(world)));
         const far = await worldOf("far");
-        // A socket is reached on its own host.
+        // A socket is reachable from its own host only.
         const near = url.startsWith("unix:") ? far : await worldOf("near");
         await simulation.run(check({ near, far, url, newAuthority: new SimAuthorities().make }));
       });

@@ -1,4 +1,7 @@
-/** R11: one seed is one run, in another process, with another hash seed, under load and frequent garbage collection. */
+/**
+ * R11: one seed gives one run, also in another process, with another hash seed, under load and with frequent garbage
+ * collection.
+ */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { test } from "node:test";
@@ -8,7 +11,7 @@ import { Worker } from "node:worker_threads";
 const SCRIPT = new URL("../../scripts/sim.ts", import.meta.url).pathname;
 
 interface Run {
-  /** A seed and its trace hash on each line. */
+  /** One line for each seed: the seed and its trace hash. */
   readonly hashes: readonly string[];
   readonly collections: number;
 }
@@ -25,7 +28,7 @@ test("20 seeds have the same trace hashes in two processes, one of them under lo
   const calm = await run(["--hash-seed=1"]);
   const load = Array.from({ length: 2 }, () => new Worker("for (;;);", { eval: true }));
   try {
-    // A nursery so small that objects move all the time, collected before it is full, and code that is never optimised.
+    // A tiny nursery so that objects move all the time, scavenges before it is full, and no optimised code.
     const flags = ["--hash-seed=42", "--max-semi-space-size=1", "--stress-scavenge=50", "--no-opt"];
     const stressed = await run(flags);
     assert.deepEqual(stressed.hashes, calm.hashes);

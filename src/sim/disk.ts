@@ -13,11 +13,14 @@ interface Write {
 
 interface File {
   durable: Uint8Array | undefined;
-  /** In order. A crash cuts this list somewhere, and an append in the middle (a torn record). */
+  /**
+   * In order. A crash drops the writes after some point of this list, and may keep the first part of the next append (a
+   * torn record).
+   */
   unsynced: Write[];
 }
 
-/** A host's disk, which outlives the host. Reads see what was written; only `sync` makes it last. */
+/** A host's disk, which survives crashes of the host. Reads see unsynced writes; only `sync` makes them durable. */
 export class SimDisk {
   readonly #host: string;
   readonly #faults: FaultPlan;
@@ -34,7 +37,7 @@ export class SimDisk {
     this.#random = new SimRandom(seed, host);
   }
 
-  /** The disk as one life of its host reaches it. */
+  /** The disk for one life of its host. */
   open(life: Life): Disk {
     return {
       read: (name) => this.#call(life, `read ${name}`, "", () => content(this.#file(name))?.slice()),
@@ -52,7 +55,7 @@ export class SimDisk {
     };
   }
 
-  /** Of what was not synced, only a beginning that the seed chooses survives. */
+  /** Keeps a leading part of the unsynced writes, chosen by the seed, and drops the rest. */
   crash(): void {
     const n = this.#crashes++;
     for (const [name, file] of this.#files) {
@@ -74,7 +77,7 @@ export class SimDisk {
     return this.#call(life, what, ` ${write.data.length} bytes ${digestText(write.data)}`, () => {
       const fault = this.#faults.disk(this.#host, n);
       if (fault === "full" && write.kind === "append") {
-        // As much as fits is written before ENOSPC.
+        // ENOSPC after a partial write.
         const length = between(this.#random, "disk full", n, 0, write.data.length);
         this.#file(name).unsynced.push({ kind: "append", data: write.data.slice(0, length) });
       }
@@ -83,7 +86,7 @@ export class SimDisk {
     });
   }
 
-  /** A disk does one thing after the other, so calls take effect in their order. */
+  /** A disk runs one call after the other, so calls take effect in order. */
   #call<T>(life: Life, what: string, detail: string, effect: () => T): Promise<T> {
     const nowMs = life.scheduler.nowMs;
     const latencyMs = between(this.#random, "disk latency", this.#calls++, 20, 2000) / 1000;

@@ -1,13 +1,13 @@
-/** What will happen. */
+/** A scheduled event. */
 export interface QueuedEvent {
   readonly timeMs: number;
-  /** Shuffles what happens at the same time. */
+  /** Random number that orders events of the same time. */
   readonly tie: number;
-  /** Decides the rest: the number of the event. */
+  /** Number of the event. Orders events of the same time and tie. */
   readonly sequence: number;
   readonly host: string;
   readonly what: string;
-  /** Returns how it ended, for the history. `undefined` once it has been cancelled. */
+  /** Returns the outcome for the history. `undefined` once the event is cancelled. */
   action: (() => string | void) | undefined;
 }
 
@@ -16,7 +16,7 @@ function isBefore(a: QueuedEvent, b: QueuedEvent): boolean {
   return a.tie === b.tie ? a.sequence < b.sequence : a.tie < b.tie;
 }
 
-/** A binary heap, by (time, tie). What was cancelled is dropped when its turn comes. */
+/** A binary heap by (time, tie). A cancelled event is dropped when its turn comes. */
 export class EventQueue {
   readonly #heap: QueuedEvent[] = [];
 
@@ -32,7 +32,7 @@ export class EventQueue {
     this.#heap[index] = event;
   }
 
-  /** Takes out the next event that has not been cancelled. */
+  /** Removes and returns the next event that is not cancelled. */
   pop(): QueuedEvent | undefined {
     for (;;) {
       const event = this.#popAny();

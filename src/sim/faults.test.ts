@@ -5,14 +5,14 @@ import { describeFault, drawFaults, type Fault, FaultPlan, minimiseFaults } from
 const options = { seed: "7", hosts: ["alpha", "beta", "gamma"], durationMs: 1000, count: 200 };
 
 suite("the fault list (R5)", () => {
-  test("the same seed draws the same list, another seed another, and a longer list begins with the shorter", () => {
+  test("one seed draws one list, another seed another, and a longer list begins with the shorter", () => {
     const faults = drawFaults(options);
     assert.deepEqual(drawFaults(options), faults);
     assert.notDeepEqual(drawFaults({ ...options, seed: "8" }), faults);
     assert.deepEqual(drawFaults({ ...options, count: 50 }), faults.slice(0, 50));
   });
 
-  test("all kinds are drawn, between two different hosts, and each has its sentence", () => {
+  test("all kinds of faults are drawn, pairs of hosts differ, and each fault has a description", () => {
     const faults = drawFaults(options);
     assert.deepEqual([...new Set(faults.map(({ kind }) => kind))].toSorted(), [
       "clock",
@@ -29,7 +29,7 @@ suite("the fault list (R5)", () => {
     }
   });
 
-  test("the plan strikes the victim that a fault names, and no other", () => {
+  test("the plan strikes only the victim of a fault", () => {
     const lose: Fault = { kind: "message", from: "alpha", to: "beta", n: 3, how: "lose", delayMs: 0 };
     const full: Fault = { kind: "disk", host: "alpha", n: 2, how: "full" };
     const part: Fault = { kind: "partition", hosts: ["alpha", "beta"], atMs: 10, forMs: 5 };
@@ -54,7 +54,7 @@ suite("the fault list (R5)", () => {
 suite("the minimiser", () => {
   const faults = drawFaults({ ...options, count: 40 });
 
-  test("finds the few entries that matter, wherever they are", async () => {
+  test("finds the few faults that matter, at any position", async () => {
     for (const wanted of [[0], [39], [3, 4], [0, 17, 39]]) {
       const needed = wanted.map((index) => faults[index]);
       let runs = 0;
@@ -67,11 +67,11 @@ suite("the minimiser", () => {
     }
   });
 
-  test("leaves nothing if the run fails without any fault", async () => {
+  test("returns an empty list if the run fails without any fault", async () => {
     assert.deepEqual(await minimiseFaults(faults, async () => true), []);
   });
 
-  test("no single entry of the result can be left out", async () => {
+  test("keeps only faults of which none can be left out", async () => {
     const fails = async (kept: readonly Fault[]): Promise<boolean> => kept.length >= 7 || kept.length === 3;
     const smallest = await minimiseFaults(faults, fails);
     for (let index = 0; index < smallest.length; index++) {

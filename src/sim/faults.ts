@@ -1,41 +1,41 @@
 /**
- * Faults are a list that is drawn before the run (rule R5). An entry names its victim by number (the 7th message from
- * alpha to beta), so that taking one out moves no other, and a failing list can be made smaller.
+ * Faults are a list drawn before the run (rule R5). A fault names its victim by number (the 7th message from alpha to
+ * beta), so that removing one does not shift the others, and a failing list can be minimised.
  */
 import type { Failpoint } from "../kernel/kernel.ts";
 import { SimRandom, between } from "./random.ts";
 
-/** The other end of the way to the shared store, for message faults and partitions. */
+/** The host name of the shared store, for message faults and partitions. */
 export const STORE_HOST = "store";
 
-/** No message is later than that by a fault. */
+/** The longest delay that a fault adds to a message. */
 export const MAX_LATE_MS = 2000;
 
 export type Fault =
-  /** The process dies, and starts anew `downMs` later on the same disk and kernel. */
+  /** The process dies, and restarts `downMs` later with the same disk and kernel. */
   | { readonly kind: "crash"; readonly host: string; readonly atMs: number; readonly downMs: number }
-  /** Nothing passes between two hosts, in either direction. */
+  /** No message passes between two hosts, in either direction. */
   | {
       readonly kind: "partition";
       readonly hosts: readonly [string, string];
       readonly atMs: number;
       readonly forMs: number;
     }
-  /** Strikes the n-th message, counted from 0, from one host to another. */
+  /** Strikes the n-th message, from 0, from one host to another. */
   | {
       readonly kind: "message";
       readonly from: string;
       readonly to: string;
       readonly n: number;
       readonly how: "lose" | "duplicate" | "delay";
-      /** Of the late message, or of the second copy. */
+      /** Delay of the late message, or of the second copy. */
       readonly delayMs: number;
     }
   /** Fails the n-th write (append, replace or sync) of a host. */
   | { readonly kind: "disk"; readonly host: string; readonly n: number; readonly how: "full" | "io" }
   /** Strikes the n-th batch of a host's kernel. */
   | { readonly kind: "kernel"; readonly host: string; readonly n: number; readonly failpoint: Failpoint }
-  /** The wall clock jumps; monotonic time does not. */
+  /** The wall clock jumps; the monotonic clock does not. */
   | { readonly kind: "clock"; readonly host: string; readonly atMs: number; readonly jumpMs: number };
 
 export function describeFault(fault: Fault): string {
@@ -61,7 +61,7 @@ export function describeFault(fault: Fault): string {
 export interface FaultPlanOptions {
   readonly seed: string;
   readonly hosts: readonly string[];
-  /** Faults that have a time strike before it. */
+  /** Faults with a time strike before this time. */
   readonly durationMs: number;
   readonly count: number;
 }
@@ -108,7 +108,7 @@ function drawFault({ seed, hosts, durationMs }: FaultPlanOptions, index: number)
   return { kind: "clock", host, atMs, jumpMs: draw("jump", -3_600_000, 3_600_000) };
 }
 
-/** The list as the simulated world asks for it. Counts the faults that found a victim. */
+/** Looks up faults for the simulated world, and counts the faults that struck. */
 export class FaultPlan {
   readonly faults: readonly Fault[];
   readonly #struck = new Set<Fault>();
@@ -118,12 +118,12 @@ export class FaultPlan {
     this.faults = faults;
   }
 
-  /** How many faults of the list have happened so far. */
+  /** The number of faults that have struck so far. */
   get struck(): number {
     return this.#struck.size;
   }
 
-  /** From now on nothing strikes that waits for a message, a write or a batch. */
+  /** Disables the faults on messages, writes and batches from now on. */
   calm(): void {
     this.#isCalm = true;
   }
@@ -136,7 +136,7 @@ export class FaultPlan {
     return this.#find("message", (fault) => fault.from === from && fault.to === to && fault.n === n);
   }
 
-  /** The times for which nothing passes between two hosts. Asking strikes nobody. */
+  /** The partitions between two hosts. Does not count as a strike. */
   partitions(a: string, b: string): Extract<Fault, { kind: "partition" }>[] {
     return this.faults.flatMap((fault) =>
       a !== b && fault.kind === "partition" && fault.hosts.includes(a) && fault.hosts.includes(b)
@@ -177,8 +177,8 @@ export class FaultPlan {
 }
 
 /**
- * Takes out of `faults` whatever is not needed for `fails` to stay true, larger pieces first (delta debugging,
- * https://www.st.cs.uni-saarland.de/papers/tse2002/). No single entry of the result can be left out.
+ * Removes faults while `fails` stays true, larger pieces first (delta debugging,
+ * https://www.st.cs.uni-saarland.de/papers/tse2002/). No single fault of the result can be left out.
  */
 export async function minimiseFaults(
   faults: readonly Fault[],

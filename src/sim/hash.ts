@@ -1,6 +1,6 @@
 /**
- * The hash behind every choice and every trace of the simulator: two 32-bit lanes over UTF-16 code units, with the mix
- * of MurmurHash3 at the end. Built for speed without BigInt (a run takes hundreds of thousands); not for secrets.
+ * The hash for all choices and traces of the simulator: two 32-bit lanes over UTF-16 code units, with the final mix of
+ * MurmurHash3. Fast because it avoids BigInt (a run computes hundreds of thousands of hashes); not for secrets.
  */
 export class Hash {
   #a = 0xdeadbeef | 0;
@@ -25,18 +25,18 @@ export class Hash {
     return this.update(String.fromCharCode(...bytes.subarray(0, 4096))).#rest(bytes);
   }
 
-  /** The spread above is bounded by the size of the call stack. */
+  /** The spread call above is limited by the size of the call stack. */
   #rest(bytes: Uint8Array): this {
     return bytes.length > 4096 ? this.updateBytes(bytes.subarray(4096)) : this;
   }
 
-  /** Both lanes of what was hashed so far, as unsigned 32-bit numbers. */
+  /** Both lanes of the hash so far, as unsigned 32-bit numbers. */
   lanes(): readonly [number, number] {
     const a = mix(this.#a ^ Math.imul(this.#b, 0x85ebca6b));
     return [a, mix(this.#b ^ Math.imul(a, 0xc2b2ae35))];
   }
 
-  /** Sixteen hexadecimal digits. */
+  /** The hash as sixteen hexadecimal digits. */
   hex(): string {
     return this.lanes()
       .map((lane) => lane.toString(16).padStart(8, "0"))

@@ -3,7 +3,7 @@ import { hopsContract } from "../../fixtures/transport/hops-contract.ts";
 import type { HostWorld } from "../world/world.ts";
 import { simulate } from "../../fixtures/sim/simulate.ts";
 
-suite("the simulated network keeps the promises of Hops", () => {
+suite("the simulated network keeps the Hops contract", () => {
   for (const { title, check } of hopsContract) {
     test(title, async () => {
       const simulation = simulate({

@@ -5,12 +5,12 @@ import type { Life } from "./life.ts";
 const DIGEST_BYTES = 32;
 /** The length of an ES256 signature, RFC 7518 section 3.4. */
 const SIGNATURE_BYTES = 64;
-/** About the length of a SubjectPublicKeyInfo of P-256, which has 91. */
+/** Similar to the length of a SubjectPublicKeyInfo of P-256, which is 91. */
 const PUBLIC_KEY_BYTES = 88;
 
 /**
- * Keyed hashes in the shape of real signatures (rule R8): who has a public key could sign with it as well, and no simulated
- * program does. The key is the host's, and outlives a crash.
+ * Keyed hashes in the form of real signatures (rule R8). Anybody with a public key could sign with it, but no simulated
+ * program does. The key belongs to the host, and survives a crash.
  */
 export class SimKeys implements Keys {
   readonly #life: Life;

@@ -9,12 +9,12 @@ export interface LifeEvent {
 }
 
 /**
- * One life of a host's process, from its start to its crash. Every promise that a simulated World hands out is made
- * here, so that the end of the life is the end of all of them: they never settle (rule R6).
+ * One life of a host's process, from its start to its crash. Every promise of a simulated World is made here, so that none
+ * of them settles after the end of the life (rule R6).
  */
 export class Life {
   readonly host: string;
-  /** How often the host has started before. */
+  /** The number of earlier starts of the host. */
   readonly number: number;
   readonly scheduler: Scheduler;
   readonly #onEnd = new Set<() => void>();
@@ -33,12 +33,12 @@ export class Life {
     return this.#alive;
   }
 
-  /** How many calls this life has made. */
+  /** The number of calls that this life has made. */
   get calls(): number {
     return this.#calls;
   }
 
-  /** Asserts that the host lives. A World must not be reached from outside of its life. */
+  /** Asserts that the host is alive. A World must not be used after its life. */
   check(kind: string): void {
     if (!this.#alive) throw new Error(`${kind} on ${this.host}, which has crashed: its World leaked`);
     this.#calls += 1;
@@ -58,7 +58,7 @@ export class Life {
     };
   }
 
-  /** A call whose `effect` happens, and whose promise settles, in one event of its own. */
+  /** Runs `effect` and settles the promise in one separate event. */
   call<T>(event: LifeEvent, effect: () => T): Promise<T> {
     return this.promise(event, (resolve, reject) => {
       this.after(event, () => {
@@ -71,7 +71,7 @@ export class Life {
     });
   }
 
-  /** Brings the outcome of `promise`, which does not belong to this life, home in an event of its own. */
+  /** Delivers the outcome of an outside promise to this life, in a separate event. */
   deliver<T>(event: LifeEvent, promise: Promise<T>): Promise<T> {
     return this.promise(event, (resolve, reject) => {
       const arrive = (settle: () => string | void): void => {
@@ -86,7 +86,7 @@ export class Life {
 
   /**
    * A promise of this life. `start` arranges for `resolve` or `reject` to be called in an event; `reject` returns the
-   * error's code for the history. What is no operating error fails the run.
+   * error's code for the history. An error other than NetloomError fails the run.
    */
   promise<T>(
     event: LifeEvent,
@@ -110,14 +110,14 @@ export class Life {
     });
   }
 
-  /** The code of an operating error, for the history. Anything else is a programmer's error, and fails the run. */
+  /** The code of an operating error, for the history. Any other error is a bug, and fails the run. */
   codeOf(error: unknown): string {
     if (error instanceof NetloomError) return error.code;
     this.scheduler.fail(error);
     return "assertion";
   }
 
-  /** Calls `action` when the life ends. The result takes that back. */
+  /** Calls `action` when the life ends. The result cancels the registration. */
   onEnd(action: () => void): () => void {
     this.#onEnd.add(action);
     return () => this.#onEnd.delete(action);

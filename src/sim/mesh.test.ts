@@ -8,7 +8,7 @@ import type { MeshPlant } from "../../fixtures/sim/mesh-agent.ts";
 /** About a second each. CI runs more. */
 const SEEDS = Number(process.env["NETLOOM_SEEDS"] ?? 20);
 
-suite("seeds of faults leave every wanted wire up, and nothing without an owner or with two", () => {
+suite("under faults every wanted wire comes up, and no object is left over or has two owners", () => {
   for (let seed = 1; seed <= SEEDS; seed++)
     test(`with seed ${seed}`, async () => {
       const { violations } = await runMesh({ seed: String(seed), keepHistory: 0 });
@@ -23,7 +23,7 @@ suite("a registry and agents that expose and connect", () => {
     assert.ok(result.wires >= 40 && result.struck > 20, `${result.wires} wires, ${result.struck} faults`);
   });
 
-  test("a seed is a run: the same history, and another seed another", async () => {
+  test("one seed gives one history, and another seed another", async () => {
     const [first, second, other] = await Promise.all(
       ["3", "3", "4"].map((seed) => runMesh({ seed, keepHistory: 100_000 })),
     );
@@ -32,9 +32,9 @@ suite("a registry and agents that expose and connect", () => {
   });
 });
 
-suite("agents that lose all that is on their disks", () => {
+suite("agents that lose all data on their disks", () => {
   for (let seed = 1; seed <= 6; seed++)
-    test(`come to rest when they are told again what is wanted, with seed ${seed}`, async () => {
+    test(`reach the wanted state once it is applied again, with seed ${seed}`, async () => {
       const { violations } = await runMesh({
         seed: String(seed),
         plant: "forgets-disk",
@@ -46,15 +46,11 @@ suite("agents that lose all that is on their disks", () => {
 
 suite("planted bugs are found", () => {
   const plants: readonly (readonly [MeshPlant, string, RegExp])[] = [
-    [
-      "no-sweep",
-      "an agent that starts again and leaves what nobody asks for any more",
-      /is left in the kernel/,
-    ],
+    ["no-sweep", "an agent that keeps unwanted objects after a restart", /is left in the kernel/],
     ["forgets-deletes", "an operator who forgets to delete", /still has/],
   ];
   for (const [plant, bug, shown] of plants) {
-    test(`${bug} is found by a seed, with no fault too many`, async () => {
+    test(`${bug} is found by a seed, and the fault list is minimal`, async () => {
       for (let number = 1; ; number++) {
         assert.ok(number <= 50, "no seed of 50 has found it");
         const seed = String(number);
@@ -73,7 +69,7 @@ suite("planted bugs are found", () => {
   }
 });
 
-suite("limits of time that are passed under faults are found", () => {
+suite("exceeded time limits are found under faults", () => {
   const away = { kind: "crash", downMs: 26_000 } as const;
   const plants: readonly (readonly [MeshPlant, string, Fault, RegExp])[] = [
     [
@@ -84,13 +80,13 @@ suite("limits of time that are passed under faults are found", () => {
     ],
     [
       "one-registry",
-      "an agent that goes to no other registry when its own has died",
+      "an agent that uses no other registry when its own has died",
       { ...away, host: "registry", atMs: 6000 },
       /^endpoints\/forwarder-host-0 has expired, and host-0 lives$/,
     ],
     [
       "slow-start",
-      "an agent that has all its wires only a minute after it has started",
+      "an agent that needs a minute after its start to bring up all wires",
       { kind: "crash", host: "host-0", atMs: 6000, downMs: 100 },
       /^\d+ ms after the last fault wire-\d+ of host-\d+ to service-\d+ is /,
     ],

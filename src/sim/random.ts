@@ -2,8 +2,8 @@ import type { Random } from "../world/world.ts";
 import { Hash } from "./hash.ts";
 
 /**
- * Randomness without a stream (rule R5): every number is a hash of seed, host, purpose and n, so that one draw more or
- * less, or a fault taken out of a run, shifts no other.
+ * Randomness without a stream (rule R5): every number is a hash of seed, host, purpose and n, so that an additional draw,
+ * or a fault removed from a run, does not shift the others.
  */
 export class SimRandom implements Random {
   readonly #prefix: string;
@@ -35,7 +35,7 @@ export class SimRandom implements Random {
   }
 }
 
-/** A whole number in [from, to). */
+/** An integer in [from, to). */
 export function between(random: Random, purpose: string, n: number, from: number, to: number): number {
   return from + Math.floor(random.fraction(purpose, n) * (to - from));
 }

@@ -40,14 +40,14 @@ suite("one event a turn (R4)", () => {
     }
   });
 
-  test("a tie is decided by the seed, and by it alone", async () => {
+  test("the order of simultaneous events depends on the seed alone", async () => {
     const orders = await Promise.all(Array.from({ length: 40 }, (_, seed) => order(String(seed))));
     const again = await Promise.all(Array.from({ length: 40 }, (_, seed) => order(String(seed))));
     assert.deepEqual(orders, again);
     assert.ok(new Set(orders).size > 12, "most of the 24 orders were tried");
   });
 
-  test("virtual time passes without real time, and in order", async () => {
+  test("virtual time passes in order and without real time", async () => {
     const { scheduler, clock } = setting("1");
     const log: number[] = [];
     const sleeps = [300, 100, 200].map((ms) => clock.sleep(ms).then(() => log.push(clock.monotonicMs())));
@@ -57,7 +57,7 @@ suite("one event a turn (R4)", () => {
 });
 
 suite("the end of a run", () => {
-  test("when nothing is left to happen, the error says who waits for what", async () => {
+  test("when no event is left, the error names who waits for what", async () => {
     const { scheduler, clock } = setting("1");
     const stuck = scheduler.run(clock.sleep(5).then(() => new Promise(() => undefined)));
     scheduler.onStuck(() => ["alpha: task serve"]);
@@ -72,7 +72,7 @@ suite("the end of a run", () => {
     });
   });
 
-  test("a loop without end is stopped at the limit", async () => {
+  test("an endless loop is stopped at the limit", async () => {
     const { scheduler, clock } = setting("1");
     const loop = async (): Promise<void> => {
       for (;;) await clock.sleep(100);
@@ -80,7 +80,7 @@ suite("the end of a run", () => {
     await assert.rejects(scheduler.run(loop()), /no end after 10000 ms; waiting: alpha: clock.sleep 100 ms/);
   });
 
-  test("a programmer's error fails the run", async () => {
+  test("a bug fails the run", async () => {
     const { scheduler } = setting("1");
     scheduler.after(5, { host: "alpha", kind: "bug", detail: "" }, () =>
       scheduler.fail(new TypeError("oops")),
@@ -104,7 +104,7 @@ suite("the history (R7)", () => {
     assert.notEqual(hashes[0], hashes[1]);
   });
 
-  test("an entry is one readable line, and only the last ones are kept", async () => {
+  test("an entry is one readable line, and only the last entries are kept", async () => {
     const scheduler = new Scheduler({ seed: "1", drain, keepHistory: 3 });
     for (let n = 0; n < 10; n++) {
       scheduler.after(n, { host: "alpha", kind: "disk.sync", detail: `file-${n}` }, () => "INTERNAL");
@@ -144,7 +144,7 @@ suite("randomness without a stream (R5)", () => {
     );
   });
 
-  test("bytes have the length that was asked for, and differ by n", () => {
+  test("bytes have the requested length, and differ by n", () => {
     for (const length of [0, 1, 8, 13, 64]) assert.equal(random.bytes("key", 0, length).length, length);
     assert.notDeepEqual(random.bytes("key", 0, 16), random.bytes("key", 1, 16));
     assert.deepEqual(random.bytes("key", 0, 16), random.bytes("key", 0, 16));

@@ -1,6 +1,6 @@
 /**
- * Virtual time. The scheduler takes the next event by (time, tie), lets it settle one promise of a World, and lets the
- * microtasks drain before it takes another (rule R4). Ties are shuffled by the seed: that is how interleavings are found.
+ * Virtual time. The scheduler takes the next event by (time, tie), lets it settle one promise of a World, and drains the
+ * microtasks before it takes another (rule R4). The seed shuffles ties, which explores interleavings.
  */
 import { NetloomError } from "../errors/errors.ts";
 import { EventQueue, type QueuedEvent } from "./event-queue.ts";
@@ -8,24 +8,24 @@ import { History } from "./history.ts";
 import { SimRandom } from "./random.ts";
 
 /**
- * Resolves when no microtask is left, in a turn of the host's event loop: `() => new Promise((go) => setImmediate(go))`.
- * It comes from outside, because the simulator keeps the rules of the zone itself.
+ * Resolves when no microtask is left, in a turn of the host's event loop: `() => new Promise((go) => setImmediate(go))`. It
+ * is passed in, because the simulator itself obeys the rules of the deterministic zone.
  */
 export type Drain = () => Promise<void>;
 
 export interface SchedulerOptions {
   readonly seed: string;
   readonly drain: Drain;
-  /** How many entries of the history are kept for people. Default: 10,000. */
+  /** The number of history entries to keep for display. Default: 10,000. */
   readonly keepHistory?: number;
-  /** A run that is not over by then is stuck in a loop. Default: ten minutes of virtual time. */
+  /** A longer run counts as stuck in a loop. Default: ten minutes of virtual time. */
   readonly limitMs?: number;
 }
 
-/** Nothing can happen any more, or something goes on for ever, and the goal was not reached. */
+/** No event is left, or the time limit has passed, and the goal was not reached. */
 export class SimulationStuck extends NetloomError {
   override readonly name: string = "SimulationStuck";
-  /** Who waits for what. */
+  /** The waiting tasks and calls. */
   readonly waiting: readonly string[];
 
   constructor(message: string, waiting: readonly string[]) {
@@ -55,14 +55,14 @@ export class Scheduler {
     this.#ties = new SimRandom(options.seed, "scheduler");
   }
 
-  /** Virtual milliseconds since the run began. */
+  /** Virtual milliseconds since the start of the run. */
   get nowMs(): number {
     return this.#nowMs;
   }
 
   /**
-   * Runs `action` once, `delayMs` from now; what it returns goes to the history as the outcome. `kind` is the sort of
-   * event (`disk.sync`), `detail` the rest. Returns a function that cancels it.
+   * Runs `action` once, `delayMs` from now. Its result goes to the history as the outcome. `kind` is the sort of event
+   * (`disk.sync`), `detail` the rest. Returns a function that cancels it.
    */
   after(
     delayMs: number,
@@ -86,23 +86,23 @@ export class Scheduler {
     };
   }
 
-  /** Adds a line to the history that is no event. */
+  /** Adds a line to the history without an event. */
   note(host: string, what: string): void {
     this.history.record({ timeMs: this.#nowMs, host, what });
   }
 
-  /** A programmer's error: the run ends with it. */
+  /** Reports a bug: the run ends with this error. */
   fail(error: unknown): void {
     this.#failure ??= { error };
   }
 
-  /** Registers somebody who can say what he waits for when the run is stuck. The result takes that back. */
+  /** Registers a function that lists waiting tasks or calls when the run is stuck. The result cancels the registration. */
   onStuck(waiting: () => readonly string[]): () => void {
     this.#waiters.add(waiting);
     return () => this.#waiters.delete(waiting);
   }
 
-  /** Runs until `goal` settles, and settles likewise. `SimulationStuck` if that cannot happen any more. */
+  /** Runs until `goal` settles, and settles in the same way. `SimulationStuck` if that cannot happen any more. */
   async run<T>(goal: Promise<T>): Promise<T> {
     const state = { settled: false };
     const mark = (): void => {
@@ -116,7 +116,7 @@ export class Scheduler {
     return goal;
   }
 
-  /** Runs until nothing is left to happen. Servers and watchers may wait for ever. */
+  /** Runs until no event is left. Servers and watchers may wait for ever. */
   async runUntilQuiet(): Promise<void> {
     await this.#drain();
     while (await this.#step());

@@ -8,8 +8,8 @@ import type { SimNetwork } from "./network/network.ts";
 const TIMEOUT_MS = 1000;
 
 /**
- * The shared store as one life of a host reaches it, over the network. After DEADLINE_EXCEEDED a change may have been
- * made or not. A watch that is cut off ends with UNAVAILABLE.
+ * The shared store for one life of a host, over the network. After DEADLINE_EXCEEDED a change may or may not have been
+ * made. A watch that is cut off ends with UNAVAILABLE.
  */
 export function sharedStore(store: Store, network: SimNetwork, life: Life): Store {
   let watches = 0;
@@ -56,7 +56,7 @@ export function sharedStore(store: Store, network: SimNetwork, life: Life): Stor
   };
 }
 
-/** A watch over a connection: it breaks when the hosts are parted, up to a second after that. */
+/** A watch over a connection. It breaks up to a second after the hosts are partitioned. */
 function brokenByCuts({
   watch,
   prefix,
@@ -68,11 +68,11 @@ function brokenByCuts({
   readonly prefix: string;
   readonly network: SimNetwork;
   readonly life: Life;
-  /** Of all that this life has opened. */
+  /** The number of the watch among those that this life has opened. */
   readonly number: number;
 }): Watch<StoreEvent> {
   const path = { from: STORE_HOST, to: life.host };
-  /** Told once, as by a stream. */
+  /** An error that is still to be reported. It is reported once, as by a stream. */
   let untold: NetloomError | undefined;
   let fail: ((error: NetloomError) => void) | undefined;
   const cut = (): void => {

@@ -26,7 +26,7 @@ const tunnel = (vni: number) => {
 };
 
 suite("a crash (R6)", () => {
-  test("pending calls never settle, memory is dropped, and the program starts anew on the same disk", async () => {
+  test("pending calls never settle, memory is lost, and the program restarts with the same disk", async () => {
     const log: string[] = [];
     const simulation = twoHosts([{ kind: "crash", host: "alpha", atMs: 50, downMs: 100 }]);
     simulation.start("alpha", async ({ clock, disk, scope }) => {
@@ -46,7 +46,7 @@ suite("a crash (R6)", () => {
     assert.deepEqual(log, ["start at 0 with undefined", "start at 150 with synced", "slept", "finally"]);
   });
 
-  test("a World that leaks out of its life is noticed", async () => {
+  test("the use of a World after its life is noticed", async () => {
     const simulation = twoHosts();
     const world = await onAlpha(simulation, async (world) => world);
     simulation.crash("alpha");
@@ -54,7 +54,7 @@ suite("a crash (R6)", () => {
     assert.throws(() => world.disk.read("x"), /alpha, which has crashed/);
   });
 
-  test("what was not synced may vanish, a torn append is a beginning of it, a replace is all or nothing", async () => {
+  test("unsynced writes may vanish, a torn append keeps its first bytes, and a replace is all or nothing", async () => {
     const appended = new Set<string | undefined>();
     const replaced = new Set<string | undefined>();
     for (let seed = 0; seed < 40; seed++) {
@@ -86,7 +86,7 @@ suite("a crash (R6)", () => {
     assert.deepEqual(replaced, new Set(["new", "old"]));
   });
 
-  test("the kernel keeps what it has, and finishes a batch whose caller has died", async () => {
+  test("the kernel keeps its objects, and finishes a batch whose caller has died", async () => {
     const simulation = twoHosts();
     simulation.start("alpha", async ({ kernel }) => {
       await kernel.apply([
@@ -103,7 +103,7 @@ suite("a crash (R6)", () => {
 });
 
 suite("time and keys (R8, R9)", () => {
-  test("the wall clock jumps, monotonic time and sleeps do not", async () => {
+  test("the wall clock jumps, and monotonic time and sleeps do not", async () => {
     const jumpMs = -3_600_000;
     const simulation = twoHosts([{ kind: "clock", host: "alpha", atMs: 5, jumpMs }]);
     await onAlpha(simulation, async ({ clock }) => {
@@ -113,7 +113,7 @@ suite("time and keys (R8, R9)", () => {
     });
   });
 
-  test("a sleep and a call end with their scope, in CANCELLED", async () => {
+  test("a sleep and a call end with CANCELLED when their scope ends", async () => {
     const simulation = twoHosts();
     simulation.start("beta", async ({ hops, clock }) => {
       await hops.serve(
@@ -133,7 +133,7 @@ suite("time and keys (R8, R9)", () => {
     });
   });
 
-  test("signatures verify everywhere, with the key of who has signed and for their data only; a uuid never comes twice", async () => {
+  test("a signature verifies on every host, only with its signer's key and its data, and uuids are unique", async () => {
     const simulation = twoHosts();
     const uuids: string[] = [];
     const others = await simulation.run(
@@ -166,7 +166,7 @@ suite("time and keys (R8, R9)", () => {
 });
 
 suite("disk, kernel and store under faults (R10)", () => {
-  test("a full disk and an i/o error have their codes, and pass", async () => {
+  test("a full disk and an i/o error have their codes, and are transient", async () => {
     const simulation = twoHosts([
       { kind: "disk", host: "alpha", n: 0, how: "full" },
       { kind: "disk", host: "alpha", n: 2, how: "io" },
@@ -181,7 +181,7 @@ suite("disk, kernel and store under faults (R10)", () => {
     });
   });
 
-  test("calls of the disk take effect in their order", async () => {
+  test("disk calls take effect in order", async () => {
     await onAlpha(twoHosts(), async ({ disk }) => {
       const letters = "abcdefghij".split("");
       await Promise.all(letters.map((letter) => disk.append("log", bytes(letter))));
@@ -189,7 +189,7 @@ suite("disk, kernel and store under faults (R10)", () => {
     });
   });
 
-  test("a failed batch is undone; one whose carrier died is left half done", async () => {
+  test("a failed batch is undone, and a batch whose implementation crashed stays half done", async () => {
     const batch = [1, 2].map((vni) => ({ verb: "add", object: tunnel(vni) }) as const);
     const simulation = twoHosts([
       { kind: "kernel", host: "alpha", n: 0, failpoint: { operation: 1, when: "after", how: "error" } },
@@ -203,7 +203,7 @@ suite("disk, kernel and store under faults (R10)", () => {
     });
   });
 
-  test("after DEADLINE_EXCEEDED the store may have made the change; a watch is cut off with UNAVAILABLE", async () => {
+  test("after DEADLINE_EXCEEDED the store may have made the change, and a watch is cut off with UNAVAILABLE", async () => {
     const simulation = twoHosts([
       { kind: "message", from: "store", to: "alpha", n: 0, how: "lose", delayMs: 0 },
       { kind: "partition", hosts: ["alpha", "store"], atMs: 2000, forMs: 500 },

@@ -1,6 +1,6 @@
 /**
- * A simulated fleet: hosts that share a network and a store, each with a disk and a kernel that outlive its crashes.
- * One seed and one fault list are one run.
+ * A simulated fleet: hosts that share a network and a store, each with a disk and a kernel that survive its crashes. One
+ * seed and one fault list give one run.
  */
 import { logThatFails } from "../observe/log.ts";
 import { observation } from "../observe/observation.ts";
@@ -23,22 +23,22 @@ import { SimRandom } from "./random.ts";
 import { Scheduler, type SchedulerOptions } from "./scheduler.ts";
 import { sharedStore } from "./shared-store.ts";
 
-/** What a host runs, from its start to its crash. An error that comes out of it fails the run. */
+/** The program of a host, from its start to its crash. An error of the program fails the run. */
 export type HostProgram = (world: HostWorld) => Promise<void>;
 
 export interface SimulationOptions extends SchedulerOptions {
   readonly hosts: readonly string[];
   /** Default: none. */
   readonly faults?: readonly Fault[];
-  /** Makes the kernel of a host, once. The clock is the machine's, which never stops. */
+  /** Makes the kernel of a host, once. The clock is that of the machine, which never stops. */
   readonly kernel: (machine: {
     readonly host: string;
     readonly clock: Clock;
     readonly random: Random;
   }) => Kernel;
-  /** What a host proves itself with, in all its lives. */
+  /** The credentials of a host, in all its lives. */
   readonly credentials: (host: string) => Credentials;
-  /** Is told of each host whose process has died. */
+  /** Called when the process of a host has died. */
   readonly onDeath?: (host: string) => void;
   /** Makes the store that all hosts share. */
   readonly store: (clock: Clock, scope: Scope) => Store;
@@ -58,7 +58,7 @@ interface Host {
   wallOffsetMs: number;
 }
 
-/** A program goes on as long as its tasks do, and an error of one of them is its own. */
+/** Runs a program until its tasks end. An error of a task is an error of the program. */
 async function live(program: HostProgram, world: HostWorld): Promise<void> {
   await program(world);
   await world.scope.done;
@@ -68,7 +68,7 @@ async function live(program: HostProgram, world: HostWorld): Promise<void> {
 export class Simulation {
   readonly scheduler: Scheduler;
   readonly faults: FaultPlan;
-  /** The outside, which never crashes: what the oracle of a workload sleeps on. */
+  /** A clock outside the hosts, which never crashes, for the oracle of a workload. */
   readonly clock: Clock;
   readonly #network: SimNetwork;
   readonly #store: Store;
@@ -88,12 +88,12 @@ export class Simulation {
     for (const fault of this.faults.faults) this.#plan(fault);
   }
 
-  /** Calls that the hosts have made of their Worlds. */
+  /** The number of World calls by all hosts. */
   get operations(): number {
     return [...this.#hosts.values()].reduce((sum, { life }) => sum + (life?.calls ?? 0), this.#operations);
   }
 
-  /** A host's kernel as the machine sees it, for the oracle of a workload. */
+  /** A host's kernel from outside, for the oracle of a workload. */
   kernel(host: string): Kernel {
     return this.#host(host).kernel;
   }
@@ -106,7 +106,7 @@ export class Simulation {
   }
 
   /**
-   * The process of `host` dies: pending calls of its World never settle, its memory is dropped, its unsynced writes
+   * Crashes the process of `host`: pending calls of its World never settle, its memory is dropped, its unsynced writes may
    * vanish (rule R6).
    */
   crash(host: string): void {
@@ -120,7 +120,7 @@ export class Simulation {
     this.#onDeath?.(host);
   }
 
-  /** Starts the program of a host that has crashed, with a new World on the same disk and kernel. */
+  /** Restarts the program of a crashed host, with a new World on the same disk and kernel. */
   restart(host: string): void {
     this.#begin(this.#host(host));
   }
@@ -130,7 +130,7 @@ export class Simulation {
     return this.scheduler.run(goal);
   }
 
-  /** Runs until nothing is left to happen. */
+  /** Runs until no event is left. */
   runUntilQuiet(): Promise<void> {
     return this.scheduler.runUntilQuiet();
   }
@@ -184,7 +184,7 @@ export class Simulation {
     };
   }
 
-  /** Faults that strike at a time are events of the run. */
+  /** Schedules the faults that strike at a time. */
   #plan(fault: Fault): void {
     if (fault.kind !== "crash" && fault.kind !== "clock") return;
     const host = this.#host(fault.host);

@@ -32,7 +32,7 @@ suite("three hosts that make and remove wires", () => {
       assert.ok(struck > 5 * GROUP, `${struck} faults struck`);
     });
 
-  test("a seed is a run: the same history, and another seed another", async () => {
+  test("one seed gives one history, and another seed another", async () => {
     const [first, second, other] = await Promise.all(
       ["7", "7", "8"].map((seed) => runToy({ seed, keepHistory: 100_000 })),
     );
@@ -40,7 +40,7 @@ suite("three hosts that make and remove wires", () => {
     assert.notEqual(first?.traceHash, other?.traceHash);
   });
 
-  test("a fault that is taken out shifts no other: the run is the same up to where it would have struck", async () => {
+  test("removing a fault changes nothing before the time at which it would have struck", async () => {
     const full = await runToy({ seed: "4", keepHistory: 100_000 });
     const index = full.faults.findIndex(
       ({ kind, ...rest }) => kind === "crash" && "atMs" in rest && rest.atMs > 1500,
@@ -61,7 +61,7 @@ suite("three hosts that make and remove wires", () => {
     ["no-journal", "an end that answers before its journal is on disk"],
     ["no-tombstone", "an end that forgets that a wire was closed"],
   ] as const) {
-    test(`${bug} is found by a seed, and the fault list shrinks to what shows it`, async () => {
+    test(`${bug} is found by a seed, and the fault list shrinks to the cause`, async () => {
       const { seed, result } = await findSeed(plant);
       const fails = async (faults: readonly Fault[]): Promise<boolean> =>
         (await runToy({ seed, plant, faults, keepHistory: 0 })).violations.length > 0;

@@ -1,35 +1,35 @@
-/** What a kind of store says of itself: a folder of this room, and one line in stores.ts. */
+/** The description of a kind of store. A kind is a folder of this room and one line in stores.ts. */
 import type { Hops } from "../world/hops.ts";
 import type { Store } from "../world/store.ts";
 import type { World } from "../world/world.ts";
 import type { NetloomError } from "../errors/errors.ts";
 
 export interface StoreKind {
-  /** Of its URLs: `sqlite` for `sqlite:/var/lib/netloom/registry.db`. */
+  /** The scheme of its URLs: `sqlite` for `sqlite:/var/lib/netloom/registry.db`. */
   readonly scheme: string;
-  /** How its URLs are written, for `--help`: `sqlite:PATH`. */
+  /** The form of its URLs, for `--help`: `sqlite:PATH`. */
   readonly spelling: string;
-  /** A regular expression for what follows the scheme and its colon, for checks and for schemas of files. */
+  /** A regular expression for the part after the scheme and its colon, for checks and for schemas of files. */
   readonly rest: string;
-  /** Whether two registries that open one URL share what is in it. */
+  /** Do two registries that open one URL share its data? */
   readonly isShared: boolean;
-  /** The URL of a store in a folder of a host that needs nothing else there. Absent if the kind has no such thing. */
+  /** The URL of a store in a folder, if the kind needs nothing else. Absent if the kind has no such form. */
   readonly inFolder?: (folder: string) => string;
-  /** Opens the store; what it makes (a file, a folder) stays. `rest` fits the pattern above. */
+  /** Opens the store; files and folders that it creates stay. `rest` matches the pattern above. */
   open(rest: string, options: OpenStoreOptions): Promise<OpenStore>;
 }
 
 export interface OpenStoreOptions {
-  /** The store's tasks end with its scope; the clock is the host's. */
+  /** The store's tasks end with the scope; the clock is the host's. */
   readonly world: Pick<World, "clock" | "scope">;
-  /** The way to a store that is elsewhere. */
+  /** Connections for a remote store. */
   readonly hops: Hops;
-  /** Told when an open store takes no more, and with `undefined` when it does again. */
+  /** Called when an open store stops taking writes, and with `undefined` when it takes them again. */
   readonly onProblem?: (problem: NetloomError | undefined) => void;
 }
 
 export interface OpenStore {
   readonly store: Store;
-  /** To be called when `world.scope` has ended. */
+  /** Call after `world.scope` has ended. */
   readonly close: () => Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Every kind of the list keeps the promises of a store. */
+/** Every kind of store keeps the contract of a store. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ import { HandClock } from "../../fixtures/store/hand-clock.ts";
 import type { StoreKind } from "./store-kind.ts";
 import { openStore, STORES } from "./stores.ts";
 
-/** As many changes as any kind remembers. */
+/** The most changes that any kind keeps. */
 const HISTORY = 10_000;
 
 const NOWHERE: Hops = {
@@ -45,7 +45,7 @@ for (const kind of STORES as readonly StoreKind[]) {
           other: second.store,
           pass: async (durationMs) => {
             clock.pass(durationMs);
-            // What the passing of time has started is done before the next call.
+            // Finishes the work that became due before the next call.
             for (const { store } of [first, second]) await store.get("");
           },
           compact: async () => {
@@ -60,7 +60,7 @@ for (const kind of STORES as readonly StoreKind[]) {
   });
 }
 
-test("a URL that names no kind is refused with all that there are, and a kind's name alone is short for its URL", async () => {
+test("an unknown URL is refused with all kinds listed, and the name of a kind alone is short for its URL", async () => {
   const clock = new HandClock();
   const options = { world: { clock, scope: rootScope("store", clock) }, hops: NOWHERE };
   for (const url of ["disk", "sqlite", "sqlite:", "memory:x", "", ":"])

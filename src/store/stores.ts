@@ -1,4 +1,4 @@
-/** All kinds of stores. A new one is a folder here and a line in this list. */
+/** All kinds of stores. A new kind is a folder here and a line in this list. */
 import { NetloomError } from "../errors/errors.ts";
 import { memoryKind } from "./memory/memory-kind.ts";
 import { sqliteKind } from "./sqlite/sqlite-kind.ts";
@@ -6,25 +6,25 @@ import type { OpenStore, OpenStoreOptions, StoreKind } from "./store-kind.ts";
 
 export const STORES = [memoryKind, sqliteKind] as const satisfies readonly StoreKind[];
 
-/** As `--help` has it: `memory, or sqlite:PATH`. */
+/** The forms of all URLs, for `--help`: `memory, or sqlite:PATH`. */
 export function storeSpellings(): string {
   const spellings = STORES.map(({ spelling }) => spelling);
   return [spellings.slice(0, -1).join(", "), spellings.at(-1)].join(", or ");
 }
 
-/** What every URL of a store fits, for schemas of files. */
+/** A pattern for every URL of a store, for schemas of files. */
 export function storeUrlPattern(): RegExp {
-  // A kind of which nothing else need be said is its own short form.
+  // For a kind with nothing after the colon, the colon is optional.
   const forms = STORES.map(({ scheme, rest }) => (rest === "" ? `${scheme}:?` : `${scheme}:${rest}`));
   return new RegExp(`^(?:${forms.join("|")})$`);
 }
 
-/** Whether registries that open this URL share what is in it. */
+/** Do registries that open this URL share its data? */
 export function isSharedStore(url: string): boolean {
   return STORES.some(({ scheme, isShared }) => scheme === url.split(":", 1)[0] && isShared);
 }
 
-/** The URL of a store that registries of this machine share, and that needs nothing but a folder. */
+/** The URL of a store in `folder` that registries of this machine can share. */
 export function storeInFolder(folder: string): string {
   const kinds: readonly StoreKind[] = STORES;
   const kind = kinds.find(({ isShared, inFolder }) => isShared && inFolder !== undefined);
@@ -32,8 +32,8 @@ export function storeInFolder(folder: string): string {
 }
 
 /**
- * Opens the store of a URL; `memory` is short for `memory:`. INVALID_ARGUMENT for `attempt` if that is none of these,
- * else the errors of its kind.
+ * Opens the store of a URL; `memory` is short for `memory:`. INVALID_ARGUMENT for `attempt` if the URL is of no kind,
+ * otherwise the errors of the kind.
  */
 export async function openStore(url: string, attempt: string, options: OpenStoreOptions): Promise<OpenStore> {
   const [scheme = ""] = url.split(":", 1);

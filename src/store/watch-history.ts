@@ -6,31 +6,31 @@ import type { StoreEvent } from "../world/store.ts";
 interface Reader {
   readonly prefix: string;
   readonly revision: number;
-  /** Number of the next event to look at, once the first call has found it. */
+  /** Number of the next event to read, once the first call has found it. */
   position: number | undefined;
   isOpen: boolean;
-  /** Ends the wait of `next`. */
+  /** Ends the wait of `take`. */
   wake: () => void;
 }
 
 export interface WatchHistoryOptions {
-  /** How many changes a watch can go back. Default: 10,000. */
+  /** The number of past changes that a watch can start from. Default: 10,000. */
   readonly limit?: number;
   /** The last revision before this history begins. Default: 0. */
   readonly since?: number;
 }
 
 /**
- * The last changes of a store, for its watches. They all read this one bounded list, so a slow one costs nothing and gets
- * FAILED_PRECONDITION when it has fallen behind.
+ * The last changes of a store, for its watches. All watches read this one bounded list, so a slow watch uses no memory and
+ * fails with FAILED_PRECONDITION when it has fallen behind.
  */
 export class WatchHistory {
   readonly #limit: number;
   readonly #events: StoreEvent[] = [];
   readonly #readers = new Set<Reader>();
-  /** Number of the first event that is still there. */
+  /** Number of the first event that is still in the list. */
   #forgotten = 0;
-  /** The last revision of which an event was forgotten. */
+  /** The last revision with a dropped event. */
   #compactedRevision: number;
 
   constructor({ limit = 10_000, since = 0 }: WatchHistoryOptions = {}) {
@@ -38,7 +38,7 @@ export class WatchHistory {
     this.#compactedRevision = since;
   }
 
-  /** Changes with revisions that never go back. */
+  /** Appends changes, whose revisions never decrease. */
   publish(events: readonly StoreEvent[]): void {
     if (events.length === 0) return;
     for (const event of events) this.#events.push(event);
@@ -49,7 +49,7 @@ export class WatchHistory {
     for (const reader of this.#readers) reader.wake();
   }
 
-  /** There were changes up to this revision that nobody can tell any more: all who watch now have fallen behind. */
+  /** Drops all changes up to this revision, because some are unknown: all open watches fall behind and fail. */
   forget(revision: number): void {
     this.#forgotten += this.#events.length + 1;
     this.#events.length = 0;
@@ -57,7 +57,7 @@ export class WatchHistory {
     for (const reader of this.#readers) reader.wake();
   }
 
-  /** `Store.watch`. Values are copies. */
+  /** Implements `Store.watch`. Values are copies. */
   watch(prefix: string, revision: number): Watch<StoreEvent> {
     const reader: Reader = { prefix, revision, position: undefined, isOpen: true, wake: () => undefined };
     this.#readers.add(reader);
@@ -78,7 +78,7 @@ export class WatchHistory {
     });
   }
 
-  /** The next event for `reader`, if it has happened already. */
+  /** The next event for `reader`, if it has already happened. */
   #read(reader: Reader): StoreEvent | undefined {
     const { prefix, revision } = reader;
     if (

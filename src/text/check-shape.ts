@@ -1,4 +1,4 @@
-/** Whether data has the shape that a schema says, told for people: what is wrong, where, and what was perhaps meant. */
+/** Checks data against a schema and describes each mismatch for people: the fault, its place, and a suggestion. */
 import type { z } from "zod";
 import { didYouMean, type Finding, listAlternatives, quote } from "./problem.ts";
 
@@ -6,7 +6,7 @@ export type ShapeResult<T> =
   | { readonly ok: true; readonly data: T }
   | { readonly ok: false; readonly findings: readonly Finding[] };
 
-/** What a choice may be is said by `.meta({ alternatives: "a prefix, or a map" })` of its schema. */
+/** Checks `data`. A union names its alternatives for messages with `.meta({ alternatives: "a prefix, or a map" })`. */
 export function checkShape<T>(schema: z.ZodType<T>, data: unknown): ShapeResult<T> {
   const result = schema.safeParse(data, { reportInput: true });
   if (result.success) return { ok: true, data: result.data };
@@ -18,7 +18,7 @@ type Issue = z.core.$ZodIssue;
 type Schema = z.core.$ZodType;
 type Path = readonly (string | number)[];
 
-/** The issues behind an issue: of a choice, those of the alternative that the value comes nearest to. */
+/** Flattens an issue: replaces a failed union by the issues of the alternative nearest to the value. */
 export function innermost(
   issue: Issue,
   base: Path = [],
@@ -98,7 +98,7 @@ function wrongType(expected: string, value: unknown): string {
   return `expected ${names[expected] ?? expected}, got ${describe(value)}${quotes}`;
 }
 
-/** A value of a file in a few words. */
+/** Describes a value of a file in a few words. */
 export function describe(value: unknown): string {
   if (value === undefined || value === null) return "nothing";
   if (typeof value === "string") return quote(value);
@@ -108,7 +108,7 @@ export function describe(value: unknown): string {
   return "a map";
 }
 
-/** The keys of the map that stands at `path`, whichever alternative of a choice it is. */
+/** The keys allowed in the map at `path`, over all alternatives of a union. */
 function knownKeys(schema: Schema, path: Path): string[] {
   const keys = schemasAt(schema, path).flatMap((each) => {
     const { def } = each._zod;
@@ -126,12 +126,12 @@ function alternativesAt(schema: Schema, path: Path): string {
   return "something else";
 }
 
-/** What may stand at `path`, without the wrappings. */
+/** The schemas allowed at `path`, without wrappers such as optional. */
 function schemasAt(schema: Schema, path: Path): Schema[] {
   return chainsAt(schema, path).flatMap((chain) => chain.slice(-1));
 }
 
-/** Likewise with the wrappings, from the outside: one list for each alternative. */
+/** As `schemasAt`, with the wrappers, outermost first: one list for each alternative. */
 function chainsAt(schema: Schema, path: Path): Schema[][] {
   const [part, ...rest] = path;
   const chains = unwrap(schema);

@@ -14,17 +14,17 @@ function refusal(bytes: Uint8Array): Problem {
   return assert.fail("it was taken");
 }
 
-test("every text comes back", () => {
+test("UTF-8 text decodes to itself", () => {
   fc.assert(
     fc.property(fc.string({ unit: "grapheme", minLength: 1 }), (text) => {
-      // A text that begins with a mark, or with zeros, is none of UTF-8's.
+      // Text that begins with a byte order mark, or holds NUL, may look like UTF-16.
       fc.pre(!text.includes("\0") && !text.startsWith("\ufeff"));
       assert.equal(decodeText(Buffer.from(text), "x.yaml"), text);
     }),
   );
 });
 
-test("bytes that are no UTF-8 are refused at the first one that begins no character", () => {
+test("invalid UTF-8 is refused at the first byte that begins no character", () => {
   fc.assert(
     fc.property(fc.string({ unit: "grapheme" }), fc.uint8Array({ minLength: 1 }), (text, noise) => {
       const bytes = Buffer.concat([Buffer.from(text.replaceAll("\0", "")), noise.filter((byte) => byte > 0)]);
@@ -46,7 +46,7 @@ test("bytes that are no UTF-8 are refused at the first one that begins no charac
   );
 });
 
-test("a Latin-1 label is refused with its line and byte", () => {
+test("a label in Latin-1 is refused with its line and byte", () => {
   const before = 'kind: NetworkServiceClient\nmetadata: { labels: { site: "Mü-M';
   const bytes = Buffer.concat([Buffer.from(before), Buffer.from('ünchen" } }\n', "latin1")]);
   const { line, column, message } = refusal(bytes);

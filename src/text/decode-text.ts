@@ -1,7 +1,7 @@
-/** From the bytes of a file to its text: UTF-8, and nothing that only looks like it. */
+/** Decodes the bytes of a file as strict UTF-8. */
 import { FileError, type Problem } from "./problem.ts";
 
-/** INVALID_ARGUMENT with line, column and byte of what is no UTF-8, and how to convert the file. */
+/** Throws INVALID_ARGUMENT with line, column and byte of the first invalid UTF-8, and a hint how to convert the file. */
 export function decodeText(bytes: Uint8Array, file: string): string {
   const at = (line: number, column: number, message: string): never => {
     const problem: Problem = { file, line, column, path: "", message };
@@ -28,7 +28,7 @@ export function decodeText(bytes: Uint8Array, file: string): string {
   }
 }
 
-/** By its byte order mark, or because every other byte of its beginning is zero. */
+/** Detects UTF-16 by its byte order mark, or by zeros in every other one of the first 16 bytes. */
 function utf16Of(bytes: Uint8Array): "UTF-16" | "UTF-16LE" | "UTF-16BE" | undefined {
   const [first, second] = bytes;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return "UTF-16";
@@ -39,7 +39,7 @@ function utf16Of(bytes: Uint8Array): "UTF-16" | "UTF-16LE" | "UTF-16BE" | undefi
   return zeros(0) ? "UTF-16BE" : undefined;
 }
 
-/** Index of the first byte that begins no character. The decoder says only that there is one. RFC 3629 section 4 */
+/** Index of the first byte that begins no character (RFC 3629 section 4). TextDecoder does not report the position. */
 function firstBadByte(bytes: Uint8Array): number {
   let i = 0;
   while (i < bytes.length) {
@@ -50,12 +50,12 @@ function firstBadByte(bytes: Uint8Array): number {
   return i - 1;
 }
 
-/** Bytes of the character that begins at `i`; 0 if none does. */
+/** The length in bytes of the character at `i`; 0 if the bytes are invalid. */
 function characterLength(bytes: Uint8Array, i: number): number {
   const [first = 0, second = 0] = bytes.subarray(i, i + 2);
   if (first < 0x80) return 1;
   const length = first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
-  // The second byte rules out overlong forms, surrogates, and what is behind U+10FFFF.
+  // The second byte excludes overlong forms, surrogates, and code points above U+10FFFF.
   const least = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
   const most = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
   const rest = bytes.subarray(i + 1, i + length);

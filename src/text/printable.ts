@@ -1,19 +1,19 @@
 /**
- * Text from outside, as a terminal may get it: characters that move the cursor, colour, hide or turn what is beside them
- * (controls, bidirectional formats, line separators, halves of characters) are written as their numbers.
+ * Escapes untrusted text for a terminal: control characters, bidirectional formats, line separators and lone surrogates are
+ * written as code points.
  */
 
-/** In one line: `\u{1b}[2J`. */
+/** Escapes text for a single line: `\u{1b}[2J`. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, number);
 }
 
-/** Likewise, with line feeds and tabs as they are. */
+/** As `printable`, but keeps line feeds and tabs. */
 export function printableLines(text: string): string {
   return text.replace(/[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|[^\P{Cc}\n\t]/gu, number);
 }
 
-/** For what stands in quotes of JSON, or in double quotes of YAML: `\u202e`. It means the same as before. */
+/** Escapes text inside JSON quotes or YAML double quotes: `\u202e`. The parsed value stays the same. */
 export function escapeInQuotes(text: string): string {
   return text.replace(/[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]|[^\P{Cc}\n\t]/gu, (character) =>
     Array.from({ length: character.length }, (_, i) => unit(character.charCodeAt(i))).join(""),

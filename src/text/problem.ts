@@ -1,16 +1,16 @@
-/** What is wrong with a file that people write, and where. */
+/** Problems of files that people write, and their places. */
 import { NetloomError } from "../errors/errors.ts";
 import { escapeInQuotes } from "./printable.ts";
 
 /** A place in the file: keys and indexes from the top, as in `["wires", 0, "client"]`. */
 export type FilePath = readonly (string | number)[];
 
-/** One thing that is wrong, before its place is known. */
+/** A problem before its line and column are known. */
 export interface Finding {
   readonly path: FilePath;
-  /** What is wrong and what to do, one sentence without its final full stop. */
+  /** The fault and its remedy, in one sentence without the final full stop. */
   readonly message: string;
-  /** The key is at fault rather than its value. */
+  /** True if the key is wrong rather than its value. */
   readonly atKey?: boolean;
 }
 
@@ -19,10 +19,10 @@ export function within(key: string, findings: readonly Finding[]): Finding[] {
   return findings.map((finding) => ({ ...finding, path: [key, ...finding.path] }));
 }
 
-/** A finding with its place. */
+/** A finding with its line and column. */
 export interface Problem {
   readonly file: string;
-  /** Both count from 1. */
+  /** Line and column count from 1. */
   readonly line: number;
   readonly column: number;
   /** `wires[0].client`; empty for the file as a whole. */
@@ -30,7 +30,7 @@ export interface Problem {
   readonly message: string;
 }
 
-/** `first.yaml:7:13: wires[0].client: unknown host "alhpa"; did you mean "alpha"?` */
+/** One line for display: `first.yaml:7:13: wires[0].client: unknown host "alhpa"; did you mean "alpha"?` */
 export function formatProblem(problem: Problem): string {
   const place = `${problem.file}:${problem.line}:${problem.column}`;
   return problem.path === ""
@@ -38,7 +38,7 @@ export function formatProblem(problem: Problem): string {
     : `${place}: ${problem.path}: ${problem.message}`;
 }
 
-/** INVALID_ARGUMENT with every problem of a file, in the order of the file. The message has one line for each. */
+/** INVALID_ARGUMENT with every problem of a file, in file order. The message has one line for each problem. */
 export class FileError extends NetloomError {
   override readonly name: string = "FileError";
   readonly problems: readonly Problem[];
@@ -59,18 +59,18 @@ function quoteKey(key: string): string {
   return /^[\w$-]+$/.test(key) ? key : quote(key);
 }
 
-/** Text of the file as it may be shown: in quotes, control characters escaped, cut after 60 characters. */
+/** Quotes text of a file for a message: control characters escaped, cut after 60 characters. */
 export function quote(text: string): string {
   return escapeInQuotes(JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text));
 }
 
-/** `; did you mean "alpha"?` if one of `candidates` is near to `text`, else nothing. */
+/** `; did you mean "alpha"?` if one of `candidates` is similar to `text`, else an empty string. */
 export function didYouMean(text: string, candidates: Iterable<string>): string {
   const best = nearest(text, candidates);
   return best === undefined ? "" : `; did you mean ${quote(best)}?`;
 }
 
-/** The one that was perhaps meant. */
+/** The candidate most similar to `text`, if one is similar enough. */
 export function nearest(text: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(text.length / 3)) + 1;
@@ -81,7 +81,10 @@ export function nearest(text: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbours between two texts; `limit` if there are more. */
+/**
+ * The edit distance of two texts: insertions, deletions, substitutions and swaps of neighbours; `limit` if it is `limit` or
+ * more.
+ */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit;
   let beforeLast: number[] = [];
@@ -112,7 +115,7 @@ export function listed(texts: readonly string[]): string {
   return texts.length < 2 ? last : `${texts.slice(0, -1).join(", ")} or ${last}`;
 }
 
-/** Sorted by place, each once. */
+/** Sorts problems by place and removes duplicates. */
 export function inFileOrder(problems: readonly Problem[]): Problem[] {
   const seen = new Set<string>();
   return problems

@@ -1,4 +1,4 @@
-/** Addresses and prefixes as people write them: the value, or a sentence that says why there is none. */
+/** Parses addresses and prefixes that people write: returns the value, or a sentence that explains the fault. */
 import {
   addressBits,
   formatIp,
@@ -14,7 +14,7 @@ import { quote } from "./problem.ts";
 
 export type Read<T> = { readonly value: T } | { readonly error: string };
 
-/** `10.0.0.0/24`, with no bit set behind the prefix. */
+/** Parses `10.0.0.0/24`, with no bit set after the prefix. */
 export function readSubnet(text: string): Read<IpPrefix> {
   const prefix = parsePrefix(text);
   if (!prefix) {
@@ -28,7 +28,10 @@ export function readSubnet(text: string): Read<IpPrefix> {
   return { value: prefix };
 }
 
-/** `10.0.0.0/24`, whose addresses are for the ends of wires, lowest first. What it holds further on and no end can have is left out. */
+/**
+ * Parses `10.0.0.0/24`, a range of addresses for the ends of wires, assigned from the lowest up. Refuses a range whose
+ * first address is unusable; unusable addresses further on are skipped at assignment.
+ */
 export function readPool(text: string): Read<IpPrefix> {
   const read = readSubnet(text);
   if ("error" in read) return read;
@@ -39,7 +42,7 @@ export function readPool(text: string): Read<IpPrefix> {
   };
 }
 
-/** `10.0.0.1/24`: an address of one end, with the length of its subnet. */
+/** Parses `10.0.0.1/24`: the address of one end, with the length of its subnet. */
 export function readInterfaceAddress(text: string): Read<IpPrefix> {
   const prefix = parsePrefix(text);
   if (!prefix) {
@@ -52,7 +55,7 @@ export function readInterfaceAddress(text: string): Read<IpPrefix> {
   return error === undefined ? { value: prefix } : { error };
 }
 
-/** `10.0.0.1`, or with the full length. */
+/** Parses `10.0.0.1`, or the same with full prefix length. */
 export function readPointToPointAddress(text: string): Read<IpAddress> {
   const prefix = parsePrefix(text);
   if (prefix && prefix.length !== addressBits(prefix.address.family)) {

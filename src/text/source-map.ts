@@ -1,4 +1,4 @@
-/** From YAML text to plain data, with the way back: from a place in the data to line and column. */
+/** Parses YAML into plain data, and maps places in the data back to line and column. */
 import {
   type Document,
   isAlias,
@@ -14,9 +14,9 @@ import {
 import { type Finding, formatPath, type Problem, quote } from "./problem.ts";
 
 export interface SourceMap {
-  /** What the file says, as plain data. `undefined` if it is no YAML. */
+  /** The content as plain data. `undefined` if the text is not YAML. */
   readonly data: unknown;
-  /** What is wrong with the file as YAML. */
+  /** The YAML errors and warnings of the file. */
   readonly problems: readonly Problem[];
   locate(finding: Finding): Problem;
 }
@@ -24,7 +24,7 @@ export interface SourceMap {
 const maxFileBytes = 4 << 20;
 const maxAliases = 1000;
 
-/** Reads `text` as YAML 1.2 documents; an empty one is left out. Never throws: mistakes are in `problems`. */
+/** Parses `text` as YAML 1.2 documents. Empty documents are skipped. Never throws: errors are in `problems`. */
 export function readYamlStream(text: string, file: string): SourceMap[] {
   const places = new Places(file);
   const large = places.tooLarge(text);
@@ -38,7 +38,7 @@ export function readYamlStream(text: string, file: string): SourceMap[] {
   });
 }
 
-/** The places of one file. */
+/** Maps places in one file. */
 class Places {
   readonly lines = new LineCounter();
   readonly #file: string;
@@ -51,7 +51,7 @@ class Places {
     return text.length > maxFileBytes ? this.refuse("the file is larger than 4 MiB") : undefined;
   }
 
-  /** The parser recurses: text nested a few thousand levels deep ends it. */
+  /** The YAML parser recurses: text nested a few thousand levels deep overflows its stack. */
   reading(read: () => SourceMap[]): SourceMap[] {
     try {
       return read();
@@ -116,7 +116,7 @@ function duplicateKey(document: Document, offset: number, lines: LineCounter): s
   return message;
 }
 
-/** Keys that plain data cannot hold, text that is none, and aliases that lead nowhere. */
+/** Finds keys that plain data cannot hold, malformed strings, and aliases without an anchor. */
 function findOddNodes(document: Document): { offset: number; message: string }[] {
   const found: { offset: number; message: string }[] = [];
   visit(document, {
@@ -154,7 +154,7 @@ function keyOffset(pair: Pair): number {
   return key?.range?.[0] ?? 0;
 }
 
-/** Offset of the node at `path`, or of the nearest one around it. */
+/** Offset of the node at `path`, or of its nearest ancestor. */
 function offsetOf(document: Document, finding: Finding): number {
   let node: unknown = document.contents;
   let offset = rangeStart(node) ?? 0;
@@ -165,7 +165,7 @@ function offsetOf(document: Document, finding: Finding): number {
       const pair = findPair(node, part);
       if (!pair) return offset;
       if (finding.atKey === true && i === finding.path.length - 1) return keyOffset(pair);
-      // An empty value has a place, but not one that a reader would look at.
+      // The position of an empty value is of no use to a reader: point to its key.
       offset =
         (isScalar(pair.value) && pair.value.value === null ? keyOffset(pair) : rangeStart(pair.value)) ??
         keyOffset(pair);
@@ -182,7 +182,7 @@ function offsetOf(document: Document, finding: Finding): number {
 }
 
 function findPair(map: YAMLMap, key: string | number): Pair | undefined {
-  // The last of two equal keys is the one that counts in the data.
+  // Of two equal keys the last one counts in the data.
   return map.items.findLast((pair) => keyText(pair) === String(key));
 }
 

@@ -1,9 +1,9 @@
 import { isScalar, parseAllDocuments, visit } from "yaml";
 import { escapeInQuotes } from "./printable.ts";
 
-/** YAML documents that mean the same, without a character that a terminal would obey. */
+/** Rewrites YAML documents without characters that a terminal would obey. The parsed data stays the same. */
 export function printableYaml(text: string): string {
-  // Seldom: everything else stays as it was written.
+  // Rarely needed: all other text is returned unchanged.
   if (escapeInQuotes(text) === text) return text;
   const documents = [...parseAllDocuments(text)].map((document) => {
     visit(document, {

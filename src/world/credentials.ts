@@ -1,43 +1,47 @@
-/** What a process proves itself with to the other end of a connection, and how it finds out who that is. */
+/** The proofs that a process presents to the peer of a connection, and the check of the peer's proof. */
 import type { Principal } from "./peer.ts";
 
-/** Somebody who has proven who he is. */
+/** A peer that has proven its identity. */
 export interface Proven {
   readonly principal: Principal;
-  /** The key that was shown to be his: SubjectPublicKeyInfo, DER. `Keys.verify` takes it. */
+  /** The peer's proven key: SubjectPublicKeyInfo, DER. `Keys.verify` takes it. */
   readonly publicKey: Uint8Array;
 }
 
-/** Certificates, for both ends of a connection: mutual TLS, and the simulated network's own handshake. Plain data but for `prove`. */
+/**
+ * Certificates for both ends of a connection: mutual TLS, and the handshake of the simulated network. Plain data, except
+ * for `prove`.
+ */
 export interface CertificateProof {
   readonly kind: "certificate";
-  /** DER; the own one first, the authority's not among them. */
+  /** DER certificates: the leaf first, without the authority's. */
   readonly chain: readonly Uint8Array[];
-  /** Private key of the first one: PKCS #8, DER. It goes nowhere but into handshakes. */
+  /** Private key of the leaf: PKCS #8, DER. Used in handshakes only. */
   readonly key: Uint8Array;
-  /** DER of the authorities, to one of which another's chain has to lead. */
+  /** DER certificates of the authorities. The peer's chain must lead to one of them. */
   readonly authorities: readonly Uint8Array[];
   /**
-   * Who has shown this chain, at this wall time. A real handshake has led it to an authority, which may be at its end. The last
-   * word on a peer: UNAUTHENTICATED, with the reason, for one that is not believed. Pure, and calls nothing of the World.
+   * Identifies the peer that has presented this chain, at wall time `atMs`. In a real handshake TLS has already verified
+   * the chain, which may end with the authority. The final decision on a peer: UNAUTHENTICATED, with the reason, if it is
+   * not accepted. Pure, without access to the World.
    */
   prove(chain: readonly Uint8Array[], atMs: number): Proven;
 }
 
-/** What counts at this moment. Never changed, only replaced. */
+/** The proof in force at this moment. Immutable: a new one replaces it. */
 export type Proof =
-  /** Nothing is proven: messages are in the clear, and a peer is where it comes from. */
+  /** No proof: messages are in plaintext, and a peer is identified by its origin. */
   { readonly kind: "none" } | CertificateProof;
 
 /**
- * A source of proofs, which may change at any time: each connection is made with what is current when it begins, and goes on
- * with that to its end. Listeners and dials take one; what they have under way never fails because of a change.
+ * A source of proofs, which may change at any time. Each connection uses the proof that is current when it begins, to its
+ * end. Listeners and dials take a source; a change never breaks a connection or call under way.
  */
 export interface Credentials {
-  /** Of its kind of identity. */
+  /** The name of its kind of identity. */
   readonly name: string;
-  /** How a listener with them says what it is: `listening on tcp://10.0.0.1:5001 in plaintext`. */
+  /** The end of a listener's log line: `listening on tcp://10.0.0.1:5001 in plaintext`. */
   readonly announcement: string;
-  /** The same object until there is another one. UNAVAILABLE, with the reason, as long as there is none. */
+  /** The current proof: the same object until it is replaced. Throws UNAVAILABLE, with the reason, while there is none. */
   current(): Proof;
 }

@@ -12,25 +12,25 @@ const PRINCIPALS: readonly Principal[] = [
   { kind: "self" },
 ];
 
-test("each principal is itself only, and has a text of its own", () => {
+test("each principal equals only itself and has a text of its own", () => {
   for (const [i, a] of PRINCIPALS.entries())
     for (const [j, b] of PRINCIPALS.entries()) assert.equal(isSamePrincipal(a, b), i === j);
   assert.equal(new Set(PRINCIPALS.map(principalText)).size, PRINCIPALS.length);
 });
 
-test("a user that is not known is whoever comes by the socket, and nobody else", () => {
+test("a unix principal without a user ID matches every unix principal and no other", () => {
   const anybody: Principal = { kind: "unix" };
   const same = PRINCIPALS.filter((each) => isSamePrincipal(anybody, each));
   assert.deepEqual(same.map(principalText), ["unix:0", "unix:1000"]);
   assert.ok(isSamePrincipal(anybody, anybody));
 });
 
-test("a process is its user: what it owns is its own after a restart", () => {
+test("a unix principal is its user, so a process owns its objects after a restart", () => {
   const at = (pid: number) => principalAt({ kind: "unix", credentials: { uid: 1000, gid: 100, pid } });
   assert.deepEqual(at(7), at(8));
 });
 
-test("limits are counted for who was proven or for an address, and for each connection of a socket", () => {
+test("peerKey is the proven identity or the address, and for a unix socket the connection", () => {
   const address = { kind: "address", address: "10.0.0.1" } as const;
   const unix = { kind: "unix", credentials: { uid: 0, gid: 0, pid: 7 } } as const;
   assert.equal(peerKey(plainPeer(address, "1")), peerKey(plainPeer(address, "2")));

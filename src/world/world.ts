@@ -1,4 +1,4 @@
-/** All that the deterministic zone may reach of its surroundings (docs/internals/determinism.md has the rules). */
+/** The interfaces that the deterministic zone may use (docs/internals/determinism.md has the rules). */
 import type { Observation } from "../observe/observation.ts";
 import type { Clock } from "../async/clock.ts";
 import type { Scope } from "../async/scope.ts";
@@ -9,41 +9,38 @@ import type { Hops } from "./hops.ts";
 
 export interface Random {
   /**
-   * A number in [0, 1) that depends on nothing but the host, `purpose` and `n`, so that one draw more or less
-   * shifts no other.
+   * A number in [0, 1) that depends on the host, `purpose` and `n` only, so that an additional draw does not shift the
+   * others.
    */
   fraction(purpose: string, n: number): number;
-  /** `length` bytes, likewise. In production they come from the system's generator. */
+  /** `length` bytes that depend on the same arguments. In production they come from the system's generator. */
   bytes(purpose: string, n: number, length: number): Uint8Array;
 }
 
-/**
- * The key of this process, and whatever is computed with keys. Synchronous, so that the order of signatures is the order of the
- * calls.
- */
+/** The key of this process, and cryptography. Synchronous, so that signatures happen in the order of the calls. */
 export interface Keys {
   digest(data: Uint8Array): Uint8Array;
-  /** That others verify signatures of this process with: SubjectPublicKeyInfo, DER. RFC 5280 section 4.1.2.7. */
+  /** The public key for verifying signatures of this process: SubjectPublicKeyInfo, DER. RFC 5280 section 4.1.2.7. */
   publicKey(): Uint8Array;
   sign(data: Uint8Array): Uint8Array;
-  /** Has the owner of `publicKey` signed `data`? False for what is no key, or one of another kind. */
+  /** Has the owner of `publicKey` signed `data`? False for an invalid key or a key of another kind. */
   verify(data: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean;
   /** A version 4 UUID, RFC 9562 section 5.4. */
   uuid(): string;
 }
 
-/** What everything of a host runs on: time, chance, keys, the tasks that it has started, and how it tells what goes on. */
+/** The runtime of a host: time, randomness, keys, its tasks, and its observations. */
 export interface World extends Observation {
-  /** Name of the host that this world belongs to. */
+  /** The name of the host that this world belongs to. */
   readonly host: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly keys: Keys;
-  /** The root of everything that this world has started. */
+  /** The root scope of all tasks of this world. */
   readonly scope: Scope;
 }
 
-/** The ways to what is outside of a process. Whoever needs one is handed that one. */
+/** The outside interfaces of a process. Each component gets only the ones it needs. */
 export interface Ports {
   readonly hops: Hops;
   readonly disk: Disk;
@@ -51,5 +48,5 @@ export interface Ports {
   readonly kernel: Kernel;
 }
 
-/** A host with all its ports, for who puts its roles together. */
+/** A host with all its ports, for code that assembles its roles. */
 export type HostWorld = World & Ports;

@@ -1,7 +1,7 @@
 /**
- * Two habits of Linux make the way from one set of addresses to another a step of its own: the first IPv4 address of a subnet
- * takes the others along when it is removed, and the last IPv4 address of a link takes all IPv4 routes and neighbours of the
- * link along. An IPv6 address cannot be added again with another prefix length or peer.
+ * Addresses are changed as a set because of two habits of Linux: removing the first IPv4 address of a subnet removes the
+ * others too, and removing the last IPv4 address of a link removes all IPv4 routes and neighbours of the link. An IPv6
+ * address cannot be added again with another prefix length or peer.
  */
 import { addressOf, familyOf, formatPrefix, isFullLength, mustParsePrefix, network } from "../../net/ip.ts";
 import { carrierKey, ipv4Of, type Netns } from "../link.ts";
@@ -18,9 +18,9 @@ export interface Address {
   readonly link: string;
   /** Own address with prefix length: `10.0.0.1/32`. */
   readonly address: string;
-  /** The other end's address with prefix length. Then `address` has full length. */
+  /** The other end's address with prefix length. `address` then has full length. */
   readonly peer?: string;
-  /** Only as it is observed: the route that the kernel makes for it was taken away, so that nothing is sent to its network. */
+  /** Only in observed objects: the kernel's route for the address was removed, so nothing is sent to its network. */
   readonly lacksRoute?: true;
 }
 
@@ -65,7 +65,10 @@ export const address = {
   ],
 } as const satisfies AttachedKind<Address>;
 
-/** Destination of the route that an IPv4 address makes by itself. An address of full length without peer makes none. */
+/**
+ * The destination of the route that the kernel makes for an IPv4 address; `undefined` for an address of full length without
+ * peer, which gets none.
+ */
 export function connectedRoute({ address, peer }: Pick<Address, "address" | "peer">): string | undefined {
   if (familyOf(address) === 6) return undefined;
   const prefix = network(mustParsePrefix(peer ?? address));
@@ -73,15 +76,18 @@ export function connectedRoute({ address, peer }: Pick<Address, "address" | "pee
 }
 
 /**
- * Destination of the route that an address of a device that is up has, of either family. `undefined` also for an IPv6 address
- * with a peer, for which that depends on how it has come.
+ * The destination of the kernel's route for an address of either family on a device that is up. `undefined` also for an
+ * IPv6 address with a peer: its route depends on how the address was added.
  */
 export function linkRoute(object: Pick<Address, "address" | "peer">): string | undefined {
   if (familyOf(object.address) === 4) return connectedRoute(object);
   return object.peer === undefined ? formatPrefix(network(mustParsePrefix(object.address))) : undefined;
 }
 
-/** Addresses of which the kernel does not keep two independently: one IPv6 address, or one IPv4 subnet, on a link. */
+/**
+ * The key of addresses that the kernel does not keep independently of each other: one IPv6 address, or one IPv4 subnet, on
+ * a link.
+ */
 export function subnetOf(object: Address): string {
   const { address, peer } = object;
   const subnet =
@@ -89,7 +95,10 @@ export function subnetOf(object: Address): string {
   return `${carrierKey(object)} ${subnet}`;
 }
 
-/** New addresses come before old ones go, but in a subnet that loses one: there all go, then all come. */
+/**
+ * Adds new addresses before removing old ones. In a subnet that loses an address, removes all and then adds the wanted
+ * ones.
+ */
 function steps(
   wanted: readonly Address[],
   observed: readonly Address[],
@@ -117,7 +126,7 @@ function steps(
   };
 }
 
-/** Links that had IPv4 addresses, and for a moment had none. */
+/** Links that lose all IPv4 addresses for a moment. */
 function lostLinks({
   observed,
   first,

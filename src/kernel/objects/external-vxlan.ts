@@ -4,8 +4,8 @@ import { type DeviceKind, nameClaim } from "../object-kind.ts";
 import { inside } from "../phrase.ts";
 
 /**
- * The device that all tunnels of a host share, in metadata mode: each packet says to it where it goes, and it says of each where
- * it came from. Its socket in `host` has the UDP port for itself, and takes IPv6 packets without a checksum (RFC 6935).
+ * The shared VXLAN device of all tunnels of a host, in metadata mode: each packet carries the tunnel that it goes to or
+ * came from. Its socket in `host` has the UDP port exclusively, and accepts IPv6 packets without a checksum (RFC 6935).
  * Equivalent to: `ip link add N type vxlan external dstport P nolearning udp6zerocsumrx`
  */
 export interface ExternalVxlan extends LinkEnd {
@@ -14,7 +14,7 @@ export interface ExternalVxlan extends LinkEnd {
   readonly port: number;
 }
 
-/** What comes out of it is as large as a UDP packet can be. */
+/** Decapsulated packets may be as large as a UDP packet can be. Bytes. */
 export const EXTERNAL_MTU = 65_485;
 
 export const externalVxlan = {

@@ -6,10 +6,11 @@ import { comment } from "../shell.ts";
 import { arrivalKey, describeTunnel, type Tunnel, tunnelScript } from "../tunnel.ts";
 
 /**
- * The `wire` program of datapath/ on a device's ingress: on our own devices in `host` by a shared block, elsewhere as a pinned tcx
- * link, which nobody inside the namespace can take off, and which changes nothing of the device. It counts, then passes (`pass`), or hands the frame to the device `target` of the same namespace (`redirect`),
- * or to the far end of that veth (`redirect-peer`), or into a tunnel (`encapsulate`); on the device that tunnels share, out of one
- * (`decapsulate`). A frame on a device that the program does not know is dropped.
+ * The `wire` program of datapath/ on the ingress of a device. On Netloom's own devices in `host` it is attached by a shared
+ * block; elsewhere as a pinned tcx link, which nobody inside the namespace can detach, and which changes nothing of the
+ * device. The program counts each frame and then passes it (`pass`), or sends it to the device `target` of the same
+ * namespace (`redirect`), to the far end of that veth (`redirect-peer`) or into a tunnel (`encapsulate`). On the shared
+ * tunnel device it takes frames out of a tunnel (`decapsulate`). It drops frames on a device that it does not know.
  */
 export interface Program {
   readonly kind: "program";
@@ -17,20 +18,24 @@ export interface Program {
   readonly link: string;
   readonly verdict: "pass" | "redirect" | "redirect-peer" | "encapsulate" | "decapsulate";
   readonly target?: string;
-  /** Of `encapsulate`, on a device of ours in `host`. What is not plain goes by the `external-vxlan` device of its port. */
+  /**
+   * For `encapsulate`, on one of Netloom's devices in `host`. Non-plain traffic goes by the `external-vxlan` device of its
+   * port.
+   */
   readonly tunnel?: Tunnel;
   /**
-   * Of `redirect` to a device of ours: the MAC at the far end of its pair, where that is in another namespace. Its frames take the short
-   * cut into it; others go through the pair, which tells whom they are for.
+   * For `redirect` to one of Netloom's devices: the MAC at the far end of the pair, if that end is in another namespace.
+   * Frames to this MAC go straight to the far end; other frames go through the pair, so that the kernel classifies their
+   * destination.
    */
   readonly mac?: string;
-  /** What may enter. Absent: everything. */
+  /** The traffic that may enter. Absent: everything. */
   readonly guard?: Guard;
-  /** Of `decapsulate`, on an `external-vxlan` device: its UDP port. Each frame goes where its tunnel ends. */
+  /** For `decapsulate`, on an `external-vxlan` device: its UDP port. Each frame goes to the device of its tunnel. */
   readonly port?: number;
   /**
-   * Of a borrowed device, one that is not ours: its index, so that the program never comes to another one of that name, and is
-   * found again under another name. It can be put on Ethernet devices that are members of nothing.
+   * For a borrowed device: its index, so that the program never gets on another device of that name, and is found again
+   * after a rename. A borrowed device must be Ethernet and must not be a member of a bridge, bond or VRF.
    */
   readonly index?: number;
 }
@@ -40,15 +45,15 @@ export const program = {
   namespaces: ({ netns }) => [netns],
   carrier: (object) => object,
   identity: (object) => `program ${carrierKey(object)}`,
-  // It led to a device, not to a name: whatever has that name by now.
+  // The program led to a device, not to whatever device now has its name.
   withoutLinks({ target, ...program }, links): Program {
     const isGone = target !== undefined && links.has(linkKey(program.netns, target));
     return { ...program, ...(target !== undefined && !isGone && { target }) };
   },
   claims,
-  // Packets would come for a device that is on its way out.
+  // Otherwise it would send packets by a device under deletion.
   isWithdrawn: ({ tunnel }) => tunnel !== undefined,
-  // On a device that is nobody's it is theirs whose device it leads to.
+  // On a device without an owner the program belongs to the owner of its target.
   ownerKeys: (object) => [
     carrierKey(object),
     ...(object.target === undefined ? [] : [linkKey(object.netns, object.target)]),
@@ -71,7 +76,7 @@ export const program = {
   },
 } as const satisfies AttachedKind<Program>;
 
-/** No command of iproute2 checks what a side of a wire sends. */
+/** Comments about guards: iproute2 has no command for them. */
 function guardLines({ link, guard, tunnel }: Program): string[] {
   const line = (what: string, by: Guard): string =>
     comment(`${what} only what is sent ${describeGuard(by)} (eBPF)`);
@@ -81,7 +86,7 @@ function guardLines({ link, guard, tunnel }: Program): string[] {
   ];
 }
 
-/** A borrowed device has one program of ours: who wants a device that somebody has is told who that is. */
+/** A borrowed device has one program of Netloom: a second owner is refused, with the name of the first. */
 function claims({ index, link, netns, tunnel }: Program): SoleClaim[] {
   return [
     ...(index === undefined

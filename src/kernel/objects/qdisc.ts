@@ -3,7 +3,7 @@ import { type AttachedKind, inPhase } from "../object-kind.ts";
 import { inside } from "../phrase.ts";
 import { toolVerb, type Words } from "../script-tools.ts";
 
-/** Shapes what leaves `link`. Equivalent to: `tc qdisc add dev L root tbf …` or `… root netem …` */
+/** Shapes the egress of `link`. Equivalent to: `tc qdisc add dev L root tbf …` or `… root netem …` */
 export interface Qdisc {
   readonly kind: "qdisc";
   readonly netns: Netns;

@@ -13,17 +13,17 @@ export interface Route {
   readonly link: string;
   /** Next hop. Without one the destination is on the link (scope link). */
   readonly via?: string;
-  /** The next hop is reachable through `link` although no route says so. */
+  /** The next hop is reachable through `link` even without a route to it. */
   readonly onlink?: boolean;
   /** Default: main (254). */
   readonly table?: number;
-  /** Default: 0 for IPv4, 1024 for IPv6, as the kernel has it. */
+  /** Default: 0 for IPv4, 1024 for IPv6, as in the kernel. */
   readonly metric?: number;
   /** Preferred source address. */
   readonly source?: string;
 }
 
-/** The kernel's numbers of the tables for what is reached, and for own addresses: `include/uapi/linux/rtnetlink.h`. */
+/** The kernel's numbers of the main table and of the table of local addresses: `include/uapi/linux/rtnetlink.h`. */
 export const MAIN_TABLE = 254;
 export const LOCAL_TABLE = 255;
 
@@ -59,12 +59,12 @@ export const route = {
   ],
 } as const satisfies AttachedKind<Route>;
 
-/** What the kernel takes for a route without metric: IP6_RT_PRIO_USER for IPv6. */
+/** The kernel's metric for a route without one: IP6_RT_PRIO_USER for IPv6. */
 export function defaultMetric(family: 4 | 6): number {
   return family === 4 ? 0 : 1024;
 }
 
-/** A destination in the main table, whatever the device. */
+/** The claim to a destination in the main table, on any device. */
 export function mainRouteClaim(netns: Netns, destination: string): SoleClaim {
   return {
     key: routeKey(netns, { table: MAIN_TABLE, destination, metric: 0 }),
@@ -72,7 +72,7 @@ export function mainRouteClaim(netns: Netns, destination: string): SoleClaim {
   };
 }
 
-/** A routing table that is no other owner's. */
+/** The key of a routing table that belongs to one owner. */
 export function tableKey(netns: Netns, table: number): string {
   return `${netns} table ${table}`;
 }

@@ -25,7 +25,7 @@ export const rule = {
   namespaces: ({ netns }) => [netns],
   carrier: () => undefined,
   claims: (object) => [{ key: stableText(object), words: `the ${describe(object)}` }],
-  // It belongs to whom the routes of its table belong.
+  // A rule belongs to the owner of the routes in its table.
   ownerKeys: ({ netns, table }) => [tableKey(netns, table)],
   describe,
   script: (tools, { verb, object }) => [

@@ -2,15 +2,15 @@ import type { Netns } from "../link.ts";
 import { type AttachedKind, inPhase } from "../object-kind.ts";
 import { inside } from "../phrase.ts";
 
-/** Settings of a namespace, or of one device in it. Equivalent to: `sysctl -w name=value …` */
+/** Sysctls of a namespace, or of one device in it. Equivalent to: `sysctl -w name=value …` */
 export interface Sysctl {
   readonly kind: "sysctl";
   readonly netns: Netns;
-  /** The device that they belong to, whose name stands for the `%` of each path. */
+  /** The device of the settings. Its name replaces `%` in each path. */
   readonly link?: string;
   /** By path below /proc/sys with slashes (an interface name may hold a dot): `net/ipv6/conf/%/disable_ipv6`. */
   readonly values: Readonly<Record<string, string>>;
-  /** Goes without one where the kernel has no such setting (no IPv6), or where it may not be written (/proc/sys is read-only). */
+  /** Skip a setting that the kernel does not have (no IPv6) or that cannot be written (/proc/sys is read-only). */
   readonly isOptional?: true;
 }
 
@@ -27,7 +27,7 @@ export const sysctl = {
   },
 } as const satisfies AttachedKind<Sysctl>;
 
-/** Paths below /proc/sys, each with its value. */
+/** The paths below /proc/sys with their values. */
 export function settingsOf({
   link = "%",
   values,

@@ -2,12 +2,12 @@ import { carrierKey, type Netns } from "../link.ts";
 import { type AttachedKind, inPhase } from "../object-kind.ts";
 import { inside } from "../phrase.ts";
 
-/** The administrative state. An object of its own, because what guards a device has to be there before it is up. */
+/** The administrative state. A separate object, because the objects that guard a device must be there before it is up. */
 export interface Up {
   readonly kind: "up";
   readonly netns: Netns;
   readonly link: string;
-  /** Only as it is observed: the link-local address that the kernel makes for it, or the route to its neighbours, was taken away. */
+  /** Only in observed objects: the kernel's link-local address of the device, or its on-link route, was removed. */
   readonly lacksLinkLocal?: true;
 }
 

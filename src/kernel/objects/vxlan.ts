@@ -17,16 +17,16 @@ export interface Vxlan extends LinkEnd {
   readonly port: number;
 }
 
-/** UDP port of VXLAN, where nobody says another (RFC 7348 section 8). */
+/** Default UDP port of VXLAN (RFC 7348 section 8). */
 export const VXLAN_PORT = 4789;
 
-/** VNIs have 24 bits (RFC 7348 section 5); 0 is nobody's. */
+/** VNIs have 24 bits (RFC 7348 section 5); 0 is not used. */
 export const MIN_VNI = 1;
 export const MAX_VNI = 2 ** 24 - 1;
 
 /**
- * Bytes of the underlay's MTU that a packet in the tunnel does not get, by family of the underlay: outer IP, UDP, VXLAN and
- * inner Ethernet headers, 50 and 70, and 4 for a VLAN tag, as upstream counts.
+ * The encapsulation overhead in bytes, by family of the underlay: outer IP, UDP, VXLAN and inner Ethernet headers, 50 and
+ * 70, and 4 for a VLAN tag, as upstream counts.
  */
 export const VXLAN_OVERHEAD_BYTES = { 4: 54, 6: 74 } as const;
 
@@ -36,7 +36,7 @@ export const vxlan = {
   usesSettings: true,
   ends: (device) => [device],
   withEnds: (device, [end]) => ({ ...device, ...end }),
-  // Its socket is in the host.
+  // The socket of the device is in `host`.
   namespaces: ({ netns }) => [netns, "host"],
   identity: (device) => `vxlan ${linkKey(device.netns, device.name)} ${tunnelKey(device)}`,
   claims: (device) => [nameClaim(device), { key: `vni ${tunnelKey(device)}`, words: `VNI ${device.vni}` }],
@@ -55,7 +55,7 @@ export const vxlan = {
   },
 } as const satisfies DeviceKind<Vxlan>;
 
-/** A VNI is unique in a host, for each UDP port and address family, whatever the remote. */
+/** The key of a VNI, which is unique in a host for each UDP port and address family, whatever the remote. */
 export function tunnelKey({ vni, port, local }: Pick<Vxlan, "vni" | "port" | "local">): string {
   return `${vni} ${port} ${familyOf(local)}`;
 }

@@ -1,4 +1,4 @@
-/** What a batch lends to the kinds of its objects. */
+/** The tools of a batch for the kinds of its objects. */
 import type { LinkEnd, Operation } from "../../kernel/kernel.ts";
 import { endsOf } from "../../kernel/objects.ts";
 import { isDeviceRemoval } from "../../kernel/operations.ts";
@@ -13,7 +13,7 @@ import { doomedGroup } from "./reaper.ts";
 import { type Job, refuseStep } from "./refuse.ts";
 import { Transaction } from "./transaction.ts";
 
-/** All namespaces of `operations` are open that are there. */
+/** Requires that all existing namespaces of `operations` are open. */
 export function batchTools(context: BatchContext, operations: readonly Operation[]): BatchTools {
   const { places, mark, reaper } = context;
   const links = new Links(doomedGroup(mark.group));
@@ -35,7 +35,7 @@ export function batchTools(context: BatchContext, operations: readonly Operation
       const end = leaving.get(place)?.get(link.name);
       return end !== undefined && (link.group !== mark.group || (link.alias ?? "") !== end.alias);
     },
-    /** A device that this batch has made goes by then. */
+    /** Does nothing for a device that this batch has made: the undo removes it. */
     async restoreLater(place, link) {
       if (links.wasMade(link)) return;
       await transaction.flush();

@@ -1,4 +1,4 @@
-/** What a batch sends, and in which order, over sockets that answer yes to everything. */
+/** The requests of a batch and their order, over sockets that accept everything. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MESH_MARK, type Netns, type Operation } from "../../kernel/kernel.ts";
@@ -14,7 +14,9 @@ function readU32(message: Uint8Array, offset: number): number {
   return new DataView(message.buffer, message.byteOffset).getUint32(offset, true);
 }
 
-/** Places whose sockets note which links are set up and asked about, as `up 2` and `ask 1`: numbers in the order of their making. */
+/**
+ * Places whose sockets log the links that are set up and queried, as `up 2` and `ask 1`. The numbers are those of creation.
+ */
 function notingPlaces(): { readonly log: string[]; readonly context: BatchContext } {
   const log: string[] = [];
   let firstIndex = 0;
@@ -33,7 +35,7 @@ function notingPlaces(): { readonly log: string[]; readonly context: BatchContex
     socket: {
       changes,
       change(request: Uint8Array) {
-        // The first is the pair, with the index of its first end; that of the other one follows.
+        // The first request makes the pair, with the index of its first end. The index of the other end follows.
         firstIndex = readU32(request, IFI_INDEX);
         return { errno: 0 };
       },
@@ -55,14 +57,15 @@ function notingPlaces(): { readonly log: string[]; readonly context: BatchContex
   return { log, context: context as unknown as BatchContext };
 }
 
-test("of two ends the one that is set up first is asked about, whatever the order of the operations", async () => {
+test("of two ends the one set up first is queried, whatever the order of the operations", async () => {
   const [a, b] = ["file:///run/netns/a", "file:///run/netns/bb"] as const;
   const pair = veth(a, b);
   const [first, second] = pair.ends;
   const operations = (isReversed: boolean): Operation[] =>
     [
       pair,
-      // To write a setting of a namespace all that waits is sent; then the second namespace is the first that has something to send.
+      // Writing a sysctl of a namespace sends all pending requests first. Then the second namespace is the first with
+      // pending requests.
       ...(isReversed
         ? [
             { kind: "sysctl", netns: a, values: { "net/ipv4/ip_forward": "1" } } as const,

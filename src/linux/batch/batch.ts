@@ -23,7 +23,7 @@ export class Batch {
     this.#failpoint = options.failpoint;
   }
 
-  /** Opens every namespace of the batch. Refuses an operation in one that is not there, unless it removes. */
+  /** Opens every namespace of the batch. Refuses an operation in a missing namespace, unless it is a removal. */
   prepare(): void {
     const { places } = this.#context;
     for (const [number, operation] of this.#operations.entries())
@@ -71,11 +71,14 @@ export class Batch {
     throw new KernelError("INTERNAL", message, { operation: job.number });
   }
 
-  /** Has devices that are doomed in the namespaces of this batch draw no packet of what it makes. */
+  /**
+   * Withdraws addresses and routes of doomed devices in the namespaces of this batch, so that they attract no packets of
+   * its objects.
+   */
   #withdraw(): void {
     for (const place of this.#places) {
       const requests = this.#context.reaper.withdraw(place.identity);
-      // What is refused is gone already.
+      // A refused request means that the address or route is already gone.
       if (requests.length > 0) place.socket.changes(requests);
     }
   }
@@ -90,7 +93,7 @@ export class Batch {
   }
 }
 
-/** What is queued comes first, also where it and this operation are both refused. */
+/** Sends the queued requests first: if one of them and this operation are both refused, the queued one is reported. */
 async function executeInOrder(tools: BatchTools, job: Job): Promise<void> {
   try {
     await execute(tools, job);
@@ -108,7 +111,7 @@ async function execute(tools: BatchTools, job: Job): Promise<void> {
   else await kind[verb](tools, job, object);
 }
 
-/** Says in the error what could not be taken back. */
+/** Adds the failures of the undo to the error. */
 function withFailures(error: unknown, failures: readonly unknown[]): unknown {
   if (failures.length === 0 || !(error instanceof Error)) return error;
   const reasons = failures.map((failure) =>

@@ -21,7 +21,7 @@ function job(object: KernelObject): Parameters<typeof refuseStep>[0] {
   return { number: 2, operation: { verb: "add", object } };
 }
 
-test("a kernel without VXLAN is called that, not an operation that is not supported", () => {
+test("EOPNOTSUPP for VXLAN becomes an error that names the missing kernel feature", () => {
   const reason = explanationOf("EOPNOTSUPP", { errno: 95, message: "Unknown device type" }, vxlan);
   const error = refuseStep(job(vxlan), "EOPNOTSUPP", reason);
   assert.equal(error.message, "add vxlan vx-1 vni 7: EOPNOTSUPP: this kernel has no VXLAN");
@@ -29,7 +29,7 @@ test("a kernel without VXLAN is called that, not an operation that is not suppor
   assert.equal(error.operation, 2);
 });
 
-test("a qdisc that the kernel lacks is unimplemented, though the kernel says that it is not there", () => {
+test("a qdisc that the kernel lacks is UNIMPLEMENTED, although the kernel says ENOENT", () => {
   const qdisc: KernelObject = {
     kind: "qdisc",
     netns: "host",
@@ -41,13 +41,13 @@ test("a qdisc that the kernel lacks is unimplemented, though the kernel says tha
   assert.equal(error.code, "UNIMPLEMENTED");
 });
 
-test("without privilege the hint says what to do", () => {
+test("a missing privilege gives a hint to run as root", () => {
   const error = refuseStep(job(vxlan), "EPERM", explanationOf("EPERM", { errno: 1 }, vxlan));
   assert.equal(error.message, "add vxlan vx-1 vni 7: EPERM: not permitted");
   assert.equal(error.hint, "run as root");
 });
 
-test("the kernel's own words go before ours", () => {
+test("the kernel's own message is preferred", () => {
   const { reason } = explanationOf("EINVAL", { errno: 22, message: "Cannot do that." }, vxlan);
   assert.equal(reason, "cannot do that");
 });

@@ -1,4 +1,4 @@
-/** Why the kernel refused: its own words where it has some, else what it can be found to mean. */
+/** Explains a refusal of the kernel: by its own message if there is one, otherwise by the meaning of the errno. */
 import { NetloomError } from "../../errors/errors.ts";
 import { KernelError, type KernelObject } from "../../kernel/kernel.ts";
 import { describeOperation } from "../../kernel/kernel-text.ts";
@@ -18,7 +18,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ENOENT: "there is no such thing",
 };
 
-/** `tools`: those of the batch, where that is what was refused. */
+/** `tools`: the tools of the batch, if the batch itself was refused. */
 export function explanationOf(
   errno: string,
   ack: Ack,
@@ -33,7 +33,7 @@ export function explanationOf(
   return { reason: words.charAt(0).toLowerCase() + words.slice(1).replace(/\.$/, "") };
 }
 
-/** An error from below, as the refusal of an operation. What is no operating error, or is one already, stays as it is. */
+/** Turns an error of a lower layer into the refusal of an operation. Returns bugs and existing refusals unchanged. */
 export function restate(job: Job, error: unknown): unknown {
   if (error instanceof NetloomError) {
     const errno = error instanceof KernelError ? error.errno : undefined;

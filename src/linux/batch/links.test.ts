@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nextIndex } from "./links.ts";
 
-test("no two devices have one index, and only busy ones are in the chains of the uplinks", () => {
+test("no two devices share an index, and only busy devices are in the hash chains of the uplinks", () => {
   const seen = new Set<number>();
   for (let n = 0; n < 2_000; n++) {
     const isBusy = n % 40 === 0;

@@ -1,18 +1,18 @@
-/** The devices that a batch deals with: found by name, or made by the batch itself, with indexes of our own choice. */
+/** The devices of a batch: looked up by name, or made by the batch itself with an index that Netloom chooses. */
 import { randomInt } from "node:crypto";
 import * as k from "../netlink/constants.ts";
 import { decodeLink, type Link } from "../netlink/link-decode.ts";
 import { getLink } from "../netlink/link.ts";
 import type { NetnsPlace } from "../namespaces/place.ts";
 
-/** Indexes below belong to the kernel, which counts from 1. */
+/** Lower indexes belong to the kernel, which counts from 1. */
 const FIRST_INDEX = 2 ** 24;
 const LAST_INDEX = 2 ** 31 - 2;
 
 /**
- * The kernel looks devices up in 256 chains, by the low byte of their index (`dev_index_hash`). Uplinks, which it has counted
- * itself, are in the first ones: those are left to them and to devices that each packet asks for, so that thousands of others do
- * not stand before them.
+ * The kernel looks devices up in 256 hash chains, by the low byte of their index (`dev_index_hash`). Uplinks have indexes
+ * that the kernel has counted, so they are in the first chains. Netloom puts only busy devices there, so that a lookup of
+ * an uplink does not pass thousands of other devices.
  */
 const CHAINS = 256;
 const SHORT_CHAINS = 32;
@@ -20,8 +20,8 @@ const SHORT_CHAINS = 32;
 let lastIndex = randomInt(FIRST_INDEX, LAST_INDEX);
 
 /**
- * An index for a new device that no device of this process had before, in any namespace: so an index alone tells our
- * devices apart. It may be taken by somebody else's. `isBusy`: most packets of the host ask for the device.
+ * An index for a new device that no device of this process has had, in any namespace, so that the index alone identifies a
+ * device of Netloom. A foreign device may have the same index. `isBusy`: most packets of the host look this device up.
  */
 export function nextIndex({ isBusy = false } = {}): number {
   do lastIndex = lastIndex === LAST_INDEX ? FIRST_INDEX : lastIndex + 1;
@@ -33,13 +33,13 @@ export function isDeviceName(name: string): boolean {
   return /^[^\s/:]+$/.test(name) && name !== "." && name !== ".." && Buffer.byteLength(name) < k.IFNAMSIZ;
 }
 
-/** Asks the kernel for a device. `undefined` if there is none with this name or index. */
+/** Asks the kernel for a device. `undefined` if no device has this name or index. */
 export function lookUp(place: NetnsPlace, link: string | number): Link | undefined {
   if (typeof link === "string" && !isDeviceName(link)) return undefined;
   return place.socket.get(getLink(link), decodeLink, ["ENODEV"]);
 }
 
-/** Remembers for one batch what was looked up or made. */
+/** Caches the devices that a batch has looked up or made. */
 export class Links {
   readonly #doomedGroup: number;
   readonly #known = new Map<NetnsPlace, Map<string, Link>>();
@@ -49,7 +49,7 @@ export class Links {
     this.#doomedGroup = doomedGroup;
   }
 
-  /** `undefined` also for a device that is being deleted. */
+  /** `undefined` also for a device under deletion. */
   find(place: NetnsPlace, name: string): Link | undefined {
     const known = this.#known.get(place)?.get(name);
     if (known) return known;
@@ -59,18 +59,18 @@ export class Links {
     return link;
   }
 
-  /** Notes a device that this batch has made. */
+  /** Records a device that this batch has made. */
   made(place: NetnsPlace, link: Link): void {
     this.put(place, link);
     this.#made.add(link.index);
   }
 
-  /** True if this batch has made the device: its undo removes it, with all that it has. */
+  /** True if this batch has made the device: the undo removes it with everything on it. */
   wasMade(link: Link): boolean {
     return this.#made.has(link.index);
   }
 
-  /** Notes what becomes of a device in this batch. */
+  /** Records a new name of a device. */
   rename(place: NetnsPlace, from: Link, to: Link): void {
     this.#known.get(place)?.delete(from.name);
     this.put(place, to);

@@ -1,4 +1,7 @@
-/** Reads namespaces: everything with our mark, in the form in which `add` takes it. What the kernel made by itself is left out. */
+/**
+ * Observes namespaces: all objects with the owner mark, in the form that `add` takes. Omits objects that the kernel made
+ * itself.
+ */
 import type { KernelObject, LinkEnd, ObserveQuery } from "../../kernel/kernel.ts";
 import { lookUp } from "./links.ts";
 import { decodeLink, type Link } from "../netlink/link-decode.ts";
@@ -8,7 +11,7 @@ import { doomedGroup } from "./reaper.ts";
 import { farEnd, isOurPair } from "../devices/veth-peer.ts";
 import type { ObserveContext, NetnsView } from "./view.ts";
 
-/** NOT_FOUND if a namespace is not there. A veth pair comes once, though both of its ends be asked about. */
+/** NOT_FOUND if a namespace does not exist. A veth pair is reported once, even if both of its ends are queried. */
 export function observe(context: ObserveContext, queries: readonly ObserveQuery[]): KernelObject[] {
   const found = queries.map((query) => viewOf(context, query));
   const farEnds = new Map<Link, LinkEnd>();
@@ -43,12 +46,12 @@ function viewOf({ places, mark, onDoomed }: ObserveContext, query: ObserveQuery)
 
 interface Pairing {
   readonly farEnds: ReadonlyMap<Link, LinkEnd>;
-  /** Indexes of devices that are the far end of a pair that was seen. */
+  /** Indexes of devices whose pair is already reported. */
   readonly seen: Set<number>;
   readonly isPair: (link: Link) => boolean;
 }
 
-/** The view without ends of pairs that are about to vanish, and with the pairs that no view before it has. */
+/** The view without ends of vanishing pairs, and with the pairs that no earlier view has. */
 function withPairs(view: NetnsView, { farEnds, seen, isPair }: Pairing): NetnsView {
   const links = view.links.filter((link) => !isPair(link) || farEnds.has(link));
   const pairs = new Map<Link, LinkEnd>();

@@ -1,4 +1,4 @@
-/** A kind of object that is one netlink message. */
+/** A kind of object that is a single netlink message. */
 import type { Netns } from "../../kernel/kernel.ts";
 import { type AttachedObject, attractionsOf, carrierOf } from "../../kernel/objects.ts";
 import type { Link } from "../netlink/link-decode.ts";
@@ -10,13 +10,13 @@ import { ABSENT, type BatchStep } from "./transaction.ts";
 interface Plain<T> extends Pick<LinuxObjectKind<T>, "observe" | "explain" | "restore"> {
   readonly addRequest: (object: T, target: Target) => Uint8Array;
   readonly removeRequest: (object: T, target: Target) => Uint8Array;
-  /** Absent: the kernel cannot replace it in one step. */
+  /** Absent: the kernel cannot replace the object in one step. */
   readonly replaceRequest?: (object: T, target: Target) => Uint8Array;
-  /** What is amiss of it although it is there, and what mends it; absent where it is not only that. */
+  /** A repair for an existing object that is only damaged; `undefined` if more than the damage has changed. */
   readonly mend?: (object: T, from: T, target: Target) => Mending | undefined;
-  /** What is to be done before the message of any verb. */
+  /** Runs before the message of any verb. */
   readonly before?: (tools: BatchTools, job: Job, at: At<T>) => Promise<void>;
-  /** What else belongs to its addition. */
+  /** Further properties of the step that adds the object. */
   readonly adding?: (tools: BatchTools, at: At<T>) => Pick<BatchStep, "instead">;
 }
 
@@ -25,11 +25,11 @@ interface Mending {
   readonly undo: Uint8Array;
 }
 
-/** An object where it is. */
+/** An object with its place, its link and its target. */
 interface At<T> {
   readonly object: T;
   readonly place: NetnsPlace;
-  /** `undefined` for what hangs on none. */
+  /** `undefined` for an object without a device. */
   readonly link: Link | undefined;
   readonly target: Target;
 }
@@ -61,7 +61,7 @@ export function plainObject<T extends AttachedObject>(plain: Plain<T>): LinuxObj
       const operation = job.number;
       const mending = plain.mend?.(object, from, target);
       if (mending) {
-        // By now the kernel may have done it by itself.
+        // The kernel may already have repaired it by itself.
         return tools.transaction.enqueue(place, { operation, ...mending, absent: ["EEXIST"] });
       }
       if (replaceRequest) {
@@ -89,7 +89,7 @@ export function plainObject<T extends AttachedObject>(plain: Plain<T>): LinuxObj
   };
 }
 
-/** `undefined` if there is no such namespace, or no such device for who removes. */
+/** `undefined` if the namespace does not exist, or if a removal finds no device. */
 function atOf<T extends AttachedObject & { readonly netns: Netns }>(
   tools: BatchTools,
   job: Job,
@@ -105,8 +105,8 @@ function atOf<T extends AttachedObject & { readonly netns: Netns }>(
 }
 
 /**
- * All goes with its device. But until the kernel has freed that, it would go on attracting packets: what does is taken off as
- * soon as somebody else is given something there.
+ * Objects are removed with their device. Until the kernel has freed the device, its addresses and routes would attract
+ * packets: a later batch in the namespace removes them first.
  */
 function withdrawLater<T extends AttachedObject>(
   { transaction, reaper }: BatchTools,

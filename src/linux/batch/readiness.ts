@@ -1,10 +1,10 @@
 /**
- * Two changes are acknowledged by the kernel before they are in force:
+ * Waits for two changes that the kernel acknowledges before they are in force:
  *
- * - the first end of a veth pair that is set up cannot send before link watch has seen that the second one is there too;
- *   link watch runs when the kernel is asked about the link (rtnl_getlink since v6.8)
- * - an IPv6 address is the machine's own only when the work queue for duplicate address detection has got to it, also
- *   with IFA_F_NODAD, and not before the link has a carrier
+ * - The first end of a veth pair that is set up cannot send before link watch has seen that the second end is there too.
+ *   A query of the link runs link watch (rtnl_getlink since v6.8).
+ * - An IPv6 address is local only after the work queue for duplicate address detection has handled it, even with
+ *   IFA_F_NODAD, and not before the link has a carrier.
  */
 import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 import { lookUp } from "./links.ts";
@@ -13,10 +13,10 @@ import { getLink } from "../netlink/link.ts";
 import { decodeRoute, getRoute, NO_ROUTE } from "../netlink/route.ts";
 import type { NetnsPlace } from "../namespaces/place.ts";
 
-/** The work queue may have to wait for others that hold the lock of all link changes. */
+/** Milliseconds. The work queue may have to wait for other holders of the RTNL lock. */
 const patienceMs = 1000;
 
-/** Tries without a pause: usually the first or second succeeds. */
+/** Attempts without a pause: usually the first or second one succeeds. */
 const eagerTries = 20;
 
 export class Readiness {
@@ -24,12 +24,12 @@ export class Readiness {
   readonly #addresses: { readonly place: NetnsPlace; readonly index: number; readonly address: string }[] =
     [];
 
-  /** A link that was set up, in the order in which the kernel did it. */
+  /** Call for each link that was set up, in the kernel's order. */
   expectLink(place: NetnsPlace, index: number): void {
     this.#links.push({ place, index });
   }
 
-  /** An address, with prefix length, that was added. */
+  /** Call for each added address, with prefix length. */
   expectAddress(place: NetnsPlace, index: number, address: string): void {
     if (address.includes(":")) this.#addresses.push({ place, index, address });
   }
@@ -38,9 +38,10 @@ export class Readiness {
     return this.#addresses.some(({ place, index }) => place === link.place && index === link.index);
   }
 
-  /** Resolves when everything expected is in force, or waiting makes no sense any more. */
+  /** Resolves when all expected changes are in force, or when waiting is pointless. */
   async wait(): Promise<void> {
-    // To ask is enough. The last one has had its carrier from the start, if it has one; what waits is its IPv6.
+    // The query itself runs link watch. The last link gets its carrier at once, if at all; only its IPv6 may still have to
+    // wait.
     for (const { place, index } of this.#links.filter(
       (link, i) => i < this.#links.length - 1 || this.#hasIpv6(link),
     ))

@@ -1,7 +1,7 @@
 /**
- * Deletes devices behind the back of the caller. A device takes the kernel 20 ms and more to free, on the thread that
- * asks, but a whole link group takes hardly longer than one device. So a device that is to go is put into the doomed
- * group, which is cheap, and all that are there after a short while go with one message on a thread of libuv's pool.
+ * Deletes devices in the background. The kernel takes 20 ms or more to free a device, in the calling thread, but deleting a
+ * whole link group takes hardly longer than one device. So a removed device is moved into the doomed group, which is cheap.
+ * After a short while one message deletes the whole group, in a thread of libuv's pool.
  */
 import { isInfoKind } from "../../kernel/objects.ts";
 import type { NetnsInode } from "../namespaces/netns.ts";
@@ -12,16 +12,16 @@ import { errnoName, syscallError } from "../libc/syscall.ts";
 
 /** A burst of removals is answered before the first deletion takes the kernel's lock (RTNL). */
 const GATHER_MS = 10;
-/** At most so many threads of the pool are kept busy. */
+/** The most threads of the pool in use. */
 const PARALLEL = 32;
 
 /** Devices of one doomed group in one namespace. */
 export interface Doomed {
   readonly netns: NetnsInode;
   readonly group: number;
-  /** Every namespace where a name or a VNI gets free by it, `netns` included. */
+  /** Every namespace in which the deletion frees a name or a VNI, including `netns`. */
   readonly touches: readonly NetnsInode[];
-  /** What is to be done when the devices are gone. */
+  /** Runs when the devices are gone. */
   readonly afterwards?: () => void;
 }
 
@@ -35,15 +35,15 @@ interface Round {
 }
 
 export class Reaper {
-  /** Not begun yet, by namespace and group. */
+  /** Rounds that have not begun yet, by namespace and group. */
   readonly #waiting = new Map<string, Round>();
   readonly #running = new Set<Round>();
-  /** What takes addresses and routes off doomed devices, by the namespace in which to send it. */
+  /** Requests that remove addresses and routes of doomed devices, by namespace. */
   readonly #withdrawals = new Map<NetnsInode, (() => Uint8Array)[]>();
   #timer: NodeJS.Timeout | undefined;
   #failure: unknown;
 
-  /** The devices have to be in the group by now. `openSocket` is called if a socket in the namespace is needed. */
+  /** Adds devices, which must be in the group already. Calls `openSocket` if a socket in the namespace is needed. */
   add(doomed: Doomed, openSocket: () => NetlinkSocket): void {
     const key = `${doomed.netns} ${doomed.group}`;
     let round = this.#waiting.get(key);
@@ -64,21 +64,21 @@ export class Reaper {
     this.#timer ??= setTimeout(() => this.#begin(), GATHER_MS);
   }
 
-  /** Notes what takes something off a doomed device of the namespace, that would go with it in the end. */
+  /** Records a request that removes an address or route of a doomed device earlier than the deletion would. */
   withdrawLater(identity: NetnsInode, request: () => Uint8Array): void {
     const requests = this.#withdrawals.get(identity);
     if (requests) requests.push(request);
     else this.#withdrawals.set(identity, [request]);
   }
 
-  /** Hands over what was noted for the namespace, to be sent now. */
+  /** Returns the recorded requests of the namespace, to be sent now, and forgets them. */
   withdraw(identity: NetnsInode): readonly Uint8Array[] {
     const requests = this.#withdrawals.get(identity) ?? [];
     this.#withdrawals.delete(identity);
     return requests.map((request) => request());
   }
 
-  /** Waits until nothing is under way that would free something in these namespaces. False if nothing was. */
+  /** Waits for all deletions that free something in these namespaces. False if there were none. */
   async waitFor(identities: readonly NetnsInode[]): Promise<boolean> {
     let wasPending = false;
     for (;;) {
@@ -90,7 +90,7 @@ export class Reaper {
     }
   }
 
-  /** Waits until nothing is under way. Rejects if something could not be deleted since the last call. */
+  /** Waits for all deletions. Rejects if a deletion has failed since the last call. */
   async settle(): Promise<void> {
     for (;;) {
       const pending = [...this.#rounds()];
@@ -140,7 +140,7 @@ export class Reaper {
 async function deleteGroup(socket: NetlinkSocket, group: number): Promise<void> {
   const ack = await socket.changeSlowly(deleteLinkGroup(group));
   if (ack.errno === 0 || errnoName(ack.errno) === "ENODEV") return;
-  // The kernel refuses the whole group if one of its devices cannot be deleted: one that a workload put there.
+  // The kernel refuses the whole group if one of its devices cannot be deleted, such as one that a workload has put there.
   const links = socket.dump(dumpLinks(), (message) => decodeLink(message));
   for (const link of links.filter((link) => link.group === group)) {
     const own = await socket.changeSlowly(deleteLink(link.index));
@@ -150,7 +150,7 @@ async function deleteGroup(socket: NetlinkSocket, group: number): Promise<void> 
   }
 }
 
-/** IFLA_GROUP of what is being deleted. */
+/** The IFLA_GROUP of devices under deletion. */
 export function doomedGroup(group: number): number {
   return group + 1;
 }

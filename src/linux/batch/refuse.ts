@@ -1,4 +1,4 @@
-/** Words a refusal as that of the operation. */
+/** Makes the error of a refused operation. */
 import type { ErrorCode } from "../../errors/errors.ts";
 import type { Reason } from "../../errors/reasons.ts";
 import { KernelError, type KernelPlace, type Operation } from "../../kernel/kernel.ts";
@@ -14,7 +14,7 @@ export interface Job {
 export interface Explanation {
   readonly reason: string;
   readonly hint?: string;
-  /** Where the errno alone says too little. */
+  /** Needed where the errno alone is not specific enough. */
   readonly code?: ErrorCode;
   /** As of `KernelErrorDetails`. */
   readonly at?: KernelPlace | undefined;

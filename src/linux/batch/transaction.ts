@@ -1,31 +1,33 @@
 /**
- * Collects the netlink messages of a batch and takes them back when it fails. What is adjacent for one namespace goes in
- * one send. The kernel works off all messages of a send, also those behind a refused one: what it did of them is
- * undone as well.
+ * Collects the netlink messages of a batch, and undoes them if the batch fails. Adjacent messages for one namespace are
+ * sent together. The kernel processes all messages of a send, even those after a refused one: their effects are undone,
+ * too.
  */
 import type { Ack } from "../netlink/message-reader.ts";
 import type { NetnsPlace } from "../namespaces/place.ts";
 import type { Reaper } from "./reaper.ts";
 import { errnoName } from "../libc/syscall.ts";
 
-/** What an errno says when something is to be removed that is not there. */
+/** Errnos for the removal of an absent object. */
 export const ABSENT: readonly string[] = ["ESRCH", "ENOENT", "ENODEV", "EADDRNOTAVAIL"];
 
 export interface BatchStep {
-  /** Number of the operation that this belongs to. */
+  /** Number of the operation that the step belongs to. */
   readonly operation: number;
   readonly request: Uint8Array;
-  /** What takes it back once it was done. */
+  /** The message that undoes the step. */
   readonly undo?: Uint8Array;
-  /** Errnos that mean that there is nothing to do. */
+  /** Errnos that mean that nothing is to be done. */
   readonly absent?: readonly string[];
-  /** Asked when the kernel says EEXIST: what to do instead, if what exists is in nobody's way. */
+  /** Called after EEXIST: returns another request if the existing object is harmless. */
   readonly instead?: () => Uint8Array | undefined;
-  /** Called when the kernel has done it: places are worked off one after the other, whatever the order of operations. */
+  /**
+   * Called when the kernel has done the step. Places are processed one after the other, whatever the order of operations.
+   */
   readonly onDone?: () => void;
 }
 
-/** The kernel said no to a step. */
+/** The kernel has refused a step. */
 export class NetlinkRefused extends Error {
   readonly operation: number;
   readonly errno: string;
@@ -49,30 +51,30 @@ export class Transaction {
     this.#reaper = reaper;
   }
 
-  /** To be sent by the next `flush`, together with the rest for this place. */
+  /** Queues a step for the next `flush`, which sends all steps of a place together. */
   enqueue(place: NetnsPlace, step: BatchStep): void {
     const queue = this.#queues.get(place);
     if (queue) queue.push(step);
     else this.#queues.set(place, [step]);
   }
 
-  /** Notes how something is taken back that was just done without `enqueue`. */
+  /** Registers the undo of an action done without `enqueue`. */
   onRollBack(undo: () => void): void {
     this.#undo.push(undo);
   }
 
-  /** Called by `commit`, when the batch has succeeded. */
+  /** Registers an action for `commit`, when the batch has succeeded. */
   onCommit(action: () => void): void {
     this.#commit.push(action);
   }
 
-  /** Sends what is queued. Throws the `NetlinkRefused` of the first operation that the kernel refuses. */
+  /** Sends the queued steps. Throws the `NetlinkRefused` of the first operation that the kernel refuses. */
   async flush(): Promise<void> {
     const queues = [...this.#queues];
     this.#queues.clear();
     for (const [place, steps] of queues) {
       let refused = this.#send(place, steps);
-      // What is in the way may be about to go.
+      // The conflicting object may be under deletion.
       const blocked = refused.filter(({ ack }) => errnoName(ack.errno) === "EEXIST");
       if (blocked.length > 0 && (await this.#reaper.waitFor([place.identity])))
         refused = [
@@ -91,7 +93,7 @@ export class Transaction {
     for (const action of this.#commit) action();
   }
 
-  /** Takes back all that was done, in reverse. Returns what could not be. */
+  /** Undoes everything in reverse order. Returns the failures. */
   rollBack(): unknown[] {
     this.#queues.clear();
     const failures: unknown[] = [];
@@ -123,7 +125,7 @@ export class Transaction {
     if (!undo) return;
     this.onRollBack(() => {
       const ack = place.socket.change(undo);
-      // What is not there any more needs no undo: an IPv6 address goes by itself with a link that is set down.
+      // An absent object needs no undo: setting a link down removes its IPv6 addresses.
       if (ack.errno !== 0 && !ABSENT.includes(errnoName(ack.errno))) throw new NetlinkRefused(operation, ack);
     });
   }

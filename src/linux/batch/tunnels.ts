@@ -1,4 +1,4 @@
-/** The tunnel of a device that has the `wire` program, as a step of a batch: entries of the data path's maps. */
+/** The tunnel of a device with the `wire` program, as a step of a batch: entries in the maps of the data path. */
 import type { OwnerMark } from "../../kernel/kernel.ts";
 import type { Tunnel } from "../../kernel/tunnel.ts";
 import type { Datapath } from "../bpf/datapath.ts";
@@ -11,7 +11,7 @@ import { doomedGroup } from "./reaper.ts";
 import { type Job, refuseStep } from "./refuse.ts";
 import { direct, type WireTask } from "./wire-program.ts";
 
-/** EEXIST if what would arrive is another device's that is there. */
+/** EEXIST if another existing device receives the packets of this tunnel. */
 export function demandFreeTunnel({ mark }: BatchTools, job: Job, task: WireTask, tunnel: Tunnel): void {
   const { place, datapath, wanted } = task;
   const holder = datapath.tunnels.arrival(tunnel);
@@ -22,12 +22,12 @@ export function demandFreeTunnel({ mark }: BatchTools, job: Job, task: WireTask,
   throw refuseStep(job, "EEXIST", `VNI ${tunnel.vni} from ${tunnel.remote} is taken by ${whose}`);
 }
 
-/** What the fast path leaves of all tunnels on this port goes by this device from now on. */
+/** Makes this device the shared one of its port: it handles the packets that the fast path leaves. */
 export function shareDevice({ datapath, wanted }: WireTask, port: number): void {
   datapath.tunnels.share(port, wanted.ifindex);
 }
 
-/** In the place of the one that the device has. */
+/** Opens the tunnel of a device, or replaces it. */
 export function openTunnel(tools: BatchTools, { place, datapath, wanted }: WireTask, tunnel: Tunnel): void {
   const { ifindex } = wanted;
   direct(tools, place, () => {
@@ -41,7 +41,7 @@ export function openTunnel(tools: BatchTools, { place, datapath, wanted }: WireT
   place.run(() => meetUplink(place, { datapath, mark: tools.mark, remote: tunnel.remote }));
 }
 
-/** One that is not there is fine. */
+/** Closes the tunnel of a device, if there is one. */
 export function closeTunnel(tools: BatchTools, place: NetnsPlace, ifindex: number): void {
   const datapath = tools.datapath();
   const before = datapath.tunnel(ifindex);
@@ -53,14 +53,14 @@ export function closeTunnel(tools: BatchTools, place: NetnsPlace, ifindex: numbe
   });
 }
 
-/** Its device is gone: what would arrive for it is nobody's. */
+/** Removes the entry for arriving packets if their device is gone. */
 export function forgetTunnel({ datapath, places }: BatchTools, tunnel: Tunnel): void {
   const maps = datapath();
   const arrival = maps.tunnels.arrival(tunnel);
   if (arrival && !lookUp(places.of("host"), arrival.ifindex)) maps.unbind(arrival.ifindex);
 }
 
-/** The way to another host may lead by another device than when its tunnels were made. */
+/** Attaches programs to new uplinks: routes to other hosts may have changed since their tunnels were opened. */
 export function meetUplinks(host: NetnsPlace, datapath: Datapath, mark: OwnerMark): void {
   for (const ifindex of datapath.uplinks.attached)
     if (!lookUp(host, ifindex)) datapath.uplinks.detach(ifindex);
@@ -75,7 +75,10 @@ interface Meeting {
   readonly remote: string;
 }
 
-/** Packets of the other end will come by the device that leads there. Where they come by another one they take the long way. */
+/**
+ * Attaches the uplink program to the device of the route to `remote`, where its packets probably arrive. Packets that
+ * arrive on another device take the slow path.
+ */
 function meetUplink(place: NetnsPlace, { datapath: { uplinks }, mark, remote }: Meeting): void {
   const index = place.socket.get(getRoute(remote), decodeRoute, NO_ROUTE)?.linkIndex;
   if (index === undefined || index === k.LOOPBACK_IFINDEX || uplinks.attached.has(index)) return;

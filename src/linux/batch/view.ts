@@ -1,4 +1,4 @@
-/** What one query of `observe` sees: a namespace, and the devices in question. */
+/** The data of one `observe` query: a namespace, and the queried devices. */
 import type { LinkEnd, Netns, OwnerMark } from "../../kernel/kernel.ts";
 import type { TunnelEntry } from "../bpf/tunnel-entry.ts";
 import type { WireVerdict } from "../bpf/wire-map.ts";
@@ -12,13 +12,13 @@ import type { NetnsPlace, Places } from "../namespaces/place.ts";
 export interface ObserveContext {
   readonly places: Places;
   readonly mark: OwnerMark;
-  /** The tunnel of a device of the host. */
+  /** The tunnel of a device in `host`. */
   readonly tunnelOf: (linkIndex: number) => TunnelEntry | undefined;
-  /** What the `wire` program does with what enters a device. */
+  /** The verdict of the `wire` program for frames that enter a device. */
   readonly programOf: (place: NetnsPlace, linkIndex: number) => WireVerdict | undefined;
-  /** Namespaces that were found before, for the far end of a veth that no query asks about. */
+  /** Namespaces found earlier, to look for the far end of a veth that no query covers. */
   readonly known: () => readonly NetnsInode[];
-  /** Called for a namespace that has devices which an earlier carrier left doomed. */
+  /** Called for a namespace with devices that an earlier process has left doomed. */
   readonly onDoomed?: (place: NetnsPlace) => void;
 }
 
@@ -27,14 +27,14 @@ export interface NetnsView {
   readonly netns: Netns;
   /** Absent: everything in the namespace. */
   readonly names: ReadonlySet<string> | undefined;
-  /** Nobody asks in which namespace far ends are. */
+  /** The namespaces of far ends are not needed. */
   readonly nearEndsOnly: boolean;
-  /** The devices in question, without those that are doomed or about to vanish with the other end's namespace. */
+  /** The queried devices, without doomed ones and without those that vanish with the namespace of their other end. */
   readonly links: readonly Link[];
   readonly byIndex: ReadonlyMap<number, Link>;
-  /** The veth pairs of ours, each in the first view that has an end of it, with the far end. */
+  /** The veth pairs with the owner mark, each in the first view with one of its ends, and its far end. */
   readonly pairs: ReadonlyMap<Link, LinkEnd>;
-  /** What was read of it already, for several kinds of objects. */
+  /** Dumps already read, which several kinds of objects share. */
   readonly seen: Seen;
 }
 
@@ -43,20 +43,23 @@ interface Seen {
   routes?: readonly ObservedRoute[];
 }
 
-/** Those with our mark. */
+/** The devices with the owner mark. */
 export function ownLinks({ mark }: ObserveContext, { links }: NetnsView): Link[] {
   return links.filter(({ group }) => group === mark.group);
 }
 
-/** Of more devices than these all that the namespace has is read at once: each question goes through all of it anyway. */
+/**
+ * Above this number of devices a single dump of the namespace is cheaper: the kernel goes through everything for each
+ * query.
+ */
 const MANY_LINKS = 16;
 
-/** What to ask about: each of the named links if they are few, or with one question all that the namespace has. */
+/** The indexes to query: each named link if there are few, or `undefined` for one query of the whole namespace. */
 export function indexesOf({ names, links }: NetnsView): readonly (number | undefined)[] {
   return names && names.size <= MANY_LINKS ? links.map(({ index }) => index) : [undefined];
 }
 
-/** All addresses of the devices in question. */
+/** All addresses of the queried devices. */
 export function addressesOf(view: NetnsView): readonly AddressMessage[] {
   view.seen.addresses ??= indexesOf(view)
     .flatMap((index) => view.place.socket.dump(dumpAddresses(index), decodeAddress))
@@ -64,7 +67,7 @@ export function addressesOf(view: NetnsView): readonly AddressMessage[] {
   return view.seen.addresses;
 }
 
-/** Routes to others of the devices in question, as far as they are ours or the kernel's own; on named links there may be more. */
+/** Unicast routes of the queried devices with the owner mark or from the kernel itself; for named links also others. */
 export function routesOf({ mark }: ObserveContext, view: NetnsView): readonly ObservedRoute[] {
   view.seen.routes ??= indexesOf(view)
     .flatMap((linkIndex): readonly Omit<RouteQuery, "family">[] =>
@@ -84,7 +87,7 @@ export function routesOf({ mark }: ObserveContext, view: NetnsView): readonly Ob
   return view.seen.routes;
 }
 
-/** A device as one end. */
+/** A device as a `LinkEnd`. */
 export function linkEnd(netns: Netns, link: Link): LinkEnd {
   return {
     netns,

@@ -1,9 +1,9 @@
 /**
- * The `wire` program on a device, as a step of a batch. Two ways, because they cost and hold differently:
+ * The `wire` program on a device, as a step of a batch. The two ways of attaching differ in cost and strength:
  *
- * - a device of the host shares the block of all of them (netlink/ingress-block.ts): microseconds, no pin
- * - a device in a workload's namespace gets a pinned tcx link, which root in there cannot take off: 8-20 ms
- * - so does a borrowed device: a link changes nothing of it, while a qdisc would be one more of its owner's
+ * - A device in `host` joins the shared block of all devices there (netlink/ingress-block.ts): microseconds, no pin.
+ * - A device in a workload's namespace gets a pinned tcx link, which root in there cannot detach: 8-20 ms.
+ * - A borrowed device gets one too: a link changes nothing of the device, while a qdisc would add to its owner's qdiscs.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { KernelError, type OnLink } from "../../kernel/kernel.ts";
@@ -16,26 +16,26 @@ import type { BatchTools } from "../object-kind.ts";
 import { type Job, refuseStep } from "./refuse.ts";
 import { ABSENT } from "./transaction.ts";
 
-/** Two seconds: on a busy machine the kernel takes its time to let go of a program. */
+/** Two seconds: a busy kernel takes a while to release a program. */
 const ATTACH_ATTEMPTS = 1_000;
 const ATTACH_PAUSE_MS = 2;
 
-/** What has the program: a device, and its index if it is a borrowed one. */
+/** The device of a program, and its index if it is a borrowed one. */
 export interface ProgramPlace extends OnLink {
   readonly index?: number;
 }
 
-/** A program of a batch, and the device it is on. */
+/** A program of a batch, and its device. */
 export interface WireTask {
   readonly number: number;
   readonly place: NetnsPlace;
-  /** By the block of the host's devices. */
+  /** Attached by the shared block of the host's devices. */
   readonly isShared: boolean;
   readonly datapath: Datapath;
   readonly wanted: Attachment;
 }
 
-/** `undefined` where there is nothing to do: it goes with its device, or has gone. */
+/** `undefined` if nothing is to be done: the program goes with its device, or is already gone. */
 export function wireTask(
   tools: BatchTools,
   job: Job,
@@ -56,21 +56,21 @@ export function wireTask(
   };
 }
 
-/** Puts the program on the device. */
+/** Attaches the program to the device. */
 export async function attachWire(tools: BatchTools, task: WireTask): Promise<void> {
   if (task.isShared) bind(tools, task);
   else await attach(tools, task);
 }
 
-/** Takes it off. */
+/** Detaches the program from the device. */
 export function detachWire(tools: BatchTools, task: WireTask): void {
   (task.isShared ? unbind : detach)(tools, task);
 }
 
-/** Of the device that it is on, or was. `undefined` for who removes from one that is not there. */
+/** The index of the program's device. `undefined` if a removal finds no device. */
 function indexOf(tools: BatchTools, job: Job, place: NetnsPlace, object: ProgramPlace): number | undefined {
   const { index } = object;
-  // A borrowed device may have gone, or have another name by now: the program is found by the index.
+  // A borrowed device may be gone or renamed: the program is found by the index.
   if (index !== undefined && job.operation.verb === "remove") return index;
   const link = tools.linkOf(job, place, object.link);
   if (!link || index === undefined) return link?.index;
@@ -80,7 +80,7 @@ function indexOf(tools: BatchTools, job: Job, place: NetnsPlace, object: Program
   return index;
 }
 
-/** What it did before is read from the map: the device that it led to may be gone, and with it its name. */
+/** Reads the previous verdict from the map, because the previous target device may be gone. */
 export function redirectWire(tools: BatchTools, { place, datapath, wanted }: WireTask): void {
   direct(tools, place, () => {
     const { ifindex } = wanted;
@@ -92,7 +92,7 @@ export function redirectWire(tools: BatchTools, { place, datapath, wanted }: Wir
   });
 }
 
-/** The entry first, so that the program knows the device when it begins to run there. */
+/** Writes the map entry first, so that the program knows the device when it starts to run there. */
 function bind(tools: BatchTools, { number, place, datapath, wanted }: WireTask): void {
   direct(tools, place, () => {
     datapath.bind(wanted, () => !hasIngressBlock(place, wanted.ifindex));
@@ -103,7 +103,7 @@ function bind(tools: BatchTools, { number, place, datapath, wanted }: WireTask):
     request: addIngressBlock(wanted.ifindex),
     undo: deleteIngressBlock(wanted.ifindex),
   });
-  // The block, and with it the filter, lives from its first device to its last.
+  // The block and its filter exist from the first device to the last.
   tools.transaction.enqueue(place, {
     operation: number,
     request: addBlockFilter(datapath.program, { replaces: false }),
@@ -111,7 +111,7 @@ function bind(tools: BatchTools, { number, place, datapath, wanted }: WireTask):
   });
 }
 
-/** The device is closed before the program is gone. */
+/** Removes the map entry first, so that the program drops all frames of the device until it is detached. */
 function unbind(tools: BatchTools, { number, place, datapath, wanted }: WireTask): void {
   const { transaction } = tools;
   const before = datapath.action(wanted.ifindex);
@@ -121,7 +121,7 @@ function unbind(tools: BatchTools, { number, place, datapath, wanted }: WireTask
       if (before) datapath.bind({ ifindex: wanted.ifindex, ...before }, () => true);
     };
   });
-  // The block may have gone with its last device.
+  // The block may have been removed with its last device.
   transaction.onRollBack(() => place.socket.change(addBlockFilter(datapath.program, { replaces: false })));
   transaction.enqueue(place, {
     operation: number,
@@ -131,7 +131,7 @@ function unbind(tools: BatchTools, { number, place, datapath, wanted }: WireTask
   });
 }
 
-/** The kernel takes a few milliseconds to let go of a program that was just taken off. */
+/** The kernel takes a few milliseconds to release a program that was just detached. */
 async function attach(tools: BatchTools, { place, datapath, wanted }: WireTask): Promise<void> {
   const isFree = (): boolean => !hasIngressBlock(place, wanted.ifindex);
   const isHost = place === tools.places.find("host");
@@ -152,7 +152,10 @@ async function attach(tools: BatchTools, { place, datapath, wanted }: WireTask):
   }
 }
 
-/** What is not attached is fine, and does not come back with the undo; the pin of a device that is gone goes, too. */
+/**
+ * Detaches a program if it is attached, and removes its pin even if the device is gone. The undo restores only an attached
+ * program.
+ */
 function detach(tools: BatchTools, { place, datapath, wanted: { ifindex, name } }: WireTask): void {
   const before = datapath.isAttached(name) ? datapath.action(ifindex) : undefined;
   direct(tools, place, () => {
@@ -163,13 +166,13 @@ function detach(tools: BatchTools, { place, datapath, wanted: { ifindex, name } 
   });
 }
 
-/** Does something inside of the namespace that is no netlink message, and notes how it is undone. */
+/** Runs an action inside the namespace that is not a netlink message, and registers its undo. */
 export function direct({ transaction }: BatchTools, place: NetnsPlace, action: () => () => void): void {
   const undo = place.run(action);
   transaction.onRollBack(() => place.run(undo));
 }
 
-/** For an undo, which does not wait by letting others run: the kernel may not have let go of the program yet. */
+/** Attaches a program in an undo, which must not yield: blocks while the kernel has not released the program yet. */
 function attachAgain(datapath: Datapath, wire: Attachment): void {
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (let attempt = 1; ; attempt++) {

@@ -1,6 +1,6 @@
 /**
- * bpf(2), command by command. Descriptors that come out are close-on-exec and the caller's; what fails throws a
- * `KernelError`. Offsets and numbers: `union bpf_attr` in include/uapi/linux/bpf.h.
+ * The commands of bpf(2). Returned descriptors are close-on-exec and belong to the caller; failures throw a `KernelError`.
+ * Offsets and numbers: `union bpf_attr` in include/uapi/linux/bpf.h.
  */
 import { KernelError } from "../../kernel/kernel.ts";
 import { codeOfErrno } from "../../kernel/kernel-text.ts";
@@ -51,7 +51,7 @@ export function bpfError(attempted: string, result: number, words?: string): Ker
   });
 }
 
-/** `union bpf_attr` under construction. Holds what it points to until the call is over. */
+/** A `union bpf_attr` under construction. Keeps the buffers that it points to alive until the call is over. */
 class Attributes {
   readonly #bytes = Buffer.alloc(ATTRIBUTE_BYTES);
   readonly #held: Buffer[] = [];
@@ -67,7 +67,7 @@ class Attributes {
     return this;
   }
 
-  /** At most 15 bytes; the kernel takes letters, digits, `_` and `.` only. */
+  /** Writes a name of at most 15 bytes; the kernel accepts letters, digits, `_` and `.` only. */
   name(offset: number, name: string): this {
     this.#bytes.write(name.replace(/[^A-Za-z0-9_.]/g, "_").slice(0, NAME_BYTES - 1), offset, "latin1");
     return this;
@@ -77,14 +77,14 @@ class Attributes {
     return this.#bytes.readUInt32LE(offset);
   }
 
-  /** The result of the system call, negative errno included. */
+  /** The result of the system call, or a negative errno. */
   call(command: number): number {
     const result = bpf(command, this.#bytes);
-    // Used after the call, so that the garbage collector cannot have taken what the kernel was reading.
+    // A use after the call, so that the garbage collector cannot free the buffers during it.
     return this.#held.length < 0 ? 0 : result;
   }
 
-  /** The result, or a `KernelError` that says what was `attempted`. */
+  /** Calls, and throws a `KernelError` about `attempted` on failure. */
   demand(command: number, attempted: string): number {
     const result = this.call(command);
     if (result < 0) {
@@ -94,7 +94,7 @@ class Attributes {
   }
 }
 
-/** A descriptor of the types, or `undefined` where the kernel does not take them: they are for debugging only. */
+/** Loads BTF and returns a descriptor, or `undefined` if the kernel does not accept it: BTF is for debugging only. */
 export function loadBtf(btf: Uint8Array): number | undefined {
   const bytes = Buffer.from(btf);
   const result = new Attributes().pointer(0, bytes).u32(16, bytes.length).call(BPF_BTF_LOAD);
@@ -116,7 +116,7 @@ export function createMap(spec: MapSpec, btf: number | undefined): number {
   return attributes.demand(BPF_MAP_CREATE, `create map ${spec.name}`);
 }
 
-/** Reads the value of `key` into `value`. False if there is none. */
+/** Reads the value of `key` into `value`. False if the key is absent. */
 export function lookupElement(map: number, key: Buffer, value: Buffer): boolean {
   const attributes = new Attributes().u32(0, map).pointer(8, key).pointer(16, value);
   return found(attributes.call(BPF_MAP_LOOKUP_ELEM), "look up a map element");
@@ -129,7 +129,7 @@ export function updateElement(map: number, key: Buffer, value: Buffer, flags: nu
   if (result >= 0) return true;
   const errno = errnoName(-result);
   if (errno === "EEXIST") return false;
-  // ENOSPC: of a trie.
+  // ENOSPC comes from a full trie.
   if (errno !== "E2BIG" && errno !== "ENOSPC") throw bpfError("update a map element", result);
   const { maxEntries } = mapShape(map);
   const words = `the map ${mapName(map)} of the data path is full: all of its ${maxEntries} entries are taken`;
@@ -140,7 +140,7 @@ export function updateElement(map: number, key: Buffer, value: Buffer, flags: nu
   });
 }
 
-/** Deletes `key`. False if it is not there. */
+/** Deletes `key`. False if the key is absent. */
 export function deleteElement(map: number, key: Buffer): boolean {
   const attributes = new Attributes().u32(0, map).pointer(8, key);
   return found(attributes.call(BPF_MAP_DELETE_ELEM), "delete a map element");
@@ -153,15 +153,15 @@ function found(result: number, attempted: string): boolean {
   return result >= 0;
 }
 
-/** Sizes of one element as the kernel writes it: a per-CPU value is as many values as there are possible CPUs. */
+/** Sizes of one element in system calls: a per-CPU value is an array with a value for each possible CPU. */
 export interface ElementSizes {
   readonly keyBytes: number;
   readonly valueBytes: number;
 }
 
 /**
- * Calls `visit` with key and value of every element of a hash map or a trie, in no order. The buffers are reused. An element that
- * comes or goes meanwhile may be missed or seen, one that stays is seen once.
+ * Calls `visit` with key and value of every element of a hash map or a trie, in no particular order. The buffers are
+ * reused. An element added or deleted meanwhile may be missed or visited; all others are visited once.
  */
 export function forEachElement(
   map: number,
@@ -173,7 +173,7 @@ export function forEachElement(
   for (;;) {
     const keys = Buffer.allocUnsafe(capacity * sizes.keyBytes);
     const values = Buffer.allocUnsafe(capacity * sizes.valueBytes);
-    // Of a hash map a number, of others the last key.
+    // The position is a number for a hash map, and the last key for other maps.
     const next = Buffer.alloc(Math.max(8, sizes.keyBytes));
     const attributes = new Attributes().pointer(8, next).pointer(16, keys).pointer(24, values);
     attributes.u32(32, capacity).u32(36, map);
@@ -183,7 +183,7 @@ export function forEachElement(
     const result = attributes.call(BPF_MAP_LOOKUP_BATCH);
     const errno = result < 0 ? errnoName(-result) : undefined;
     if (errno === "ENOSPC") {
-      // One bucket of the table holds more than a whole batch.
+      // One bucket of the hash table has more elements than a batch.
       capacity *= 2;
       continue;
     }
@@ -211,7 +211,7 @@ export interface ProgramLoad {
   readonly instructions: Buffer;
 }
 
-/** Verifies and loads a program. The error ends with what the verifier said last; its whole log is the cause. */
+/** Verifies and loads a program. The error ends with the last message of the verifier; its whole log is the cause. */
 export function loadProgram(load: ProgramLoad): number {
   const result = tryLoadProgram(load);
   if (result >= 0) {
@@ -233,7 +233,7 @@ export function loadProgram(load: ProgramLoad): number {
   });
 }
 
-/** The verifier gives up with EAGAIN when a signal arrives, of which a runtime with many threads has some. */
+/** The verifier fails with EAGAIN when a signal arrives, which happens in a process with many threads. */
 const LOAD_ATTEMPTS = 10;
 
 /** The descriptor, or a negative errno. */
@@ -258,10 +258,10 @@ function tryLoadProgram(load: ProgramLoad, log?: Buffer): number {
   return result;
 }
 
-/** The kernel loads a program of type SYSCALL only as one that may sleep. */
+/** The kernel accepts a program of type SYSCALL only if it is sleepable. */
 const BPF_F_SLEEPABLE = 1 << 4;
 
-/** Runs a program of type SYSCALL once and answers what it returned. */
+/** Runs a program of type SYSCALL once and returns its result. */
 export function runSyscallProgram(program: number, context: Buffer): number {
   const attributes = new Attributes().u32(0, program).u32(40, context.length).pointer(48, context);
   attributes.demand(BPF_PROG_TEST_RUN, "run a program");
@@ -269,38 +269,38 @@ export function runSyscallProgram(program: number, context: Buffer): number {
 }
 
 export interface TcRun {
-  /** More than an Ethernet header, and a whole IP header where it says so. Its protocol, and whom it is for (PACKET_HOST, …), are read from it, as a device does. */
+  /**
+   * At least an Ethernet header, and a whole IP header if the ethertype says IP. Protocol and packet type (PACKET_HOST, …)
+   * are derived from the frame, as a device does.
+   */
   readonly frame: Buffer;
   /** The device of the current namespace that the frame enters. */
   readonly ifindex: number;
   readonly repeat: number;
-  /** For an aggregate: the number of segments, and the payload of each. */
+  /** For a GSO packet: the number of segments, and the payload bytes of each. */
   readonly gsoSegments?: number;
   readonly gsoBytes?: number;
-  /**
-   * As from a device that has added up the packet (CHECKSUM_COMPLETE): EBADMSG if the sum is wrong afterwards. Since
-   * Linux 6.9.
-   */
+  /** Simulates a device with CHECKSUM_COMPLETE: EBADMSG if the checksum is wrong after the program. Since Linux 6.9. */
   readonly isSummed?: boolean;
 }
 
 export interface TcRunResult {
-  /** Of the last run. */
+  /** The verdict of the last run. */
   readonly verdict: number;
-  /** What it has made of the frame. */
+  /** The frame after the program. */
   readonly frame: Buffer;
   readonly gsoBytes: number;
-  /** The mean. */
+  /** The mean duration of a run. */
   readonly durationNs: number;
 }
 
 /** `struct __sk_buff` */
 const SK_BUFF = { bytes: 192, ifindex: 40, gsoSegments: 164, gsoBytes: 176 } as const;
-/** What a program may put before a frame. */
+/** Room for bytes that a program prepends to the frame. */
 const ROOM_BYTES = 256;
 const BPF_F_TEST_SKB_CHECKSUM_COMPLETE = 1 << 2;
 
-/** Runs a tc program on a frame `repeat` times. No frame goes anywhere. */
+/** Runs a tc program on a frame `repeat` times. No frame is sent. */
 export function runTcProgram(program: number, run: TcRun): TcRunResult {
   const context = Buffer.alloc(SK_BUFF.bytes);
   context.writeUInt32LE(run.ifindex, SK_BUFF.ifindex);
@@ -330,14 +330,14 @@ export function runTcProgram(program: number, run: TcRun): TcRunResult {
 }
 
 /**
- * Puts a tc program on the ingress of a device of the CURRENT namespace. The link holds as long as its descriptor is
- * open or it is pinned, and until the device is gone. Negative errno when the kernel refuses.
+ * Attaches a tc program to the ingress of a device of the CURRENT namespace. The link exists while its descriptor is open
+ * or it is pinned, and until the device is gone. Returns a negative errno if the kernel refuses.
  */
 export function createTcxLink(program: number, ifindex: number): number {
   return new Attributes().u32(0, program).u32(4, ifindex).u32(8, BPF_TCX_INGRESS).call(BPF_LINK_CREATE);
 }
 
-/** Puts a netfilter program on a hook of the CURRENT namespace, since Linux 6.4. Negative errno when refused. */
+/** Attaches a netfilter program to a hook of the CURRENT namespace, since Linux 6.4. Negative errno if refused. */
 export function createNetfilterLink(
   program: number,
   hook: { readonly family: number; readonly hook: number; readonly priority: number; readonly flags: number },
@@ -352,44 +352,47 @@ export function createNetfilterLink(
     .call(BPF_LINK_CREATE);
 }
 
-/** Exchanges the program of a link; no packet goes without one. */
+/** Replaces the program of a link atomically. */
 export function updateLink(link: number, program: number): void {
   new Attributes().u32(0, link).u32(4, program).demand(BPF_LINK_UPDATE, "exchange the program of a link");
 }
 
 export interface TcxLinkInfo {
   readonly programId: number;
-  /** In the namespace of the device; 0 when the device is gone or the link was detached. */
+  /** The device index in its namespace; 0 when the device is gone or the link was detached. */
   readonly ifindex: number;
 }
 
-/** What a tcx link is attached to (`struct bpf_link_info`). */
+/** The program and device of a tcx link (`struct bpf_link_info`). */
 export function tcxLinkInfo(link: number): TcxLinkInfo {
   const info = objectInfo(link, 64, "link");
   return { programId: info.readUInt32LE(8), ifindex: info.readUInt32LE(16) };
 }
 
-/** The id of a program (`struct bpf_prog_info`). */
+/** The ID of a program (`struct bpf_prog_info`). */
 export function programId(program: number): number {
   return objectInfo(program, 64, "program").readUInt32LE(4);
 }
 
-/** How many instructions the verifier has looked at, all ways through the program together: at most a million. Since Linux 5.16. */
+/**
+ * The number of instructions that the verifier has processed on all paths of the program; the limit is a million. Since
+ * Linux 5.16.
+ */
 export function verifiedInstructions(program: number): number {
   return objectInfo(program, 220, "program").readUInt32LE(216);
 }
 
-/** Counts a map among those of a program that does not use it, and keeps it as long as the program lives. Again is fine. */
+/** Binds a map that the program does not use to the program, so that it lives as long. May be repeated. */
 export function bindMap(program: number, map: number): void {
   new Attributes().u32(0, program).u32(4, map).demand(BPF_PROG_BIND_MAP, "bind a map to a program");
 }
 
-/** More maps than a program of ours uses. */
+/** More maps than any of Netloom's programs uses. */
 const MAX_MAPS = 16;
 
 /**
- * A descriptor of the map called `name` (at most 15 bytes) that the program with this id uses: the way back to what
- * has lost its pins and still runs. `undefined` if there is no such program, or it has no such map.
+ * A descriptor of the map `name` (at most 15 bytes) of the program with this ID. It recovers the maps of a running program
+ * that has lost its pins. `undefined` if there is no such program, or if it has no such map.
  */
 export function mapOfProgram(programId: number, name: string): number | undefined {
   const program = new Attributes().u32(0, programId).call(BPF_PROG_GET_FD_BY_ID);
@@ -428,7 +431,7 @@ export function mapShape(
   };
 }
 
-/** At most 15 bytes. */
+/** The name of a map, at most 15 bytes. */
 function mapName(map: number): string {
   return objectInfo(map, 64, "map").toString("latin1", 24, 40).split("\0")[0] ?? "";
 }
@@ -440,7 +443,7 @@ function objectInfo(fd: number, length: number, what: string): Buffer {
   return info;
 }
 
-/** Ids of the programs on the ingress of a device of the CURRENT namespace, in the order in which they run. */
+/** IDs of the programs on the ingress of a device of the CURRENT namespace, in the order in which they run. */
 export function queryTcxIngress(ifindex: number): number[] {
   const ids = Buffer.alloc(4 * 64);
   const attributes = new Attributes().u32(0, ifindex).u32(4, BPF_TCX_INGRESS).pointer(16, ids).u32(24, 64);
@@ -448,12 +451,14 @@ export function queryTcxIngress(ifindex: number): number[] {
   return Array.from({ length: attributes.read(24) }, (_, index) => ids.readUInt32LE(4 * index));
 }
 
-/** Gives a program, map or link a name in a bpffs: it stays until the name is unlinked. ALREADY_EXISTS if taken. */
+/**
+ * Pins a program, map or link in a bpffs, which keeps it until the pin is unlinked. ALREADY_EXISTS if the path is taken.
+ */
 export function pinObject(fd: number, path: string): void {
   pathAttributes(path).u32(8, fd).demand(BPF_OBJ_PIN, `pin ${path}`);
 }
 
-/** A descriptor of what is pinned at `path`; `undefined` if nothing is. */
+/** A descriptor of the object pinned at `path`; `undefined` if there is none. */
 export function getPinned(path: string): number | undefined {
   const result = pathAttributes(path).call(BPF_OBJ_GET);
   return found(result, `open ${path}`) ? result : undefined;

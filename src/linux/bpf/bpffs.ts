@@ -1,4 +1,4 @@
-/** The file system in which programs, maps and links have names, and so outlive the process that made them. */
+/** The file system that pins programs, maps and links, so that they outlive the process. */
 import { existsSync, mkdirSync, rmdirSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { mountBpffs, unmount } from "../libc/syscall.ts";
@@ -6,21 +6,21 @@ import { mountBpffs, unmount } from "../libc/syscall.ts";
 /** include/uapi/linux/magic.h */
 const BPF_FS_MAGIC = 0xcafe4a11;
 
-/** A directory in the bpffs itself says who mounted it, because that has to be known after a crash, too. */
+/** A directory in the bpffs marks it as mounted by Netloom, so that this is known after a crash, too. */
 const OURS = "mounted-by-netloom";
 
-/** True if `directory` lies in a bpffs. */
+/** True if `directory` is in a bpffs. */
 export function isBpffs(directory: string): boolean {
   return existsSync(directory) && statfsSync(directory).type === BPF_FS_MAGIC;
 }
 
-/** Makes `directory` and mounts a bpffs on it, unless it lies in one. True if it mounted one. */
+/** Creates `directory` and mounts a bpffs on it, unless it is already in one. True if it has mounted one. */
 export function ensureBpffs(directory: string): boolean {
   if (isBpffs(directory)) {
     return false;
   }
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  // A new directory below a bpffs is one of it.
+  // A new directory inside a bpffs needs no mount.
   if (isBpffs(directory)) {
     return false;
   }
@@ -29,7 +29,7 @@ export function ensureBpffs(directory: string): boolean {
   return true;
 }
 
-/** Unmounts what `ensureBpffs` mounted, by whatever process, and removes the empty directory. */
+/** Unmounts a bpffs that any process has mounted by `ensureBpffs`, and removes the empty directory. */
 export function releaseBpffs(directory: string): void {
   if (existsSync(join(directory, OURS))) {
     unmount(directory);
@@ -39,7 +39,9 @@ export function releaseBpffs(directory: string): void {
   }
 }
 
-/** A bpffs takes no `.`, and a directory no `/`: both are escaped, so that any name of at most 80 bytes will do. */
+/**
+ * A bpffs allows no `.` in a name, and a directory no `/`: both are escaped, so that any name of at most 80 bytes is valid.
+ */
 export function pinNameOf(name: string): string {
   return encodeURIComponent(name).replaceAll(".", "%2E");
 }

@@ -1,4 +1,4 @@
-/** BPF type format, as far as map definitions need it. Source: https://docs.kernel.org/bpf/btf.html */
+/** BPF type format, the part that map definitions need. Source: https://docs.kernel.org/bpf/btf.html */
 import { NetloomError } from "../../errors/errors.ts";
 import { ByteReader } from "./byte-reader.ts";
 
@@ -20,25 +20,25 @@ const BTF_KIND_DECL_TAG = 17;
 const BTF_KIND_TYPE_TAG = 18;
 const BTF_KIND_ENUM64 = 19;
 
-/** Types that refer to each other in a circle end here. */
+/** Limits recursion through cyclic types. */
 const MAX_DEPTH = 32;
 
 export interface BtfType {
   readonly kind: number;
   readonly name: string;
-  /** Size in bytes, or the id of the type that this one refers to. */
+  /** Size in bytes, or the ID of the referenced type. */
   readonly sizeOrType: number;
-  /** Members of a struct or union, variables of a section. `offset` is in bits and bytes, respectively. */
+  /** Members of a struct or union, or variables of a section. `offset` is in bits for members, in bytes for variables. */
   readonly members: readonly { readonly name: string; readonly type: number; readonly offset: number }[];
   readonly array: { readonly element: number; readonly length: number } | undefined;
-  /** Where the type's record starts in the BTF bytes. */
+  /** Offset of the type's record in the BTF bytes. */
   readonly at: number;
 }
 
-/** Types by id. Id 0 is `void`. */
+/** Types by ID. ID 0 is `void`. */
 export type BtfTypes = readonly BtfType[];
 
-/** Reads the types of a `.BTF` section. INVALID_ARGUMENT when they are malformed. */
+/** Reads the types of a `.BTF` section. INVALID_ARGUMENT if they are malformed. */
 export function readBtf(bytes: Uint8Array): BtfTypes {
   const reader = new ByteReader(bytes, "BTF");
   if (reader.u16(0) !== 0xeb9f || reader.u8(2) !== 1) {
@@ -86,7 +86,7 @@ function readType(reader: ByteReader, strings: ByteReader, at: number): { value:
   return { value, end: body + tailLength(reader, kind, count) };
 }
 
-/** Bytes behind the three words that every type begins with. */
+/** The length in bytes of the data after the three words at the start of every type. */
 function tailLength(reader: ByteReader, kind: number, count: number): number {
   switch (kind) {
     case BTF_KIND_INT:
@@ -104,7 +104,7 @@ function tailLength(reader: ByteReader, kind: number, count: number): number {
     case BTF_KIND_FUNC_PROTO:
       return 8 * count;
     default:
-      // PTR, FWD, TYPEDEF, VOLATILE, CONST, RESTRICT, FUNC, FLOAT and TYPE_TAG have none.
+      // PTR, FWD, TYPEDEF, VOLATILE, CONST, RESTRICT, FUNC, FLOAT and TYPE_TAG have no further data.
       if (kind === 0 || kind > BTF_KIND_ENUM64) {
         throw reader.malformed(`type of unknown kind ${kind}`);
       }
@@ -112,7 +112,7 @@ function tailLength(reader: ByteReader, kind: number, count: number): number {
   }
 }
 
-/** The type with this id. INVALID_ARGUMENT if there is none. */
+/** The type with this ID. INVALID_ARGUMENT if there is none. */
 export function typeById(types: BtfTypes, id: number): BtfType {
   const type = types[id];
   if (type === undefined) {
@@ -121,7 +121,9 @@ export function typeById(types: BtfTypes, id: number): BtfType {
   return type;
 }
 
-/** Size in bytes of a value of type `id`. INVALID_ARGUMENT if it has none (void, a function, a circle of types). */
+/**
+ * Size in bytes of a value of type `id`. INVALID_ARGUMENT for a type without a size (void, a function, a cycle of types).
+ */
 export function sizeOf(types: BtfTypes, id: number, depth = 0): number {
   const type = typeById(types, id);
   if (depth < MAX_DEPTH) {

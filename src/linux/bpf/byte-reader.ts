@@ -1,6 +1,6 @@
 import { NetloomError } from "../../errors/errors.ts";
 
-/** Little-endian reads of foreign bytes. Every read outside of them is an INVALID_ARGUMENT that names `what`. */
+/** Little-endian reads from untrusted bytes. A read out of bounds throws INVALID_ARGUMENT, which names `what`. */
 export class ByteReader {
   readonly #view: DataView;
   readonly #what: string;
@@ -26,7 +26,7 @@ export class ByteReader {
     return this.#view.getUint32(this.#checked(offset, 4), true);
   }
 
-  /** A 64-bit offset or size. What does not fit into a safe integer cannot lie in a buffer either. */
+  /** Reads a 64-bit offset or size. A value beyond the safe integers cannot be inside a buffer. */
   u64(offset: number): number {
     const value = this.#view.getBigUint64(this.#checked(offset, 8), true);
     if (value > BigInt(Number.MAX_SAFE_INTEGER)) {

@@ -21,7 +21,7 @@ import { Datapath } from "./datapath.ts";
 import { readObject } from "./object.ts";
 
 const options = { skip: needsRoot };
-/** For what attaches a program: the way by a qdisc is not of this file. */
+/** For tests that attach a program. Attaching by qdisc is tested elsewhere. */
 const tcx = { skip: needs("tcx links") };
 const OBJECT = readFileSync(new URL("../../../datapath/build/wire.bpf.o", import.meta.url));
 
@@ -36,7 +36,7 @@ function run(command: string, ...more: string[]): string {
   return execFileSync(program, [...words, ...more], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 }
 
-/** What a test makes, taken back in reverse, also when it fails. */
+/** Undoes everything that a test makes in reverse order, even if the test fails. */
 class Stage {
   readonly #stack: DisposableStack;
   readonly #fixture: NetnsFixture;
@@ -48,7 +48,7 @@ class Stage {
 
   static async open(t: TestContext): Promise<Stage> {
     const stack = new DisposableStack();
-    // Before the fixture's own hook, which looks for what is left.
+    // Before the hook of the fixture, which checks for leftovers.
     t.after(() => stack.dispose());
     return new Stage(await netnsFixture(t), stack);
   }
@@ -61,7 +61,7 @@ class Stage {
     this.#stack.defer(action);
   }
 
-  /** A namespace without IPv6 and with loopback down, so that nothing but the test sends packets. */
+  /** A namespace without IPv6 and with loopback down, so that only the test sends packets. */
   async netns(): Promise<string> {
     const name = this.#fixture.nameOf(await this.#fixture.netns());
     run(
@@ -77,7 +77,7 @@ class Stage {
   }
 }
 
-/** A packet socket on a workload's device: frames of a protocol of our own, so that nothing answers by itself. */
+/** A packet socket on a workload's device, with an unused ethertype, so that nothing answers by itself. */
 class Port {
   readonly #fd: number;
 
@@ -129,7 +129,7 @@ interface Host {
   readonly tunnel: number;
 }
 
-/** One half of the drawing: a workload, its wire's host end, and a tunnel. */
+/** One half of the drawing: a workload, the host end of its wire, and a tunnel. */
 async function host(
   stage: Stage,
   netns: string,
@@ -216,7 +216,7 @@ test("a change of the target keeps the counters", tcx, async (t) => {
   });
 });
 
-test("a device that was detached is closed at once", tcx, async (t) => {
+test("a detached device drops frames at once", tcx, async (t) => {
   const stage = await Stage.open(t);
   const [a, b] = await twoHosts(stage);
   const datapath = stage.datapath();
@@ -231,7 +231,7 @@ test("a device that was detached is closed at once", tcx, async (t) => {
   assert.equal(datapath.counters(b.tunnel)?.packets, 0);
 });
 
-test("an aggregate counts as the packets it is made of, an unknown device is closed", options, async (t) => {
+test("a GSO packet counts as its segments, and an unknown device drops frames", options, async (t) => {
   const stage = await Stage.open(t);
   const netns = await stage.netns();
   veth(netns, ["x", 3001], ["y", 3002]);
@@ -261,7 +261,7 @@ test("an aggregate counts as the packets it is made of, an unknown device is clo
   }
 });
 
-test("root in the workload's namespace cannot take the program off its device", tcx, async (t) => {
+test("root in the workload's namespace cannot detach the program", tcx, async (t) => {
   const stage = await Stage.open(t);
   const netns = await stage.netns();
   veth(netns, ["x", 3001], ["y", 3002]);
@@ -288,7 +288,7 @@ test("pins survive the process that made them, and another process adopts them",
   veth(netns, ["x", 3001], ["y", 3002]);
   const path = stage.directory;
   const module = (name: string): string => JSON.stringify(new URL(name, import.meta.url).href);
-  // Not by `ip netns exec`, which has a mount namespace of its own: the bpffs would die with it.
+  // Not by `ip netns exec`, which has its own mount namespace: the bpffs would vanish with it.
   const script = `
     import { openSync } from "node:fs";
     import { Datapath } from ${module("./datapath.ts")};
@@ -305,7 +305,7 @@ test("pins survive the process that made them, and another process adopts them",
   assert.deepEqual(datapath.counters(3001), { packets: 0, bytes: 0 });
 });
 
-test("a newer object takes over the links and the counters, and the older one goes", tcx, async (t) => {
+test("a newer object takes over links and counters, and the older program is removed", tcx, async (t) => {
   const stage = await Stage.open(t);
   const netns = await stage.netns();
   veth(netns, ["x", 3001], ["y", 3002]);
@@ -362,7 +362,7 @@ test("a failure of any step of attach leaves nothing behind", tcx, async (t) => 
   assert.deepEqual([...datapath.allCounters().keys()], [3001]);
 });
 
-test("a link that cannot be pinned comes off again", tcx, async (t) => {
+test("a link that cannot be pinned is detached again", tcx, async (t) => {
   const stage = await Stage.open(t);
   const netns = await stage.netns();
   veth(netns, ["x", 3001], ["y", 3002]);
@@ -379,7 +379,7 @@ test("a link that cannot be pinned comes off again", tcx, async (t) => {
   mkdirSync(join(path, "links"));
 });
 
-test("name and index of a device that is gone may be taken again", tcx, async (t) => {
+test("name and index of a removed device can be reused", tcx, async (t) => {
   const stage = await Stage.open(t);
   const netns = await stage.netns();
   const datapath = stage.datapath();
@@ -409,10 +409,13 @@ test("opening mounts a bpffs, destroying unmounts it and removes the directory",
   assert(!readFileSync("/proc/self/mounts", "utf8").includes(path));
 });
 
-/** Instructions of each program, and how many the verifier looks at. The kernel takes a million; each costs time at every load. */
+/**
+ * Instructions of each program, and the number that the verifier processes. The kernel's limit is a million; each costs
+ * load time.
+ */
 const BOUNDS = { wire: [1800, 24000], uplink: [1400, 20000], retarget: [80, 4000] } as const;
 
-test("the verifier takes each program, and none grows without a word", options, async (t) => {
+test("the verifier accepts each program within its bounds", options, async (t) => {
   const stage = await Stage.open(t);
   stage.datapath();
   const { programs } = readObject(OBJECT);
@@ -429,12 +432,12 @@ test("the verifier takes each program, and none grows without a word", options, 
   }
 });
 
-test("an object that does not verify leaves no mount and no pin", options, async (t) => {
+test("an object that fails verification leaves no mount and no pin", options, async (t) => {
   const path = (await Stage.open(t)).directory;
   const bytes = Buffer.from(OBJECT);
   const code =
     readObject(OBJECT).programs.find(({ name }) => name === "wire")?.instructions ?? Buffer.alloc(0);
-  // Its last instruction becomes one that does not exist.
+  // Replace its last instruction by an invalid one.
   bytes[bytes.indexOf(code) + code.length - 8] = 0x9f;
   assert.throws(
     () => Datapath.open(path, { object: bytes }),

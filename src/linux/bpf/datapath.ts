@@ -1,19 +1,19 @@
 /**
- * The programs of datapath/ in the kernel, and their names in one bpffs directory:
+ * The programs of datapath/ in the kernel, and their pins in one bpffs directory:
  *
  *   wires, tunnels, …   the maps (maps.ts)
  *   wire-<digest>       the program of devices | of the object with this digest; a newer object
  *   uplink-<digest>     the program of uplinks | replaces them under running traffic
  *   retarget-<digest>   writes `wires`         |
  *   links/<name>        one tcx link per attached device
- *   uplinks/<ifindex>   likewise, of the uplinks (uplinks.ts)
+ *   uplinks/<ifindex>   one tcx link per uplink (uplinks.ts)
  *
- * A device in a workload's namespace is attached by a tcx link, which nobody in there can take off; the kernel waits
- * 8-20 ms for that, holding the lock of all link changes. A device of the host is bound: an entry of the map, while the
- * caller sees to it that the program runs at its ingress (netlink/ingress-block.ts), which costs microseconds.
+ * A device in a workload's namespace is attached by a tcx link, which nobody in there can detach. That takes the kernel
+ * 8-20 ms, during which it holds the RTNL lock. A device of the host is bound: it gets a map entry, and the caller makes
+ * sure that the program runs at its ingress (netlink/ingress-block.ts), which takes microseconds.
  *
- * What is in the kernel is the truth; this class remembers nothing that another process could not have changed. Only
- * one process at a time may change a directory.
+ * The kernel holds the state: this class caches nothing that another process could change. Only one process at a time may
+ * change a directory.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, unlinkSync } from "node:fs";
@@ -43,7 +43,7 @@ import { TunnelMaps } from "./tunnel-maps.ts";
 import { Uplinks } from "./uplinks.ts";
 import { type WireVerdict, arrivedEntry, indexOfEntry, isArrivedEntry, type Verdict } from "./wire-map.ts";
 
-/** What the `wire` program does with what enters a device. */
+/** The verdict of the `wire` program for frames that enter a device. */
 export interface Bound extends WireVerdict {
   readonly ifindex: number;
 }
@@ -56,17 +56,17 @@ export interface Attachment extends Bound {
 
 export interface AttachedWire {
   readonly name: string;
-  /** 0 when the device is gone. Then verdict and target are unknown. */
+  /** 0 when the device is gone. Verdict and target are then unknown. */
   readonly ifindex: number;
-  /** Absent also when the device is closed: attached, but not in the map. */
+  /** Absent also if the device is closed: attached, but without a map entry. */
   readonly verdict?: Verdict;
   readonly targetIfindex?: number;
 }
 
 export interface DatapathOptions {
-  /** Is there a device with this index, to which a bound entry may belong? */
+  /** Is there a device with this index that a bound entry may belong to? */
   readonly isBound?: (ifindex: number) => boolean;
-  /** Where nothing is pinned: id of a program of ours that runs all the same, because its pins went with a mount namespace. */
+  /** Used if nothing is pinned: the ID of a running program of Netloom, whose pins were lost with a mount namespace. */
   readonly running?: number | undefined;
   /** For tests: the bytes of another build. */
   readonly object?: Uint8Array;
@@ -107,10 +107,10 @@ export class Datapath {
   }
 
   /**
-   * Mounts a bpffs at `bpffs` if there is none, and loads and pins the programs and the maps, or adopts the pinned ones.
-   * Where nothing is pinned, but a program of ours still runs, its maps are taken over. Links that run an older program get
-   * the present one, without a packet lost; entries whose device is gone are
-   * forgotten. FAILED_PRECONDITION if a pinned map has another layout.
+   * Mounts a bpffs at `bpffs` if there is none. Loads and pins the programs and the maps, or adopts the pinned ones. If
+   * nothing is pinned but a program of Netloom still runs, its maps are adopted. Links with an older program get the
+   * current one without losing a packet, and entries of removed devices are deleted. FAILED_PRECONDITION if a pinned map
+   * has another layout.
    */
   static open(bpffs: string, options: DatapathOptions = {}): Datapath {
     const object = options.object ?? readFileSync(OBJECT);
@@ -128,7 +128,7 @@ export class Datapath {
         return fd;
       };
       const programs = { wire: program("wire"), uplink: program("uplink"), retarget: program("retarget") };
-      // Also what no program reads is found again by the one that runs.
+      // Bind the maps that no program reads, too, so that they can be recovered from a running program.
       for (const map of maps.fds.values()) bindMap(programs.wire, map);
       const datapath = new Datapath(bpffs, maps, programs, options.isBound ?? (() => false));
       datapath.#adopt(digest);
@@ -143,11 +143,12 @@ export class Datapath {
   }
 
   /**
-   * Puts the program on a device of the CURRENT namespace, counters at zero. ALREADY_EXISTS if the name or the index is
-   * in use by a device that is there; UNIMPLEMENTED before Linux 6.6. A failure leaves nothing behind.
+   * Attaches the program to a device of the CURRENT namespace, with counters at zero. ALREADY_EXISTS if an existing device
+   * uses the name or the index; UNIMPLEMENTED before Linux 6.6. A failure leaves nothing behind.
    *
-   * The kernel waits for an RCU grace period (8-20 ms), holding the lock of all link changes. `isFree` is asked when there is an
-   * entry for this index without a link: whether its device is gone. Default: whether the host has no device with this index.
+   * The kernel waits for an RCU grace period (8-20 ms) with the RTNL lock held. `isFree` is called if there is an entry for
+   * this index without a link: it tells whether the device of the entry is gone. Default: true if the host has no device
+   * with this index.
    */
   attach(wire: Attachment, isFree = (): boolean => !this.#isBound(wire.ifindex)): void {
     const attempted = `attach wire ${wire.name} to device ${wire.ifindex}`;
@@ -170,28 +171,28 @@ export class Datapath {
     }
   }
 
-  /** The program, for a filter. */
+  /** The descriptor of the program, for a filter. */
   get program(): number {
     return this.#programs.wire;
   }
 
   /**
-   * Opens a device of the host to the program, counters at zero. `isFree` is asked when there is an entry for this
-   * index: whether its device is gone. ALREADY_EXISTS if not.
+   * Adds the map entry of a device of the host, with counters at zero. If there is an entry for this index, `isFree` tells
+   * whether its device is gone; otherwise ALREADY_EXISTS.
    */
   bind(wire: Bound, isFree: () => boolean): void {
     this.#take(wire, { attempted: `bind device ${wire.ifindex}`, isFree, taken: "the device has a program" });
   }
 
-  /** Closes a device, and its tunnel: what still enters is dropped. One that is not bound is fine. */
+  /** Removes the entry of a device and its tunnel, if there are any: frames that still enter are dropped. */
   unbind(ifindex: number): void {
     this.closeTunnel(ifindex);
     this.#entries.delete(ifindex);
   }
 
   /**
-   * Opens a tunnel for a device, or leads that of the device elsewhere: the counters go on. RESOURCE_EXHAUSTED, and nothing is
-   * changed, if a map is full.
+   * Opens the tunnel of a device, or changes it without resetting the counters. RESOURCE_EXHAUSTED if a map is full;
+   * nothing is changed then.
    */
   openTunnel(ifindex: number, { mac, guard, ...entry }: TunnelEntry): void {
     const arrived = arrivedEntry(ifindex);
@@ -210,13 +211,13 @@ export class Datapath {
     }
   }
 
-  /** One that has none is fine. */
+  /** Closes the tunnel of a device, if there is one. */
   closeTunnel(ifindex: number): void {
     this.tunnels.remove(ifindex);
     this.#entries.delete(arrivedEntry(ifindex));
   }
 
-  /** The tunnel of a device, `undefined` if it has none, or half of one. */
+  /** The tunnel of a device; `undefined` if it has none, or an incomplete one. */
   tunnel(ifindex: number): TunnelEntry | undefined {
     const entry = this.tunnels.get(ifindex);
     const arrived = entry && this.#entries.get(arrivedEntry(ifindex));
@@ -225,21 +226,24 @@ export class Datapath {
     return { ...entry, ...(mac !== undefined && { mac }), ...(guard && { guard }) };
   }
 
-  /** New verdict, target and guard of what is attached or bound; the counters go on, no packet is lost. NOT_FOUND if it is not. */
+  /**
+   * Changes verdict, target and guard of an attached or bound device. The counters go on, no packet is lost. NOT_FOUND if
+   * the device is neither.
+   */
   change({ ifindex, ...wire }: Bound): void {
     if (!this.#entries.has(ifindex))
       throw new KernelError("NOT_FOUND", `change device ${ifindex}: the program does not know it`);
     this.#entries.put(ifindex, wire);
   }
 
-  /** What the program does with a device, `undefined` if it does not know it. */
+  /** The verdict of a device; `undefined` if the program does not know it. */
   action(ifindex: number): WireVerdict | undefined {
     return this.#entries.get(ifindex);
   }
 
   /**
-   * Closes the device at once: what still enters is dropped. The kernel takes the program off within milliseconds. A
-   * name that is not there is fine.
+   * Removes the entry of a device at once, so that frames that still enter are dropped. The kernel detaches the program
+   * within milliseconds. Does nothing if the name is unknown.
    */
   detach(name: string): void {
     const info = this.#linkInfo(name);
@@ -250,12 +254,12 @@ export class Datapath {
     unlinkSync(this.#linkPath(name));
   }
 
-  /** Whether a device that is there has the link of this name. */
+  /** Is an existing device attached under this name? */
   isAttached(name: string): boolean {
     return (this.#linkInfo(name)?.ifindex ?? 0) !== 0;
   }
 
-  /** What is attached, by name. */
+  /** The attached devices, by name. */
   list(): AttachedWire[] {
     return this.#names().map((name) => {
       const ifindex = this.#linkInfo(name)?.ifindex ?? 0;
@@ -263,12 +267,15 @@ export class Datapath {
     });
   }
 
-  /** What has entered a device, or has come out of its tunnel. `undefined` if it has no program, or no tunnel. */
+  /**
+   * Counters of the frames that have entered a device, or have come out of its tunnel. `undefined` if it has no program, or
+   * no tunnel.
+   */
   counters(ifindex: number, { isArrived = false } = {}): Counters | undefined {
     return this.#entries.counters(isArrived ? arrivedEntry(ifindex) : ifindex);
   }
 
-  /** Counters of what enters all devices, by ifindex, in one system call per thousand. */
+  /** Counters of frames that have entered devices, by ifindex, with one system call per thousand devices. */
   allCounters(): Map<number, Counters> {
     const all = new Map<number, Counters>();
     this.#entries.each((entry, counters) => {
@@ -277,7 +284,7 @@ export class Datapath {
     return all;
   }
 
-  /** What the programs have dropped since the maps were made. */
+  /** The packets that the programs have dropped since the maps were created. */
   drops(lookUp: DropContext["lookUp"]): Drops {
     const [drops, strangers, offences] = [
       this.#maps.of("drops"),
@@ -288,14 +295,17 @@ export class Datapath {
     return readDrops(maps, { nowNs: process.hrtime.bigint(), lookUp });
   }
 
-  /** Closes descriptors. Pins and traffic stay. */
+  /** Closes the descriptors. Pins and traffic stay. */
   close(): void {
     this.#maps.close();
     for (const fd of Object.values(this.#programs)) close(fd);
     this.uplinks.close();
   }
 
-  /** Detaches everything, removes the pins and the directory, and unmounts the bpffs if `open` mounted it. Closes, too. */
+  /**
+   * Detaches everything, removes the pins and the directory, and unmounts the bpffs if `open` has mounted it. Closes the
+   * descriptors, too.
+   */
   destroy(): void {
     for (const name of this.#names()) {
       this.detach(name);
@@ -308,7 +318,7 @@ export class Datapath {
     releaseBpffs(this.#directory);
   }
 
-  /** Brings what an earlier process left up to the present program, and forgets devices that are gone. */
+  /** Updates the links of an earlier process to the current program, and forgets removed devices. */
   #adopt(digest: string): void {
     const current = programId(this.#programs.wire);
     const alive = new Set<number>();
@@ -343,7 +353,7 @@ export class Datapath {
     this.#entries.sweepGuards();
   }
 
-  /** Takes name and index for `wire`, also from a device that is gone. Nothing is taken when it throws. */
+  /** Claims name and index for `wire`, even from a removed device. Claims nothing if it throws. */
   #claim(
     wire: Attachment,
     {
@@ -362,7 +372,9 @@ export class Datapath {
     this.#take(wire, { attempted, isFree, taken: "a device of the host has this index" });
   }
 
-  /** The entry of a device that has none, or whose entry is of one that is gone: counters at zero. Nothing is taken when it throws. */
+  /**
+   * Claims the entry of an index that is free or whose device is gone, with counters at zero. Claims nothing if it throws.
+   */
   #take(
     { ifindex, ...wire }: Bound,
     how: { readonly attempted: string; readonly isFree: () => boolean; readonly taken: string },
@@ -396,7 +408,7 @@ export class Datapath {
     return join(this.#directory, "links", pinNameOf(name));
   }
 
-  /** None where the bpffs has gone with whoever had mounted it. */
+  /** Empty if the bpffs was unmounted. */
   #names(): string[] {
     const directory = join(this.#directory, "links");
     return existsSync(directory) ? readdirSync(directory).map(nameOfPin).sort() : [];
@@ -407,7 +419,10 @@ export class Datapath {
   }
 }
 
-/** Loads the maps and the programs, and lets go of them: whether this kernel takes them. Throws what the kernel says. */
+/**
+ * Loads the maps and the programs and releases them, to test whether this kernel accepts them. Throws the error of the
+ * kernel.
+ */
 export function loadDatapathOnce(): void {
   const spec = readObject(readFileSync(OBJECT));
   const maps = new Map<string, number>();
@@ -424,7 +439,7 @@ function taken(attempted: string, words: string): KernelError {
   return new KernelError("ALREADY_EXISTS", `${attempted}: EEXIST: ${words}`, { errno: "EEXIST", words });
 }
 
-/** A kernel without tcx says EINVAL to the attach type: only then is the version the reason. */
+/** A kernel without tcx answers EINVAL to the attach type. Only then the version is the reason. */
 function linkError(attempted: string, result: number): KernelError {
   const error = bpfError(attempted, result);
   if (error.errno !== "EINVAL") {

@@ -1,4 +1,4 @@
-/** The maps `drops`, `strangers` and `offences`, as datapath/include/drops.h, tunnel.h and guard.h lay them out. */
+/** The maps `drops`, `strangers` and `offences`. Layout: datapath/include/drops.h, tunnel.h and guard.h. */
 import {
   DROP_REASONS,
   type DropCount,
@@ -12,15 +12,15 @@ import { forEachElement, lookupElement } from "./bpf.ts";
 import { ARRIVAL_KEY_BYTES, decodeStrangerKey } from "./tunnel-entry.ts";
 import { indexOfEntry, isArrivedEntry, keyOf, possibleCpus } from "./wire-map.ts";
 
-/** `struct dropped`: packets, and when the last one was; once per possible CPU. */
+/** `struct dropped`: the number of packets and the time of the last one, for each possible CPU. */
 export const DROPPED_BYTES = 16;
-/** So many reasons have room. */
+/** The number of entries for reasons. */
 export const DROP_SLOTS = 16;
 export const STRANGER_BYTES = 8;
 const OFFENCE_KEY_BYTES = 8;
 const OFFENCE_BYTES = 8;
 
-/** Descriptors. */
+/** Descriptors of the maps. */
 export interface DropMapFds {
   readonly drops: number;
   readonly strangers: number;
@@ -28,9 +28,9 @@ export interface DropMapFds {
 }
 
 export interface DropContext {
-  /** CLOCK_MONOTONIC, by which the kernel says when. */
+  /** CLOCK_MONOTONIC, the clock of the kernel's timestamps. */
   readonly nowNs: bigint;
-  /** The device with this index, `undefined` if it is gone. */
+  /** The device with this index; `undefined` if it is gone. */
   readonly lookUp: (
     ifindex: number,
   ) => { readonly name: string; readonly alias?: string | undefined } | undefined;
@@ -66,7 +66,7 @@ function offencesOf(map: number, lookUp: DropContext["lookUp"]): Offence[] {
   return offences;
 }
 
-/** The sum over the CPUs. */
+/** Sums the counters of all CPUs. */
 function countOf(
   drops: number,
   { reason, number }: { readonly reason: DropCount["reason"]; readonly number: number },

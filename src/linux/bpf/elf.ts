@@ -20,7 +20,7 @@ interface ElfSection {
 interface ElfSymbol {
   readonly name: string;
   readonly type: number;
-  /** Number of the section that it lies in. */
+  /** Number of the section of the symbol. */
   readonly section: number;
   /** Offset in that section. */
   readonly value: number;
@@ -28,7 +28,7 @@ interface ElfSymbol {
 }
 
 interface ElfRelocation {
-  /** Number of the section whose bytes are to be patched. */
+  /** Number of the section to patch. */
   readonly section: number;
   readonly offset: number;
   /** `R_BPF_64_64` is 1. */

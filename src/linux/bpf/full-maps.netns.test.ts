@@ -1,4 +1,4 @@
-/** A map of the data path that is full: what more is asked for is refused with a sentence, and leaves nothing behind. */
+/** Full maps of the data path: further requests are refused with a clear error and leave nothing behind. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -13,10 +13,10 @@ import type { TunnelEntry } from "./tunnel-entry.ts";
 import { possibleCpus } from "./wire-map.ts";
 
 const skip = needsRoot;
-/** Devices of ours have indexes with all bits but the one of the sign. */
+/** Netloom's device indexes use all bits except the sign. */
 const HIGH = 2 ** 31 - 2;
 const MAPS = ["wires", "sources", "grants", "tunnels", "arrivals4", "arrivals6"] as const;
-/** Keys and values of the maps that have an entry for each wire. */
+/** Keys and values of the maps with an entry for each wire. */
 function entries(bpffs: string): Record<string, string[]> {
   return Object.fromEntries(
     MAPS.map((name) => {
@@ -67,7 +67,7 @@ const tunnel = (vni: number): TunnelEntry => ({
 });
 
 for (const map of ["wires", "sources", "grants", "tunnels", "arrivals4"] as const)
-  test(`a tunnel that finds no room in ${map} leaves no entry in any map`, { skip }, async (t) => {
+  test(`a tunnel that does not fit into ${map} leaves no entry in any map`, { skip }, async (t) => {
     const [datapath, bpffs] = await small(t, map, 2);
     for (const n of [1, 2]) datapath.openTunnel(n, tunnel(n));
     const before = entries(bpffs);
@@ -79,7 +79,7 @@ for (const map of ["wires", "sources", "grants", "tunnels", "arrivals4"] as cons
     assert.equal(datapath.tunnel(1), undefined);
   });
 
-test("a tunnel that finds no room leaves the arrivals of another device to it", { skip }, async (t) => {
+test("a tunnel that does not fit leaves another device's arrivals alone", { skip }, async (t) => {
   const [datapath, bpffs] = await small(t, "tunnels", 1);
   datapath.openTunnel(1, { ...tunnel(1), isAlone: true });
   const before = entries(bpffs);
@@ -87,7 +87,7 @@ test("a tunnel that finds no room leaves the arrivals of another device to it", 
   assert.deepEqual(entries(bpffs), before);
 });
 
-test("a full map lets a tunnel lead elsewhere where its arrivals have room", { skip }, async (t) => {
+test("a tunnel can be changed while its map is full if arrivals has room", { skip }, async (t) => {
   const [datapath, bpffs] = await small(t, "tunnels", 1);
   datapath.openTunnel(1, tunnel(1));
   datapath.openTunnel(1, tunnel(2));
@@ -97,7 +97,7 @@ test("a full map lets a tunnel lead elsewhere where its arrivals have room", { s
 });
 
 test(
-  "what a side may send from is changed as a whole, however long the list, and found again",
+  "the allowed sources are replaced as a whole, however many, and can be read back",
   { skip },
   async (t) => {
     const [datapath, bpffs] = await small(t, "sources", 16);
@@ -119,12 +119,12 @@ test(
 );
 
 test(
-  "a wire between hosts that finds no room is refused as a whole, and those that are there go on",
+  "a remote wire that does not fit is refused as a whole, and the existing wires keep working",
   { skip },
   async (t) => {
     const hosts = await hostsFixture(t);
     const bpffs = join(hosts.net.bpffs, "alpha");
-    // The maps stay pinned, and the host takes them over.
+    // The maps stay pinned, and the host adopts them.
     Datapath.open(bpffs, { object: objectWithSmallMap("tunnels", 2) }).close();
     const wireOf = (n: number): ReturnType<typeof remoteWire> => {
       const context = { srcIpAddrs: [`10.${n}.0.1/32`], dstIpAddrs: [`10.${n}.0.2/32`] };

@@ -1,28 +1,29 @@
 /**
- * From where the sides of wires may send, in the maps of the data path: `sources`, which the programs ask, and `grants`, the same
- * as lists, because a trie does not tell what belongs to whom. Whoever dies in between leaves a list that has all that the trie has.
+ * The allowed source prefixes of guards in the maps of the data path: `sources`, a trie that the programs look up, and
+ * `grants`, the same prefixes as a list per entry, because a trie cannot be listed by entry. If a process dies in between,
+ * the list contains at least the prefixes of the trie.
  */
 import { formatPrefix, mustParsePrefix } from "../../net/ip.ts";
 import * as k from "../netlink/constants.ts";
 import { BPF_ANY, deleteElement, forEachElement, lookupElement, updateElement } from "./bpf.ts";
 
-/** Descriptors. */
+/** Descriptors of the maps. */
 export interface GuardMapFds {
   readonly sources: number;
   readonly grants: number;
 }
 
-/** `struct source` and `struct grants_key` of datapath/include/guard.h */
+/** `struct source` and `struct grants_key` of datapath/include/guard.h. */
 const SOURCE_BYTES = 28;
-/** Of what stands before the address. */
+/** The bits before the address. */
 const ENTRY_BITS = 64;
 const GRANTS_KEY_BYTES = 8;
-/** `struct grant`, so many in one element. */
+/** An element holds this number of `struct grant`. */
 const GRANT_BYTES = 18;
 const GRANTS = 8;
 const PART_BYTES = GRANT_BYTES * GRANTS;
 
-/** Entries are keys of the map `wires`. */
+/** An entry is a key of the map `wires`. */
 export class GuardMaps {
   readonly #fds: GuardMapFds;
   readonly #part = Buffer.alloc(PART_BYTES);
@@ -32,7 +33,7 @@ export class GuardMaps {
     this.#fds = fds;
   }
 
-  /** In the order in which they were given, without those that the trie does not have any more. */
+  /** The prefixes of an entry in their original order, without prefixes that are missing in the trie. */
   get(entry: number): string[] {
     return this.#list(entry).filter((prefix) => {
       const { key, bits } = sourceKey(entry, prefix);
@@ -41,8 +42,8 @@ export class GuardMaps {
   }
 
   /**
-   * In the place of those that the entry has: new ones come before `turn`, others go after it. RESOURCE_EXHAUSTED, and nothing is
-   * changed, if a map is full.
+   * Replaces the prefixes of an entry: adds new ones before `turn` and removes old ones after it. RESOURCE_EXHAUSTED if a
+   * map is full; nothing is changed then.
    */
   put(entry: number, prefixes: readonly string[], turn: () => void): void {
     const before = this.#list(entry);
@@ -62,13 +63,13 @@ export class GuardMaps {
     this.#write(entry, prefixes);
   }
 
-  /** One that has none is fine. */
+  /** Removes the prefixes of an entry, if there are any. */
   remove(entry: number): void {
     for (const prefix of this.#list(entry)) this.#revoke(entry, prefix);
     this.#write(entry, []);
   }
 
-  /** Entries that have any. */
+  /** The entries with prefixes. */
   entries(): Set<number> {
     const found = new Set<number>();
     const sizes = { keyBytes: GRANTS_KEY_BYTES, valueBytes: PART_BYTES };
@@ -94,7 +95,7 @@ export class GuardMaps {
     return all;
   }
 
-  /** What fails has written the beginning, which the list before has as well. */
+  /** After a failure the beginning is written, which is the same as in the previous list. */
   #write(entry: number, prefixes: readonly string[]): void {
     let part = 0;
     for (; part * GRANTS < prefixes.length; part++) {

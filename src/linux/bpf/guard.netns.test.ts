@@ -1,4 +1,4 @@
-/** Frames of any shape past the guard of a device: what is dropped, and why, is what the model says. */
+/** Arbitrary frames through the guard of a device: drops and their reasons must match the model. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -40,7 +40,7 @@ const ADDRESSES = {
   6: ["fd00::1", "fd09::7", "fd00::2", "::", "fe80::1", "ff02::1", "::1", "::ffff:10.0.0.1"],
 } as const;
 
-/** The program of devices, and the device that it is asked about. */
+/** Loads the program of devices, and makes the device under test. */
 async function load(t: TestContext): Promise<{ netns: string; datapath: Datapath; wire: number }> {
   const stack = new DisposableStack();
   t.after(() => stack.dispose());
@@ -79,7 +79,7 @@ const udp = fc
   .map(([from, to, data]) => ({ protocol: 17, data: bytes(be16(from), be16(to), [0, 0, 0, 0], data) }));
 const tcp = noise.map((data) => ({ protocol: 6, data }));
 
-/** An error that quotes a packet, and what else the protocol has. */
+/** ICMP errors that quote a packet, and other ICMP types. */
 const icmp = fc
   .tuple(fc.constantFrom(0, 3, 5, 8, 9, 11, 12), address(4), address(4), noise)
   .map(([type, from, to, data]) => ({
@@ -133,7 +133,7 @@ const packet4 = fc
     ),
   );
 
-/** The header after them is the last one's next. */
+/** An extension header. `body` takes the type of the header after it. */
 const extension = fc
   .record({
     type: fc.constantFrom(0, 43, 44, 51, 60),
@@ -182,7 +182,7 @@ const packetArp = fc
     bytes([0, 1], shape, be16(operation), who, claimed, new Uint8Array(6), asked),
   );
 
-/** Once in `n` times. */
+/** A value in one of `n` cases. */
 function rarely<T>(n: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
   return fc.oneof({ weight: n - 1, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
 }
@@ -206,14 +206,14 @@ const frames = fc
     return length === undefined ? frame : frame.subarray(0, Math.max(34, length));
   });
 
-/** The kernel runs no program on less than an IP header. */
+/** The kernel runs a program only on a frame with at least a whole IP header. */
 function isRunnable(frame: Buffer): boolean {
   const least = { [ETHERTYPE.ipv4]: 34, [ETHERTYPE.ipv6]: 54 }[frame.readUInt16BE(12)] ?? 15;
   return frame.length >= least;
 }
 
 test(
-  "what a side of a wire may send passes, and all else is dropped for the reason that the model says",
+  "allowed traffic passes, and other traffic is dropped for the reason in the model",
   { skip },
   async (t) => {
     const { netns, datapath, wire } = await load(t);
@@ -256,7 +256,7 @@ test(
   },
 );
 
-test("the families of addresses are told apart, whatever one of them holds", { skip }, async (t) => {
+test("IPv4 and IPv6 addresses are kept apart, whatever the entries of either are", { skip }, async (t) => {
   const { netns, datapath, wire } = await load(t);
   const sends = (source: string, guard: Guard): number => {
     datapath.change({ ifindex: END, verdict: "pass", guard });

@@ -1,4 +1,4 @@
-/** From the specification of an object to descriptors in the kernel. */
+/** Loads maps and programs of an object into the kernel. */
 import { NetloomError } from "../../errors/errors.ts";
 import {
   BPF_PROG_TYPE_SCHED_CLS,
@@ -14,7 +14,7 @@ import type { MapSpec, ObjectSpec, ProgramSpec } from "./object.ts";
 /** `src_reg` of a load instruction whose immediate is the descriptor of a map. */
 const BPF_PSEUDO_MAP_FD = 1;
 
-/** The map of this name. NOT_FOUND if the object has none. */
+/** The map `name` of the object. NOT_FOUND if there is none. */
 function mapSpec(object: ObjectSpec, name: string): MapSpec {
   const spec = object.maps.find((map) => map.name === name);
   if (spec === undefined) {
@@ -23,7 +23,7 @@ function mapSpec(object: ObjectSpec, name: string): MapSpec {
   return spec;
 }
 
-/** Creates one of the object's maps, with its types where the kernel takes them. */
+/** Creates a map of the object, with BTF types if the kernel accepts them. */
 export function loadMap(object: ObjectSpec, name: string): number {
   const btf = loadBtf(object.btf);
   try {
@@ -35,7 +35,7 @@ export function loadMap(object: ObjectSpec, name: string): number {
   }
 }
 
-/** Loads one of the object's programs with its references bound to `maps` (descriptors by name). */
+/** Loads a program of the object with its references bound to `maps` (descriptors by name). */
 export function loadProgramOf(object: ObjectSpec, name: string, maps: ReadonlyMap<string, number>): number {
   const spec = object.programs.find((program) => program.name === name);
   if (spec === undefined) {

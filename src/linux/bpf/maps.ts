@@ -1,6 +1,6 @@
 /**
- * The maps of the data path, each pinned under its name. What is in them is the state of the wires: another build of the programs
- * takes them over as they are, or refuses.
+ * The maps of the data path, each pinned under its name. They hold the state of the wires: another build of the programs
+ * adopts them unchanged, or refuses.
  */
 import { unlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -34,8 +34,8 @@ export class DatapathMaps {
   }
 
   /**
-   * Those that are pinned, those of the program with the id `running`, or new ones. FAILED_PRECONDITION if one has another
-   * layout than `object` wants.
+   * Opens the pinned maps, or else those of the program with the ID `running`, or else creates new ones.
+   * FAILED_PRECONDITION if the layout of a map differs from that in `object`.
    */
   static open(directory: string, object: ObjectSpec, running?: number): DatapathMaps {
     const fds = new Map<string, number>();
@@ -71,7 +71,7 @@ export class DatapathMaps {
   }
 }
 
-/** The pinned object, or a new one that gets pinned. */
+/** Opens the pinned object, or loads a new one and pins it. */
 export function pinned(path: string, load: () => number): number {
   const adopted = getPinned(path);
   if (adopted !== undefined) {

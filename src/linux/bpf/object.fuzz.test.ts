@@ -19,11 +19,11 @@ function readsOrRefuses(bytes: Uint8Array): void {
   }
 }
 
-test("the committed object asks for these maps and programs", () => {
+test("the committed object has these maps and programs", () => {
   const spec = readObject(object);
   assert.equal(spec.license, "Dual MIT/GPL");
   assert.deepEqual(
-    // The compiler puts them in the order of their first use.
+    // In the compiler's order, which is that of first use.
     new Map(
       spec.maps.map(({ name, type, keyBytes, valueBytes, maxEntries, flags }) => [
         name,
@@ -77,7 +77,7 @@ test("random bytes are refused with a typed error", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 512 }), readsOrRefuses));
 });
 
-test("an object with some bytes changed is read or refused with a typed error", () => {
+test("an object with changed bytes is read, or refused with a typed error", () => {
   const changes = fc.array(fc.tuple(fc.nat(object.length - 1), fc.nat(255)), { minLength: 1, maxLength: 8 });
   fc.assert(
     fc.property(changes, (list) => {
@@ -91,7 +91,7 @@ test("an object with some bytes changed is read or refused with a typed error", 
   );
 });
 
-test("every 32-bit word at its extremes is read or refused with a typed error", () => {
+test("an object with an extreme value in any 32-bit word is read, or refused with a typed error", () => {
   for (let at = 0; at + 4 <= object.length; at += 4) {
     for (const value of [0, 0x7fffffff, 0xffffffff]) {
       const mutated = Buffer.from(object);
@@ -101,7 +101,7 @@ test("every 32-bit word at its extremes is read or refused with a typed error", 
   }
 });
 
-test("an object that is cut off anywhere is read or refused with a typed error", () => {
+test("an object truncated anywhere is read, or refused with a typed error", () => {
   for (let length = 0; length < object.length; length += 7) {
     readsOrRefuses(object.subarray(0, length));
   }

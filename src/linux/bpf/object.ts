@@ -1,6 +1,6 @@
 /**
- * A compiled BPF object as pure data: which maps it wants, and which programs, before anything is in the kernel. Maps
- * are BTF-defined: https://docs.kernel.org/bpf/libbpf/libbpf_overview.html
+ * Reads a compiled BPF object as plain data: its maps and programs, before anything is in the kernel. Maps are BTF-defined:
+ * https://docs.kernel.org/bpf/libbpf/libbpf_overview.html
  */
 import { NetloomError } from "../../errors/errors.ts";
 import {
@@ -18,7 +18,7 @@ import { type ElfObject, readElf, SHF_EXECINSTR, STT_FUNC } from "./elf.ts";
 
 const R_BPF_64_64 = 1;
 const INSTRUCTION_BYTES = 8;
-/** `BPF_LD | BPF_IMM | BPF_DW`: the only instruction that takes the address of a map. */
+/** `BPF_LD | BPF_IMM | BPF_DW`: the only instruction that loads the address of a map. */
 const OPCODE_LD_IMM64 = 0x18;
 
 export interface MapSpec {
@@ -28,17 +28,17 @@ export interface MapSpec {
   readonly maxEntries: number;
   readonly keyBytes: number;
   readonly valueBytes: number;
-  /** BTF ids of the types, 0 if the definition has sizes only. */
+  /** BTF IDs of the types, 0 if the definition has sizes only. */
   readonly keyType: number;
   readonly valueType: number;
 }
 
 export interface ProgramSpec {
   readonly name: string;
-  /** Says what the program is for: `tcx/wire`, `syscall`. */
+  /** The section name, which gives the purpose of the program: `tcx/wire`, `syscall`. */
   readonly section: string;
   readonly instructions: Uint8Array;
-  /** The instructions, by number, that load the descriptor of a map. */
+  /** The numbers of the instructions that load the descriptor of a map. */
   readonly references: readonly { readonly instruction: number; readonly map: string }[];
 }
 
@@ -46,11 +46,11 @@ export interface ObjectSpec {
   readonly license: string;
   readonly maps: readonly MapSpec[];
   readonly programs: readonly ProgramSpec[];
-  /** Ready for BPF_BTF_LOAD: sizes and offsets of sections, which the compiler leaves to the linker, are filled in. */
+  /** BTF for BPF_BTF_LOAD: with the sizes and offsets of sections that the compiler leaves to the linker. */
   readonly btf: Uint8Array;
 }
 
-/** Reads a compiled object. INVALID_ARGUMENT if the bytes are not one, or use what this loader does not know. */
+/** Reads a compiled object. INVALID_ARGUMENT if the bytes are not a BPF object, or use unsupported features. */
 export function readObject(bytes: Uint8Array): ObjectSpec {
   const elf = readElf(bytes);
   const section = (name: string): Uint8Array | undefined =>
@@ -156,7 +156,7 @@ function readPrograms(elf: ElfObject, maps: readonly MapSpec[]): ProgramSpec[] {
   return programs;
 }
 
-/** The kernel refuses BTF whose sections have no size, and the compiler does not know it. */
+/** Fills in the sizes of sections, which the kernel requires and the compiler does not write. */
 function linkedBtf(btf: Uint8Array, types: BtfTypes, elf: ElfObject): Uint8Array {
   const linked = Buffer.from(btf);
   for (const type of types) {

@@ -1,4 +1,4 @@
-/** Packets of any shape, good, damaged and made up, through the programs of the data path: they do what the model does. */
+/** Valid, damaged and arbitrary packets through the programs of the data path: the results must match the model. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -32,12 +32,12 @@ const DROP_CONGESTED = 2;
 
 const UPLINK = 3000;
 const UPLINK_MAC = "02:08:00:00:00:01";
-/** The host's end of a workload's pair, and the device that the tunnels share. */
+/** The host end of a workload's pair, and the shared tunnel device. */
 const END = 3001;
 const SHARED = 3003;
 const PORT = 4789;
 const MAC = "02:00:00:00:00:55";
-/** Of a veth pair. */
+/** The MTU of a veth pair. */
 const UNDERLAY_MTU = 1500;
 
 const ipv4: TunnelEntry = { vni: 7, local: "10.8.0.1", remote: "10.8.0.2", port: PORT, mac: MAC };
@@ -56,11 +56,11 @@ interface Loaded {
   readonly datapath: Datapath;
   readonly wire: number;
   readonly uplink: number;
-  /** Frames dropped, by reason. */
+  /** Dropped frames by reason. */
   readonly drops: () => number[];
 }
 
-/** A data path, and a host with an uplink of two families, where nothing of it is attached. */
+/** Opens a data path on a host with an IPv4 and IPv6 uplink, without attaching anything. */
 async function load(t: TestContext): Promise<Loaded> {
   const stack = new DisposableStack();
   t.after(() => stack.dispose());
@@ -100,7 +100,7 @@ function readDrops(map: number): number[] {
   });
 }
 
-/** The kernel runs no program on less than an IP header, or on more than a page. */
+/** The kernel runs a program only on a frame with a whole IP header, and of at most a page. */
 function isRunnable(frame: Buffer): boolean {
   const ethertype = frame.readUInt16BE(12);
   const least = ethertype === ETHERTYPE.ipv4 ? 20 : ethertype === ETHERTYPE.ipv6 ? 40 : 1;
@@ -113,7 +113,9 @@ function legible(judgement: Judgement | string): unknown {
     : { ...judgement, frame: judgement.frame.toString("hex") };
 }
 
-/** What the program has done, in the words of the model. Whom a frame arrives for is told by its counter. */
+/**
+ * The result of the program as a verdict of the model. The counter that has changed tells the device of an arriving frame.
+ */
 function told(before: Buffer, result: TcRunResult, arrivedFor: number | undefined): Judgement | string {
   const { verdict, frame } = result;
   if (verdict === TCX_NEXT)
@@ -125,7 +127,7 @@ function told(before: Buffer, result: TcRunResult, arrivedFor: number | undefine
 
 for (const family of [4, 6] as const)
   test(
-    `what comes in by an uplink in IPv${family} is taken, dropped or left as the model does`,
+    `IPv${family} frames on an uplink arrive, are dropped, or go to the stack as in the model`,
     { skip },
     async (t) => {
       const { netns, datapath, uplink, wire, drops } = await load(t);
@@ -156,7 +158,7 @@ for (const family of [4, 6] as const)
               legible(told(frame, result, arrivedFor(result.frame.length))),
               legible(expected),
             );
-            // An aggregate is the kernel's, and whoever comes by the shared device without a tunnel is nobody.
+            // GSO packets are left to the kernel, and a frame on the shared device without a tunnel is dropped.
             const aggregate = { frame, ifindex: UPLINK, repeat: 1, gsoSegments: 2, gsoBytes: 100 };
             assert.equal(runTcProgram(uplink, aggregate).verdict, TCX_NEXT);
             assert.equal(runTcProgram(wire, { frame, ifindex: UPLINK, repeat: 1 }).verdict, TCX_DROP);
@@ -187,14 +189,14 @@ const onTheWayOut = fc.record({
   payload: fc
     .tuple(
       fc.uint8Array({ minLength: 2, maxLength: 2 }),
-      // Around what fits into 1500 bytes over IPv4 and over IPv6, and what is short.
+      // Lengths around the maximum for 1500 bytes over IPv4 and over IPv6, and short ones.
       fc.oneof(fc.integer({ min: 2, max: 100 }), fc.integer({ min: 1400, max: 1470 })),
     )
     .map(([start, length]) => Buffer.concat([start, Buffer.alloc(length - start.length, 0xab)])),
 });
 
 test(
-  "what a workload sends leaves as the model wraps it, or unchanged by the shared device",
+  "frames of a workload leave in the headers of the model, or unchanged by the shared device",
   { skip },
   async (t) => {
     const { netns, datapath, wire, drops } = await load(t);
@@ -225,7 +227,7 @@ test(
           }
           assert.equal(result.frame.toString("hex", 14), Buffer.from(packet).toString("hex"));
           assert.equal(result.frame.readUInt16BE(12), is4 ? ETHERTYPE.ipv4 : ETHERTYPE.ipv6);
-          // RFC 7348 section 4, RFC 6335: of the dynamic ports.
+          // A dynamic port: RFC 7348 section 4, RFC 6335.
           assert.ok(chosen.sourcePort >= 49_152, `source port ${chosen.sourcePort}`);
         }),
         { numRuns: RUNS_ON_THE_WAY_OUT },

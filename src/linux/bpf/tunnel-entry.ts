@@ -1,24 +1,24 @@
-/** Entries of the maps `tunnels`, `arrivals4` and `arrivals6`, as datapath/include/tunnel.h lays them out. */
+/** Entries of the maps `tunnels`, `arrivals4` and `arrivals6`. Layout: datapath/include/tunnel.h. */
 import { formatIp, mustParseIp } from "../../net/ip.ts";
 import type { Guard } from "../../kernel/guard.ts";
 import * as k from "../netlink/constants.ts";
 
-/** What the data path knows of the tunnel of one device. */
+/** The tunnel of one device in the data path. */
 export interface TunnelEntry {
   readonly vni: number;
   readonly local: string;
   readonly remote: string;
   /** UDP port of both sides. */
   readonly port: number;
-  /** Of the workload's device, for the short cut. */
+  /** The MAC of the workload's device, for the short cut. */
   readonly mac?: string;
   readonly needsChecksum?: true;
   readonly isAlone?: true;
-  /** What may come out of it. */
+  /** The traffic that may come out of the tunnel. */
   readonly guard?: Guard;
 }
 
-/** Where what arrives goes. */
+/** The destination of arriving packets. */
 export interface ArrivalEntry {
   readonly ifindex: number;
   readonly isAlone?: true;
@@ -43,7 +43,7 @@ const TTL = 64;
 /** The VNI is valid (RFC 7348 section 5). */
 const VXLAN_FLAGS = 0x08;
 
-/** The value of `tunnels`: the template of the headers (RFC 791, 8200, 768, 7348), and how to use it. */
+/** The value of `tunnels`: a template of the outer headers (RFC 791, 8200, 768, 7348), and how to use it. */
 export function encodeTunnel(entry: TunnelEntry): Buffer {
   const value = Buffer.alloc(TUNNEL_BYTES);
   const [local, remote] = [mustParseIp(entry.local), mustParseIp(entry.remote)];
@@ -86,7 +86,7 @@ export function decodeTunnel(value: Buffer): TunnelEntry {
   };
 }
 
-/** The key of `arrivals4` or `arrivals6`: as packets from the other end say it. */
+/** The key of `arrivals4` or `arrivals6`, with the fields as in packets from the other end. */
 export function arrivalKeyOf({
   local,
   remote,
@@ -104,7 +104,7 @@ export function arrivalKeyOf({
   return { family, key };
 }
 
-/** What a key of `strangers` says: one of `arrivals6` where an IPv4 address is as IPv6 has it (RFC 4291 section 2.5.5.2). */
+/** Decodes a key of `strangers`: as in `arrivals6`, with IPv4 addresses as IPv4-mapped ones (RFC 4291 section 2.5.5.2). */
 export function decodeStrangerKey(key: Buffer): {
   readonly source: string;
   readonly destination: string;
@@ -138,7 +138,7 @@ export function decodeArrival(value: Buffer): ArrivalEntry {
   };
 }
 
-/** As the program goes on with it: words as they lie in memory, not folded (RFC 1071). */
+/** The partial checksum that the program continues: words in memory order, not folded (RFC 1071). */
 function sumOfWords(bytes: Buffer): number {
   let sum = 0;
   for (let at = 0; at < bytes.length; at += 2) sum += bytes.readUInt16LE(at);

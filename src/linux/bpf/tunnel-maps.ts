@@ -1,6 +1,6 @@
 /**
- * The tunnels of a host in the maps of the data path: what leaves a device (`tunnels`), and where what arrives goes (`arrivals4`,
- * `arrivals6`). What arrives is let in before anything goes out, and shut out last.
+ * The tunnels of a host in the maps of the data path: outgoing frames of a device (`tunnels`), and the destination of
+ * arriving packets (`arrivals4`, `arrivals6`). `arrivals` is written before `tunnels`, and deleted after it.
  */
 import { deleteElement, forEachElement, lookupElement, updateElement, BPF_ANY } from "./bpf.ts";
 import {
@@ -16,7 +16,7 @@ import {
 } from "./tunnel-entry.ts";
 import { KEY_BYTES, keyOf } from "./wire-map.ts";
 
-/** Descriptors. */
+/** Descriptors of the maps. */
 export interface TunnelMapFds {
   readonly tunnels: number;
   readonly arrivals: Readonly<Record<4 | 6, number>>;
@@ -24,7 +24,7 @@ export interface TunnelMapFds {
   readonly slow: number;
 }
 
-/** So many ports may have a shared device, by their low byte. */
+/** The number of entries for shared devices, indexed by the low byte of the port. */
 const DEVICES = 256;
 
 type Key = Pick<TunnelEntry, "local" | "remote" | "vni" | "port">;
@@ -33,24 +33,24 @@ export class TunnelMaps {
   readonly #fds: TunnelMapFds;
   readonly #value = Buffer.alloc(TUNNEL_BYTES);
   readonly #arrival = Buffer.alloc(ARRIVAL_BYTES);
-  /** The other hosts, as far as this process has heard of them; read from the map once. */
+  /** The other hosts that this process knows of. Read from the map once. */
   #remotes: Set<string> | undefined;
 
   constructor(fds: TunnelMapFds) {
     this.#fds = fds;
   }
 
-  /** Whether all packets of tunnels pass by the kernel's own stack. */
+  /** If true, all tunnel packets go through the kernel's own stack. */
   set isSlow(isSlow: boolean) {
     updateElement(this.#fds.slow, keyOf(0), keyOf(isSlow ? 1 : 0), BPF_ANY);
   }
 
-  /** The device that all tunnels on this UDP port share, by its index; one that is gone leads nowhere. */
+  /** Sets the index of the shared device of all tunnels on this UDP port. A removed device gets no packets. */
   share(port: number, ifindex: number): void {
     updateElement(this.#fds.devices, keyOf(port % DEVICES), keyOf(ifindex), BPF_ANY);
   }
 
-  /** The tunnel of a device, `undefined` if it has none, or what arrives is another's. */
+  /** The tunnel of a device. `undefined` if it has none, or if another device receives its packets. */
   get(ifindex: number): TunnelEntry | undefined {
     const entry = this.#template(ifindex);
     const arrival = entry && this.arrival(entry);
@@ -59,13 +59,13 @@ export class TunnelMaps {
     return { ...entry, ...taken };
   }
 
-  /** As far as what leaves is concerned. */
+  /** The outgoing half of a tunnel. */
   #template(ifindex: number): TunnelEntry | undefined {
     const isThere = lookupElement(this.#fds.tunnels, keyOf(ifindex), this.#value);
     return isThere ? decodeTunnel(this.#value) : undefined;
   }
 
-  /** Where what comes from there goes. */
+  /** The destination of packets from this other end. */
   arrival(from: Key): ArrivalEntry | undefined {
     const { family, key } = arrivalKeyOf(from);
     return lookupElement(this.#fds.arrivals[family], key, this.#arrival)
@@ -73,7 +73,7 @@ export class TunnelMaps {
       : undefined;
   }
 
-  /** In the place of the one that the device had. Where there is no room nothing is changed. */
+  /** Sets or replaces the tunnel of a device. Changes nothing if a map is full. */
   put(ifindex: number, entry: TunnelEntry): void {
     const before = this.#template(ifindex);
     this.#remotes?.add(entry.remote);
@@ -92,7 +92,7 @@ export class TunnelMaps {
     if (before && !arrivalKeyOf(before).key.equals(key)) this.#shut(ifindex, before);
   }
 
-  /** What is not there is fine. */
+  /** Removes the tunnel of a device, if there is one. */
   remove(ifindex: number): void {
     const entry = this.#template(ifindex);
     if (!entry) return;
@@ -100,12 +100,12 @@ export class TunnelMaps {
     this.#shut(ifindex, entry);
   }
 
-  /** No tunnel is left: they lead nowhere any more. */
+  /** Call when no tunnel is left: forgets the other hosts. */
   forgetRemotes(): void {
     this.#remotes = undefined;
   }
 
-  /** Where tunnels lead, and some that have led there. */
+  /** The other ends of all tunnels, and of some that have been closed. */
   remotes(): ReadonlySet<string> {
     if (this.#remotes) return this.#remotes;
     const remotes = new Set<string>();
@@ -126,7 +126,7 @@ export class TunnelMaps {
   }
 
   #shut(ifindex: number, from: Key): void {
-    // It may be another device's by now.
+    // Another device may have taken it over.
     if (this.arrival(from)?.ifindex !== ifindex) return;
     const { family, key } = arrivalKeyOf(from);
     deleteElement(this.#fds.arrivals[family], key);

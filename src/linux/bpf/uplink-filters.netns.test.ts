@@ -1,4 +1,7 @@
-/** The program of uplinks on a kernel without tcx links: a filter beside those of others, which a later process finds again. */
+/**
+ * The program of uplinks on a kernel without tcx links: a filter beside those of other programs, which a later process
+ * finds again.
+ */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
@@ -16,14 +19,14 @@ const UPLINK = 3000;
 interface Stage {
   readonly bpffs: string;
   readonly run: (...words: readonly string[]) => string;
-  /** As a process that starts. */
+  /** Opens the uplinks, as a starting process does. */
   readonly uplinks: () => Uplinks;
   readonly inside: <T>(action: () => T) => T;
 }
 
 async function stage(t: TestContext): Promise<Stage> {
   const stack = new DisposableStack();
-  // Before the fixture's own hook, which looks for what is left.
+  // Before the hook of the fixture, which checks for leftovers.
   t.after(() => stack.dispose());
   const net = await netnsFixture(t);
   const netns = net.nameOf(await net.netns());
@@ -67,7 +70,7 @@ function qdiscs({ run }: Stage): string {
 }
 
 test(
-  "it comes with a qdisc where there is none, once for all lives, and goes with it",
+  "the filter adds a missing qdisc, once for all processes, and both are removed at the end",
   { skip: needsRoot },
   async (t) => {
     const at = await stage(t);
@@ -85,7 +88,7 @@ test(
   },
 );
 
-test("qdisc and filters of others stay, whenever they have come", { skip: needsRoot }, async (t) => {
+test("foreign qdiscs and filters stay, whether they came before or after", { skip: needsRoot }, async (t) => {
   const at = await stage(t);
   const add = (way: string, pref: string): void =>
     void at.run(
@@ -105,7 +108,7 @@ test("qdisc and filters of others stay, whenever they have come", { skip: needsR
 });
 
 test(
-  "where somebody has another sort of filter in its place it stays away, and leaves nothing",
+  "where a foreign filter of another kind has its place, it is not attached and leaves nothing",
   { skip: needsRoot },
   async (t) => {
     const at = await stage(t);
@@ -120,7 +123,7 @@ test(
   },
 );
 
-test("a device that is gone is forgotten", { skip: needsRoot }, async (t) => {
+test("the pins of a removed device are removed", { skip: needsRoot }, async (t) => {
   const at = await stage(t);
   at.inside(() => at.uplinks().attach(UPLINK));
   at.run("ip", "link", "del", "up0");

@@ -1,9 +1,9 @@
 /**
- * The `uplink` program on devices of the host where the kernel has no tcx links: as a filter of a clsact qdisc, which is made where
- * there is none. Which devices have it is kept by pins of the program, whose names say it, so that a later process finds them:
+ * The `uplink` program on devices of the host if the kernel has no tcx links: a filter of a clsact qdisc, which is added if
+ * missing. Pins of the program mark the devices with the filter by their names, so that a later process finds them:
  *
- *   filters/<ifindex>        the filter is ours
- *   filters/<ifindex>-own    so is the qdisc
+ *   filters/<ifindex>        the filter belongs to Netloom
+ *   filters/<ifindex>-own    the qdisc does, too
  */
 import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ import { pinObject } from "./bpf.ts";
 export class UplinkFilters {
   readonly #directory: string;
   readonly #program: number;
-  /** Of the host's namespace, from the first device on. */
+  /** A socket in the host's namespace, opened for the first device. */
   #socket: NetlinkSocket | undefined;
 
   /** `program`: the descriptor. */
@@ -29,20 +29,23 @@ export class UplinkFilters {
     this.#program = program;
   }
 
-  /** On a device of the CURRENT namespace, in the place of what an earlier process has left there. False where the kernel refuses. */
+  /**
+   * Attaches the program to a device of the CURRENT namespace, and replaces a filter of an earlier process. False if the
+   * kernel refuses.
+   */
   attach(ifindex: number): boolean {
     this.#socket ??= NetlinkSocket.open();
     mkdirSync(this.#directory, { recursive: true });
     const isOwn =
       this.#socket.change(addClsact(ifindex)).errno === 0 || existsSync(this.#path(ifindex, true));
-    // First the pin: who dies in between leaves nothing that nobody knows of.
+    // Pin first, so that a process that dies in between leaves no unknown filter.
     this.#pin(ifindex, isOwn);
     if (this.#socket.change(putUplinkFilter(ifindex, this.#program)).errno === 0) return true;
     this.detach(ifindex);
     return false;
   }
 
-  /** Takes it off a device, or forgets one that is gone. */
+  /** Detaches the program from a device, or removes the pins of a removed device. */
   detach(ifindex: number): void {
     this.#socket ??= NetlinkSocket.open();
     this.#socket.change(deleteUplinkFilter(ifindex));
@@ -54,7 +57,7 @@ export class UplinkFilters {
     }
   }
 
-  /** Those that an earlier process has left. */
+  /** The devices with filters of an earlier process. */
   left(): number[] {
     if (!existsSync(this.#directory)) return [];
     return readdirSync(this.#directory).map((name) => Number.parseInt(name, 10));
@@ -65,13 +68,13 @@ export class UplinkFilters {
     this.#socket = undefined;
   }
 
-  /** Takes it off all of them, and removes the directory. */
+  /** Detaches the program from all devices, and removes the directory. */
   destroy(): void {
     for (const ifindex of this.left()) this.detach(ifindex);
     if (existsSync(this.#directory)) rmdirSync(this.#directory);
   }
 
-  /** Nobody has a filter there. */
+  /** Does the qdisc have no filters? */
   #isBare(ifindex: number): boolean {
     return (["ingress", "egress"] as const).every(
       (way) => this.#socket?.dump(dumpFilters(ifindex, way), () => true).length === 0,

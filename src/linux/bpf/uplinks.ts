@@ -1,10 +1,10 @@
 /**
- * The `uplink` program on the ingress of devices of the host, in front of what others have there: it takes tunnel packets that this
- * host has negotiated, and leaves all else to the kernel. Where it is missing packets come the long way, by the shared device.
+ * The `uplink` program on the ingress of devices of the host, before the programs of others there. It takes the packets of
+ * this host's tunnels, and leaves all others to the kernel. Without it packets take the slow path, by the shared device.
  *
- *   uplinks/<ifindex>   the pin of its tcx link: it stays when nobody of us lives
+ *   uplinks/<ifindex>   the pin of its tcx link, which stays while no process of Netloom runs
  *
- * Before Linux 6.6 there are no such links: then it is a filter (uplink-filters.ts).
+ * Before Linux 6.6 there are no tcx links: a filter is used instead (uplink-filters.ts).
  */
 import { existsSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -15,12 +15,15 @@ import { UplinkFilters } from "./uplink-filters.ts";
 export class Uplinks {
   readonly #directory: string;
   readonly #program: number;
-  /** Where it is attached, as far as this process knows: so that a tunnel more costs no question. */
+  /** Devices known to have the program, so that a further tunnel needs no query. */
   readonly #known = new Set<number>();
   readonly #filters: UplinkFilters;
   readonly #hasLinks: boolean;
 
-  /** `hasLinks`: for tests, as on a kernel without tcx. `program`: the descriptor. Pins of devices that are gone go; an older program makes way. */
+  /**
+   * Removes the pins of removed devices, and replaces older programs. `hasLinks`: false in tests, as on a kernel without
+   * tcx. `program`: the descriptor.
+   */
   constructor(bpffs: string, program: number, { hasLinks = true } = {}) {
     this.#filters = new UplinkFilters(bpffs, program);
     this.#hasLinks = hasLinks;
@@ -45,14 +48,14 @@ export class Uplinks {
   }
 
   /**
-   * Sees to it that the program is on this device of the CURRENT namespace. Where the kernel refuses (the device has just gone; somebody
-   * has a filter of another sort in its place) packets come the long way, and it is tried again with the next tunnel. A device of ours
-   * gets no filter: it has the block of all of them there.
+   * Makes sure that the program is on this device of the CURRENT namespace. If the kernel refuses (the device is gone, or a
+   * foreign filter of another kind has its place), packets take the slow path, and the next tunnel tries again. One of
+   * Netloom's own devices gets no filter, because it has the shared block.
    */
   attach(ifindex: number, { isOurs = false } = {}): void {
     if (this.#known.has(ifindex)) return;
     const link = this.#hasLinks ? createTcxLink(this.#program, ifindex) : undefined;
-    // A kernel without such links says EINVAL.
+    // EINVAL: the kernel has no tcx links.
     if (link === undefined || errnoName(-link) === "EINVAL") {
       if (!isOurs && this.#filters.attach(ifindex)) this.#known.add(ifindex);
       return;
@@ -72,7 +75,7 @@ export class Uplinks {
     return this.#known;
   }
 
-  /** Takes it off a device, or forgets one that is gone. */
+  /** Detaches the program from a device, or removes the pins of a removed device. */
   detach(ifindex: number): void {
     this.#known.delete(ifindex);
     const path = this.#path(ifindex);
@@ -80,17 +83,17 @@ export class Uplinks {
     else if (this.#filters.left().includes(ifindex)) this.#filters.detach(ifindex);
   }
 
-  /** Takes it off all of them. */
+  /** Detaches the program from all devices. */
   clear(): void {
     for (const ifindex of [...this.#known, ...this.#filters.left()]) this.detach(ifindex);
   }
 
-  /** Closes descriptors. */
+  /** Closes the descriptors. */
   close(): void {
     this.#filters.close();
   }
 
-  /** Takes it off all of them, and removes the directory. */
+  /** Detaches the program from all devices, and removes the directory. */
   destroy(): void {
     for (const ifindex of this.#pins()) this.detach(ifindex);
     rmdirSync(this.#directory);

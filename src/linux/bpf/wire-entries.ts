@@ -1,4 +1,6 @@
-/** The entries of the map `wires`: what becomes of what enters devices, and of what comes out of their tunnels. */
+/**
+ * The entries of the map `wires`: verdicts for frames that enter devices, and for frames that come out of their tunnels.
+ */
 import { type Counters, KernelError } from "../../kernel/kernel.ts";
 import {
   BPF_NOEXIST,
@@ -21,7 +23,7 @@ import {
   type WireVerdict,
 } from "./wire-map.ts";
 
-/** A guard that lets nothing pass: of an entry until all that it says is there. */
+/** A guard that drops everything, for an entry that is not complete yet. */
 const CLOSED: Readonly<WireVerdict> = {
   verdict: "pass",
   guard: { sources: [], mac: "02:00:00:00:00:00" },
@@ -53,8 +55,8 @@ export class WireEntries {
   }
 
   /**
-   * A new entry, or another content of one that is there, whose counters go on. RESOURCE_EXHAUSTED, and nothing is changed, if a
-   * map is full.
+   * Adds an entry, or changes one without resetting its counters. RESOURCE_EXHAUSTED if a map is full; nothing is changed
+   * then.
    */
   put(entry: number, wire: WireVerdict): void {
     const isNew = updateElement(this.#map, keyOf(entry), wireValue(CLOSED), BPF_NOEXIST);
@@ -66,7 +68,7 @@ export class WireEntries {
     }
   }
 
-  /** One that is not there is fine. */
+  /** Deletes an entry, if it exists. */
   delete(entry: number): void {
     deleteElement(this.#map, keyOf(entry));
     this.#guards.remove(entry);
@@ -77,12 +79,12 @@ export class WireEntries {
     forEachElement(this.#map, sizes, (key, value) => visit(key.readUInt32LE(0), () => countersOf(value)));
   }
 
-  /** Lists of guards whose entry has gone: somebody has died in between. */
+  /** Removes the lists of guards without an entry, which a process leaves if it dies in between. */
   sweepGuards(): void {
     for (const entry of this.#guards.entries()) if (!this.has(entry)) this.#guards.remove(entry);
   }
 
-  /** Of every processor, without its counters. */
+  /** Writes the value of every CPU, except the counters. */
   #write(entry: number, wire: WireVerdict): void {
     const request = Buffer.concat([Buffer.alloc(8), encodeWire(wire)]);
     request.writeUInt32LE(entry, 0);

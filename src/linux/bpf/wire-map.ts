@@ -1,4 +1,4 @@
-/** Keys and values of the map `wires`, as datapath/include/wire.h and guard.h lay them out. */
+/** Keys and values of the map `wires`. Layout: datapath/include/wire.h and guard.h. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { type Guard, type Server, SERVERS } from "../../kernel/guard.ts";
@@ -7,10 +7,10 @@ import { isFullLength, mustParsePrefix } from "../../net/ip.ts";
 import { formatMac, parseMac } from "../../net/mac.ts";
 
 export const KEY_BYTES = 4;
-/** `struct wire`, once per possible CPU. */
+/** `struct wire`, for each possible CPU. */
 export const WIRE_BYTES = 64;
 const ACTION_AT = 0;
-/** 6 bytes of a MAC, and `GUARD_*`. */
+/** 6 bytes of a MAC, then `GUARD_*` flags. */
 const GUARD_AT = 8;
 const MAY_AT = 14;
 const PACKETS_AT = 16;
@@ -26,23 +26,21 @@ const GUARD_FIRST4 = 16;
 const GUARD_FIRST6 = 32;
 const GUARD_ON = 64;
 
-/** What comes out of the tunnel of a device has an entry under its index with this bit. */
+/** The entry for frames out of the tunnel of a device is the index of the device with this bit. */
 const ARRIVED = 2 ** 31;
 
 export type Verdict = "pass" | "redirect" | "redirect-peer" | "encapsulate" | "decapsulate";
 
-/** What happens to a frame after it was counted. */
+/** The action for a frame after it is counted. */
 export interface WireVerdict {
   readonly verdict: Verdict;
-  /**
-   * Of a redirect: a device of the same namespace; for `redirect-peer` the near end of a veth.
-   */
+  /** For a redirect: a device of the same namespace; for `redirect-peer` the near end of a veth. */
   readonly targetIfindex?: number;
-  /** Of `decapsulate`: the UDP port of the shared device that it is on. */
+  /** For `decapsulate`: the UDP port of the shared device. */
   readonly port?: number;
-  /** Of `redirect`, and of what comes out of a tunnel: frames for this MAC go to the far end of the pair at once. */
+  /** For `redirect`, and for frames out of a tunnel: frames for this MAC go straight to the far end of the pair. */
   readonly mac?: string;
-  /** What may enter. */
+  /** The traffic that may enter. */
   readonly guard?: Guard;
 }
 
@@ -57,7 +55,7 @@ const VERDICTS: readonly (Verdict | undefined)[] = [
 
 let cpus: number | undefined;
 
-/** The number of values that a per-CPU map has per key. Source: /sys/devices/system/cpu/possible, `0-3,8` is 5 CPUs. */
+/** The number of values of a per-CPU map for each key. Source: /sys/devices/system/cpu/possible, `0-3,8` is 5 CPUs. */
 export function possibleCpus(): number {
   cpus ??= readFileSync("/sys/devices/system/cpu/possible", "latin1")
     .split(",")
@@ -72,22 +70,25 @@ export function keyOf(entry: number): Buffer {
   return key;
 }
 
-/** The entry of what has come out of the tunnel of a device. That of the device itself is its index. */
+/** The entry for frames out of the tunnel of a device. The entry of the device itself is its index. */
 export function arrivedEntry(ifindex: number): number {
   return ifindex + ARRIVED;
 }
 
-/** The device of any entry. */
+/** The device index of an entry. */
 export function indexOfEntry(entry: number): number {
   return entry % ARRIVED;
 }
 
-/** Whether an entry is one of those. */
+/** Is it an entry for frames out of a tunnel? */
 export function isArrivedEntry(entry: number): boolean {
   return entry >= ARRIVED;
 }
 
-/** One value, counters at zero. What a guard has beside its first addresses is in other maps (guard-maps.ts). */
+/**
+ * Encodes the value of one CPU, with counters at zero. Other maps hold the sources of a guard beyond the first addresses
+ * (guard-maps.ts).
+ */
 export function encodeWire(wire: WireVerdict): Buffer {
   const { verdict, targetIfindex, port, mac, guard } = wire;
   const isRedirect = verdict === "redirect" || verdict === "redirect-peer";
@@ -118,7 +119,7 @@ function putMac(value: Buffer, at: number, mac: string | undefined): void {
   if (bytes) value.set(bytes, at);
 }
 
-/** `sourcesOf` gives the sources of a guard that has any. */
+/** Decodes a value. `sourcesOf` returns the sources of the guard, if it has any. */
 export function decodeWire(value: Buffer, sourcesOf: () => readonly string[]): WireVerdict | undefined {
   const verdict = VERDICTS[value[ACTION_AT] ?? 0];
   if (verdict === undefined) return undefined;
@@ -143,19 +144,19 @@ function guardOf(value: Buffer, may: number, sourcesOf: () => readonly string[])
   };
 }
 
-/** Zeros are none. */
+/** The MAC; `undefined` if all bytes are zero. */
 function macAt(value: Buffer, at: number): string | undefined {
   const bytes = Uint8Array.from(value.subarray(at, at + 6));
   return bytes.some((byte) => byte !== 0) ? formatMac(bytes) : undefined;
 }
 
-/** The same for every CPU. */
+/** The value with the same content for every CPU. */
 export function wireValue(wire: WireVerdict): Buffer {
   const one = encodeWire(wire);
   return Buffer.concat(Array.from({ length: possibleCpus() }, () => one));
 }
 
-/** The sum over the CPUs. */
+/** Sums the counters of all CPUs. */
 export function countersOf(value: Buffer): Counters {
   let packets = 0n;
   let bytes = 0n;

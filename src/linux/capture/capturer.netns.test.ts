@@ -8,14 +8,14 @@ import { until } from "../../../fixtures/async/until.ts";
 import type { Capture, CapturedFrame, CaptureOptions } from "../../kernel/capturer.ts";
 import { linuxCapturer } from "./capturer.ts";
 
-/** Of nobody: no stack sends or answers it. */
+/** An unused ethertype: no stack sends or answers it. */
 const ETHERTYPE = 0x88b5;
 const ENDS = { to: mac(3), from: mac(2) };
 
 interface Pair {
   /** In the namespace of the near end. */
   readonly ip: (...words: readonly string[]) => void;
-  /** Sends from either end. */
+  /** Send from either end. */
   readonly near: FrameSocket;
   readonly far: FrameSocket;
   readonly open: (options?: Partial<CaptureOptions>) => Promise<Capture>;
@@ -50,7 +50,7 @@ async function pair(t: TestContext): Promise<Pair> {
   };
 }
 
-/** The next of ours. The kernel's own (IPv6 asks for neighbours) are in between. */
+/** Reads the next frames of the test, and skips those of the kernel (IPv6 neighbour discovery). */
 async function ours(capture: Capture, count: number): Promise<CapturedFrame[]> {
   const found: CapturedFrame[] = [];
   await until(async () => {
@@ -62,7 +62,7 @@ async function ours(capture: Capture, count: number): Promise<CapturedFrame[]> {
 }
 
 suite("a capture on a device of this kernel", { skip: needsRoot }, () => {
-  test("sees what goes and what comes, in order, with the time of the kernel", async (t) => {
+  test("gets outgoing and incoming frames in order, with kernel timestamps", async (t) => {
     const { near, far, open } = await pair(t);
     const capture = await open();
     near.send(ethernet(ENDS, ETHERTYPE, Uint8Array.of(1, 0xee)));
@@ -76,14 +76,14 @@ suite("a capture on a device of this kernel", { skip: needsRoot }, () => {
       ],
     );
     const [first, second] = frames.map(({ timeNs }) => timeNs);
-    // In nanoseconds since the epoch: no test was made before.
+    // Nanoseconds since the epoch, so later than 2023.
     assert.ok(
       first && second && first > 1_700_000_000n * 1_000_000_000n && first <= second,
       `${first} ${second}`,
     );
   });
 
-  test("puts back the VLAN tag that the kernel takes off, and counts it", async (t) => {
+  test("restores the VLAN tag that the kernel removes, and counts its bytes", async (t) => {
     const { far, near, open } = await pair(t);
     const capture = await open();
     const once = ethernet(ENDS, 0x8100, bytes(be16(42), be16(ETHERTYPE), [1, 0xee]));
@@ -97,7 +97,7 @@ suite("a capture on a device of this kernel", { skip: needsRoot }, () => {
     );
   });
 
-  test("keeps of a frame what it was asked for, and tells its length", async (t) => {
+  test("keeps the requested bytes of a frame, and reports its length", async (t) => {
     const { far, open } = await pair(t);
     const capture = await open({ snapBytes: 20 });
     far.send(ethernet(ENDS, ETHERTYPE, new Uint8Array(1_000).fill(0xee)));
@@ -105,7 +105,7 @@ suite("a capture on a device of this kernel", { skip: needsRoot }, () => {
     assert.deepEqual([frame?.data.length, frame?.lengthBytes], [20, 1_014]);
   });
 
-  test("counts what it had no room for", async (t) => {
+  test("counts the frames that did not fit into the buffer", async (t) => {
     const { far, open } = await pair(t);
     const capture = await open({ bufferBytes: 4_096 });
     for (let n = 0; n < 200; n++) far.send(ethernet(ENDS, ETHERTYPE, new Uint8Array(1_000).fill(0xee)));
@@ -127,7 +127,7 @@ suite("a capture on a device of this kernel", { skip: needsRoot }, () => {
     );
   });
 
-  test("says when there is something to read again", async (t) => {
+  test("calls onReady when there are frames again", async (t) => {
     const { far, open } = await pair(t);
     let times = 0;
     const capture = await open({ onReady: () => times++ });
@@ -141,7 +141,7 @@ suite("a capture on a device of this kernel", { skip: needsRoot }, () => {
 });
 
 suite("a capture on a device of this kernel that changes", { skip: needsRoot }, () => {
-  test("gives the frames that wait when the device goes, and then says that it is gone", async (t) => {
+  test("returns the waiting frames of a removed device, and then NOT_FOUND", async (t) => {
     const { far, ip, open } = await pair(t);
     const capture = await open();
     const sent = ethernet(ENDS, ETHERTYPE, Uint8Array.of(1, 0xee));
@@ -153,7 +153,7 @@ suite("a capture on a device of this kernel that changes", { skip: needsRoot }, 
         for (;;) {
           const more = await capture.read();
           frames.push(...more.frames);
-          // Who has all waits for a word, and none comes.
+          // After the last frame only onReady would tell, and it does not come.
           if (more.isAll) return;
         }
       },
@@ -162,14 +162,14 @@ suite("a capture on a device of this kernel that changes", { skip: needsRoot }, 
     assert.ok(frames.some(({ data }) => Buffer.from(data).equals(sent)));
   });
 
-  test("goes on where the device was down and has another name since", async (t) => {
+  test("continues when the device has been down and was renamed", async (t) => {
     const { far, ip, open } = await pair(t);
     const capture = await open();
     ip("link", "set", "nl-1a", "down");
     ip("link", "set", "nl-1a", "name", "other");
     assert.ok((await capture.read()).isAll);
     ip("link", "set", "other", "up");
-    // The kernel tells the other end of the carrier a moment later, and drops what is sent before.
+    // The kernel restores the carrier of the other end a moment later, and drops earlier frames.
     await until(async () => {
       far.send(ethernet(ENDS, ETHERTYPE, Uint8Array.of(1, 0xee)));
       return (await capture.read()).frames.some(({ data }) => data.at(-1) === 0xee);

@@ -5,7 +5,10 @@ import type { Privileged } from "../../kernel/privileged.ts";
 import { Reactor } from "../libc/reactor.ts";
 import { PacketSocket } from "./packet-socket.ts";
 
-/** The sockets come from the kernel worker, and are read on the caller's thread. One thread of the pool waits for all of them. */
+/**
+ * Opens captures. The kernel worker opens the sockets, and the caller's thread reads them. One thread of the pool waits for
+ * all of them.
+ */
 export function linuxCapturer(machine: Pick<Privileged, "open">): Capturer {
   const readiness = new Readiness();
   return {
@@ -32,7 +35,7 @@ export function linuxCapturer(machine: Pick<Privileged, "open">): Capturer {
   };
 }
 
-/** A reactor as long as somebody waits for something. */
+/** A reactor that is open while any capture waits. */
 class Readiness {
   #reactor: Reactor | undefined;
   #count = 0;
@@ -57,7 +60,7 @@ class Readiness {
   }
 }
 
-/** What fails in the end of a reactor is a bug. */
+/** An error while a reactor ends is a bug: throw it as an uncaught exception. */
 function rethrow(error: unknown): void {
   queueMicrotask(() => {
     throw error;

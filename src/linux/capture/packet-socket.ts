@@ -1,4 +1,4 @@
-/** An AF_PACKET socket that sees all frames of one device. packet(7) */
+/** An AF_PACKET socket that gets all frames of one device. packet(7) */
 import type { CapturedFrame } from "../../kernel/capturer.ts";
 import { KernelError, type OnLink } from "../../kernel/kernel.ts";
 import type { Descriptor, Privileged } from "../../kernel/privileged.ts";
@@ -18,20 +18,20 @@ import {
 import { capturedFrame } from "./packet.ts";
 
 const AF_PACKET = 17;
-/** include/uapi/linux/if_ether.h: every protocol, and what leaves, too. */
+/** include/uapi/linux/if_ether.h: every protocol, and outgoing frames, too. */
 const ETH_P_ALL = 3;
 const SOL_PACKET = 263;
 const PACKET_STATISTICS = 6;
 const PACKET_AUXDATA = 8;
 /** include/uapi/asm-generic/socket.h */
 const SO_TIMESTAMPNS = 35;
-/** include/uapi/linux/sockios.h. `struct ifreq`: name of 16 bytes, then in a union the index. */
+/** include/uapi/linux/sockios.h. `struct ifreq`: a name of 16 bytes, then a union with the index. */
 const SIOCGIFNAME = 0x8910;
 const SIOCGIFINDEX = 0x8933;
 const IFREQ_BYTES = 40;
 const NAME_BYTES = 16;
 
-/** A reader comes back to its other work after so many. */
+/** Limits of one read, so that the reader can do other work in between. */
 const FRAMES_PER_READ = 64;
 const BYTES_PER_READ = 2 ** 20;
 
@@ -45,7 +45,7 @@ export class PacketSocket {
   readonly #index: number;
   readonly #receiver: MessageReceiver;
   readonly #what: string;
-  /** The device was down once: since then it may be gone, which is told to nobody. */
+  /** The device was down once: it may be gone since, which the kernel does not report. */
   #wasDown = false;
   #passed = 0;
   #lost = 0;
@@ -60,7 +60,7 @@ export class PacketSocket {
     this.#receiver = new MessageReceiver(snapBytes);
   }
 
-  /** NOT_FOUND without the namespace or the device. Nothing comes before all is set. */
+  /** NOT_FOUND without the namespace or the device. No frame arrives before the socket is completely set up. */
   static async open(
     machine: Pick<Privileged, "open">,
     { netns, link }: OnLink,
@@ -88,7 +88,7 @@ export class PacketSocket {
     return this.#socket.fd;
   }
 
-  /** As of `Capture.read`. */
+  /** See `Capture.read`. */
   read(): { readonly frames: readonly CapturedFrame[]; readonly isAll: boolean } {
     const frames: CapturedFrame[] = [];
     for (let bytes = 0; frames.length < FRAMES_PER_READ && bytes < BYTES_PER_READ;) {
@@ -96,7 +96,7 @@ export class PacketSocket {
       if (!frame) {
         const gone = this.#wasDown ? this.#goneError() : undefined;
         if (gone && frames.length === 0) throw gone;
-        // There is no word of its end: whoever has the last frames comes again for it.
+        // The kernel does not report the end of the device: the reader must call again after the last frames.
         return { frames, isAll: !gone };
       }
       frames.push(frame);
@@ -105,7 +105,7 @@ export class PacketSocket {
     return { frames, isAll: false };
   }
 
-  /** As of `Capture.counts`. The kernel begins anew each time that it is asked. */
+  /** See `Capture.counts`. The kernel resets its counters with each query. */
   counts(): { readonly passed: number; readonly lost: number } {
     const told = socketOption(this.fd, { level: SOL_PACKET, name: PACKET_STATISTICS, size: 8 });
     const [passed = 0, lost = 0] = new Uint32Array(told.buffer);
@@ -128,14 +128,14 @@ export class PacketSocket {
         const time = this.#receiver.control(SOL_SOCKET, SO_TIMESTAMPNS);
         return capturedFrame({ data, address, auxdata, time });
       } catch (error) {
-        // Told once, before what had come until then; when the device is up again, frames come again.
+        // Reported once, before the frames that arrived until then. Frames arrive again when the device is up again.
         if (!(error instanceof KernelError && error.errno === "ENETDOWN")) throw error;
         this.#wasDown = true;
       }
     }
   }
 
-  /** `undefined` if the device is there. */
+  /** `undefined` if the device exists. */
   #goneError(): KernelError | undefined {
     const ifreq = new Uint8Array(IFREQ_BYTES);
     new DataView(ifreq.buffer).setInt32(NAME_BYTES, this.#index, true);

@@ -1,7 +1,7 @@
-/** What a packet socket tells of a frame. packet(7), include/uapi/linux/if_packet.h */
+/** Decodes a frame and its metadata from a packet socket. packet(7), include/uapi/linux/if_packet.h */
 import type { CapturedFrame } from "../../kernel/capturer.ts";
 
-/** Of `sll_pkttype` in `struct sockaddr_ll`. */
+/** Offset of `sll_pkttype` in `struct sockaddr_ll`. */
 const PKTTYPE_AT = 10;
 const PACKET_OUTGOING = 4;
 
@@ -11,12 +11,12 @@ const TP_STATUS_VLAN_VALID = 1 << 4;
 const TP_STATUS_VLAN_TPID_VALID = 1 << 6;
 const ETH_P_8021Q = 0x8100;
 
-/** Behind both MACs. */
+/** After both MACs. */
 const TAG_AT = 12;
 const TAG_BYTES = 4;
 
 export interface ReceivedFrame {
-  /** What of it was kept. */
+  /** The captured bytes. */
   readonly data: Uint8Array;
   /** `struct sockaddr_ll`. */
   readonly address: DataView;
@@ -26,7 +26,10 @@ export interface ReceivedFrame {
   readonly time: DataView | undefined;
 }
 
-/** The frame as it was on the wire: the kernel takes the outer VLAN tag off, and tells it beside. `data` is copied. */
+/**
+ * The frame as on the wire. The kernel removes the outer VLAN tag and reports it as metadata: it is put back. `data` is
+ * copied.
+ */
 export function capturedFrame({ data, address, auxdata, time }: ReceivedFrame): CapturedFrame {
   const tag = auxdata && tagOf(auxdata);
   const length = auxdata?.getUint32(AUXDATA.length, true) ?? data.length;

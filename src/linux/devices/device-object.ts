@@ -1,4 +1,4 @@
-/** A kind of device: how it is made, changes, and is doomed. */
+/** A kind of device: adds, changes and dooms it. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { LinkEnd } from "../../kernel/kernel.ts";
 import { type Device, endsOf, infoKindOf, namespacesOf } from "../../kernel/objects.ts";
@@ -20,25 +20,25 @@ import { errnoName } from "../libc/syscall.ts";
 import { type BatchStep, NetlinkRefused } from "../batch/transaction.ts";
 import { hasFarEnd, isOurPair } from "./veth-peer.ts";
 
-/** So often another index is tried when the one chosen turns out to be somebody else's. */
+/** The number of attempts when the chosen index belongs to another device. */
 const INDEX_ATTEMPTS = 8;
 const DYING_PAUSE_MS = 3;
 
 interface DeviceWays<T> extends Pick<LinuxObjectKind<T>, "observe" | "explain"> {
-  /** The message that makes it. */
+  /** The message that creates the device. */
   readonly create: (device: T, ends: readonly NewLink[]) => Uint8Array;
-  /** The namespace whose socket says so. Default: that of its first end. */
+  /** The namespace of the socket for that message. Default: that of the first end. */
   readonly madeIn?: "host";
-  /** Most packets of the host ask for it. */
+  /** Most packets of the host look the device up. */
   readonly isBusy?: true;
-  /** What changes besides its ends. */
+  /** Changes properties other than those of the ends. */
   readonly change?: (tools: BatchTools, job: Job, change: Changed<T>) => void;
-  /** What else is taken, when it cannot be made although its names are free. */
+  /** The reason why the device cannot be made although its names are free. */
   readonly inTheWay?: (tools: BatchTools, device: T) => string;
 }
 
 interface Changed<T> {
-  /** Of its first end. */
+  /** The place of the first end. */
   readonly place: NetnsPlace;
   readonly link: Link;
   readonly to: T;
@@ -62,7 +62,7 @@ export function deviceObject<T extends Device>(ways: DeviceWays<T>): LinuxObject
   };
 }
 
-/** Makes the device in force at once, and queues what can only be said in a second message. */
+/** Creates the device at once, and queues the properties that need a second message. */
 async function add<T extends Device>(
   tools: BatchTools,
   job: Job,
@@ -112,7 +112,7 @@ function demandName(job: Job, name: string): void {
     : refuseStep(job, "EINVAL", `${name} is no name for a device`);
 }
 
-/** Brings name, MAC, MTU, alias, and what the kind has besides, to what `to` says. */
+/** Changes name, MAC, MTU, alias and the properties of the kind to those of `to`. */
 function change<T extends Device>(
   tools: BatchTools,
   job: Job,
@@ -138,7 +138,10 @@ function change<T extends Device>(
   }
 }
 
-/** Puts the device into the doomed group. The reaper gets it when the batch has succeeded: until then it can come back. */
+/**
+ * Moves the device into the doomed group. The reaper gets it when the batch has succeeded: until then the undo can restore
+ * it.
+ */
 function remove(tools: BatchTools, job: Job, device: Device): void {
   const { transaction, mark } = tools;
   const found = ours(tools, device);
@@ -153,8 +156,8 @@ function remove(tools: BatchTools, job: Job, device: Device): void {
 }
 
 /**
- * The ends of a device that are there, ours and of the same owner: a name may be another's by now. Two ends of two pairs
- * are no device. An end that its workload has renamed is found by the other one.
+ * The existing ends of a device that have the owner mark and the same owner, because the name may belong to another owner
+ * now. The ends of two different pairs are no device. An end that its workload has renamed is found by the other end.
  */
 function ours({ places, links, mark }: BatchTools, device: Device): Indexed {
   const ends = endsOf(device);
@@ -177,7 +180,7 @@ function ours({ places, links, mark }: BatchTools, device: Device): Indexed {
   return found;
 }
 
-/** One end takes the other with it: the end in `host` if there is one, so that many share a group. */
+/** Dooms one end, which takes the other with it: the end in `host` if there is one, so that many devices share a group. */
 function reap(tools: BatchTools, ends: Indexed, device: Device): void {
   const { places, reaper, mark, forgetPrograms } = tools;
   const host = places.of("host");
@@ -197,7 +200,7 @@ function reap(tools: BatchTools, ends: Indexed, device: Device): void {
   );
 }
 
-/** The namespaces of a device that are there. */
+/** The existing namespaces of a device. */
 function concerned({ places }: BatchTools, device: Device): NetnsPlace[] {
   return namespacesOf(device).flatMap((netns) => places.find(netns) ?? []);
 }
@@ -207,7 +210,7 @@ interface Making<T> {
   readonly ways: DeviceWays<T>;
 }
 
-/** The indexes of the ends. */
+/** Creates the device and returns the indexes of its ends. */
 async function create<T extends Device>(
   tools: BatchTools,
   job: Job,
@@ -251,7 +254,10 @@ function newLinks(
   }));
 }
 
-/** True after a pause if a pair of ours is in the way whose other end went with its namespace: it goes, too. */
+/**
+ * True after a pause if a pair with the owner mark is in the way whose other end vanished with its namespace: it will
+ * vanish soon.
+ */
 async function waitForDying({ mark }: BatchTools, ends: readonly PlacedEnd[]): Promise<boolean> {
   const isDying = ends.some(({ end, place }) => {
     const link = lookUp(place, end.name);
@@ -298,8 +304,8 @@ function placed({ places }: BatchTools, device: Device): PlacedEnd[] {
 }
 
 /**
- * The kernel makes the link-local address when a device is set up. On one that is up already it has to come, and go, by
- * itself. A device that grows beyond the smallest MTU of IPv6 has all of IPv6 anew.
+ * The kernel makes the link-local address when a device is set up. On a device that is already up, Netloom adds and removes
+ * it. A device that grows beyond the smallest MTU of IPv6 gets all of its IPv6 anew.
  */
 function linkLocalSteps(link: Link, end: LinkEnd, old: LinkEnd): Omit<BatchStep, "operation">[] {
   if (end.mtuBytes < IPV6_MIN_MTU || !hasIpv6()) return [];
@@ -321,7 +327,7 @@ function linkLocalSteps(link: Link, end: LinkEnd, old: LinkEnd): Omit<BatchStep,
       undo: newAddress(leaving),
       absent: ["EADDRNOTAVAIL", "ENODEV", "ENXIO"],
     });
-  // EACCES: somebody has switched IPv6 off on it.
+  // EACCES: IPv6 is disabled on the device.
   if (end.linkLocal)
     steps.push({
       request: newAddress(coming),

@@ -1,4 +1,4 @@
-/** Who has what is wanted: a name, a VNI, a UDP port. */
+/** Finds the holder of a name, a VNI or a UDP port that is needed. */
 import { reason } from "../../errors/reasons.ts";
 import type { OwnerMark, Vxlan } from "../../kernel/kernel.ts";
 import { decodeLink, type Link } from "../netlink/link-decode.ts";
@@ -7,12 +7,12 @@ import type { NetnsPlace } from "../namespaces/place.ts";
 import { doomedGroup } from "../batch/reaper.ts";
 import type { Explanation } from "../batch/refuse.ts";
 
-/** Whose device it is that has a name that is wanted. */
+/** Describes the device that has the name. */
 export function existingDevice(link: Link, mark: OwnerMark): string {
   return `device ${link.name} exists, ${ownerOf(link, mark)}`;
 }
 
-/** Which device of these namespaces has the VNI of `tunnel`. */
+/** Describes the device in these namespaces that has the VNI of `tunnel`. */
 export function existingVni(tunnel: Vxlan, places: readonly NetnsPlace[], mark: OwnerMark): string {
   for (const place of new Set(places)) {
     const links = place.socket.dump(dumpLinks({ kind: "vxlan" }), (message) => decodeLink(message));
@@ -23,10 +23,10 @@ export function existingVni(tunnel: Vxlan, places: readonly NetnsPlace[], mark: 
   return `VNI ${tunnel.vni} on port ${tunnel.port} is taken by a device in another namespace`;
 }
 
-/** Why the device that tunnels share cannot be set up on its port: it has that for itself. */
+/** Explains why the shared tunnel device cannot get its port, which it needs exclusively. */
 export function takenPort(port: number, host: NetnsPlace, mark: OwnerMark): Explanation {
   const links = host.socket.dump(dumpLinks({ kind: "vxlan" }), (message) => decodeLink(message));
-  // One of ours may be on its way out.
+  // Ignores Netloom's own devices: one may be under deletion.
   const own = [mark.group, doomedGroup(mark.group)];
   const holder = links.find(({ vxlan, group }) => vxlan?.port === port && !own.includes(group));
   const who = holder ? `the VXLAN device ${holder.name}, which is not ours` : "a program of this host";

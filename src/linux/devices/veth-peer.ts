@@ -6,7 +6,7 @@ import { decodeNsid, getNsid } from "../netlink/nsid.ts";
 import type { NetnsPlace } from "../namespaces/place.ts";
 import { linkEnd, type ObserveContext, type NetnsView } from "../batch/view.ts";
 
-/** Names a namespace that is neither asked about nor known by a path. */
+/** The name of a namespace that is neither queried nor known by a path. */
 const UNKNOWN_NETNS: Netns = "inode://0/0";
 
 export function isOurPair(mark: OwnerMark, { group, kind }: Link): boolean {
@@ -14,8 +14,8 @@ export function isOurPair(mark: OwnerMark, { group, kind }: Link): boolean {
 }
 
 /**
- * The far end of `link`: in a namespace of the queries if it is there, else in whatever namespace it is, which is named
- * by its identity if it was found before and `inode://0/0` if not. `undefined` if the pair is about to vanish.
+ * The far end of `link`. Its namespace is named as in the queries if it is among them, otherwise by its identity if it was
+ * found before, otherwise `inode://0/0`. `undefined` if the pair is about to vanish.
  */
 export function farEnd(
   context: ObserveContext,
@@ -24,7 +24,7 @@ export function farEnd(
   link: Link,
 ): LinkEnd | undefined {
   const index = link.lowerIndex ?? 0;
-  // Our indexes are unique over all namespaces, and the two ends name each other.
+  // Netloom's indexes are unique over all namespaces, and the two ends reference each other.
   for (const view of views) {
     const far = view.byIndex.get(index);
     const isSame =
@@ -38,18 +38,18 @@ export function farEnd(
   return linkEnd(near.nearEndsOnly ? UNKNOWN_NETNS : netnsOf(context, views, near.place, nsid), far);
 }
 
-/** False for one end of a veth pair that is about to vanish, because the namespace of the other end has gone. */
+/** False for one end of a veth pair that is about to vanish because the namespace of the other end is gone. */
 export function hasFarEnd(place: NetnsPlace, link: Link): boolean {
   return askBeside(place, link, link.lowerIndex ?? 0)?.lowerIndex === link.index;
 }
 
-/** The device with this index where the other end of `link` is. */
+/** The device with this index in the namespace of the other end of `link`. */
 function askBeside(place: NetnsPlace, { linkNetnsid }: Link, index: number): Link | undefined {
   const query = linkNetnsid === undefined ? {} : { targetNetnsid: linkNetnsid };
   return place.socket.get(getLink(index, query), decodeLink, ["ENODEV", "EINVAL"]);
 }
 
-/** Which namespace it is that `place` knows by this number. */
+/** The namespace with this ID in `place`. */
 function netnsOf(
   context: ObserveContext,
   views: readonly NetnsView[],

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { decodeEchoReply } from "./icmp-message.ts";
 
-test("any bytes are a reply or none, and never an exception", () => {
+test("any bytes decode to a reply or to undefined, and never throw", () => {
   const family = fc.constantFrom(4 as const, 6 as const);
   const packets = fc.oneof(
     fc.uint8Array({ maxLength: 100 }),

@@ -8,12 +8,12 @@ const echo = { identifier: 0x1234, sequence: 1, payload: Uint8Array.of(1, 2, 3, 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const bytes = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"));
 
-test("an echo request of IPv4 carries its checksum, one of IPv6 leaves it to the kernel", () => {
+test("an IPv4 echo request has a checksum, and an IPv6 one leaves it to the kernel", () => {
   assert.equal(hex(encodeEchoRequest(4, echo)), "0800e1c41234000101020304");
   assert.equal(hex(encodeEchoRequest(6, echo)), "800000001234000101020304");
 });
 
-test("reads a reply behind its IPv4 header, with and without options", () => {
+test("reads a reply after an IPv4 header with and without options", () => {
   const reply = "0000 e9c4 1234 0001 01020304";
   assert.deepEqual(decodeEchoReply(4, bytes(`45000020 00000000 4001 0000 7f000001 7f000001 ${reply}`)), echo);
   assert.deepEqual(
@@ -23,7 +23,7 @@ test("reads a reply behind its IPv4 header, with and without options", () => {
   assert.deepEqual(decodeEchoReply(6, bytes("8100 0000 1234 0001 01020304")), echo);
 });
 
-test("what is no whole and sound reply is none", () => {
+test("anything but a complete and valid reply decodes to undefined", () => {
   for (const packet of [
     "",
     "45",
@@ -40,7 +40,7 @@ test("what is no whole and sound reply is none", () => {
   }
 });
 
-test("a sum over a message with its checksum is 0, whatever the length", () => {
+test("the checksum of a message with its checksum is 0, whatever the length", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 1500 }), (payload) => {
       assert.equal(internetChecksum(encodeEchoRequest(4, { ...echo, payload })), 0);

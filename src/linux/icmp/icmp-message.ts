@@ -14,7 +14,7 @@ const ECHO_REQUEST = { 4: 8, 6: 128 } as const;
 const ECHO_REPLY = { 4: 0, 6: 129 } as const;
 const HEADER_BYTES = 8;
 
-/** An echo request. The checksum of ICMPv6 covers addresses, so that the kernel fills it in (RFC 3542 section 3.1). */
+/** An echo request. The checksum of ICMPv6 covers addresses, so the kernel fills it in (RFC 3542 section 3.1). */
 export function encodeEchoRequest(family: 4 | 6, echo: Echo): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + echo.payload.length);
   const view = new DataView(bytes.buffer);
@@ -27,8 +27,8 @@ export function encodeEchoRequest(family: 4 | 6, echo: Echo): Uint8Array {
 }
 
 /**
- * Reads what a raw socket received: with its IPv4 header, or from the ICMPv6 header on. `undefined` for all but a whole
- * and sound echo reply. Never throws.
+ * Reads the data of a raw socket: with its IPv4 header, or from the ICMPv6 header on. `undefined` for anything but a
+ * complete and valid echo reply. Never throws.
  */
 export function decodeEchoReply(family: 4 | 6, packet: Uint8Array): Echo | undefined {
   const headerBytes = family === 4 ? ipv4HeaderBytes(packet) : 0;
@@ -36,19 +36,19 @@ export function decodeEchoReply(family: 4 | 6, packet: Uint8Array): Echo | undef
   const message = packet.subarray(headerBytes);
   const view = new DataView(message.buffer, message.byteOffset, message.length);
   if (view.getUint8(0) !== ECHO_REPLY[family] || view.getUint8(1) !== 0) return undefined;
-  // The kernel has checked that of ICMPv6.
+  // The kernel has already checked the checksum of ICMPv6.
   if (family === 4 && internetChecksum(message) !== 0) return undefined;
   return { identifier: view.getUint16(4), sequence: view.getUint16(6), payload: message.slice(HEADER_BYTES) };
 }
 
-/** Length of a sound IPv4 header of an ICMP packet. RFC 791 section 3.1. */
+/** Length of the IPv4 header of an ICMP packet; `undefined` if it is invalid. RFC 791 section 3.1. */
 function ipv4HeaderBytes(packet: Uint8Array): number | undefined {
   const first = packet[0] ?? 0;
   const bytes = (first & 0x0f) * 4;
   return first >> 4 === 4 && bytes >= 20 && packet[9] === 1 ? bytes : undefined;
 }
 
-/** RFC 1071. 0 over a message that carries a right checksum. */
+/** The checksum of RFC 1071. 0 for a message that contains its correct checksum. */
 export function internetChecksum(bytes: Uint8Array): number {
   let sum = 0;
   for (let i = 0; i < bytes.length; i += 2) sum += ((bytes[i] ?? 0) << 8) | (bytes[i + 1] ?? 0);

@@ -1,4 +1,4 @@
-/** Asks whether an address answers, from inside of a namespace, without any other program. */
+/** Pings an address from inside a namespace, without an external program. */
 import { randomInt } from "node:crypto";
 import { addressBits, mustParseIp } from "../../net/ip.ts";
 import { KernelError, type Netns } from "../../kernel/kernel.ts";
@@ -15,7 +15,7 @@ import {
   waitReadable,
 } from "../libc/syscall.ts";
 
-/** What opens sockets in namespaces. */
+/** Opens sockets in namespaces. */
 type Opener = Pick<Privileged, "open">;
 
 const AF = { 4: 2, 6: 10 } as const;
@@ -24,24 +24,24 @@ const IPPROTO = { 4: 1, 6: 58 } as const;
 const MTU_DISCOVER = { 4: { level: 0, name: 10, value: 2 }, 6: { level: 41, name: 23, value: 2 } } as const;
 
 const defaultTimeoutMs = 1000;
-/** What ping(8) sends. */
+/** The default of ping(8). */
 const defaultPayloadBytes = 56;
 
 export interface ProbeOptions {
   /** Default: 1000. */
   readonly timeoutMs?: number;
-  /** Bytes behind the ICMP header. Default: 56. With 8 and the IP header (20 or 40) they make the packet. */
+  /** Bytes after the ICMP header. Default: 56. The packet has 8 more, plus the IP header (20 or 40). */
   readonly payloadBytes?: number;
 }
 
 export interface EchoAnswer {
-  /** Round-trip time; `undefined` if no answer came in time, or the kernel knows that none can. */
+  /** Round-trip time; `undefined` if no answer came in time, or if the kernel reports that none can come. */
   readonly rttMs: number | undefined;
-  /** Why there can be none, symbolic errno: `EHOSTUNREACH`, or `EMSGSIZE` for a packet over the path's MTU. */
+  /** The symbolic errno of the reason why none can come: `EHOSTUNREACH`, or `EMSGSIZE` for a packet over the path's MTU. */
   readonly errno?: string;
 }
 
-/** Sends echo requests from one namespace to one address. Holds the namespace until `close`. */
+/** Sends echo requests from one namespace to one address. Keeps the namespace alive until `close`. */
 export class Pinger {
   readonly #socket: Descriptor;
   readonly #family: 4 | 6;
@@ -55,8 +55,8 @@ export class Pinger {
   }
 
   /**
-   * With `device`, requests leave by it and answers count only if they came in by it; otherwise the routes decide.
-   * NOT_FOUND without the namespace or the device, FAILED_PRECONDITION without a route to `address`, PERMISSION_DENIED without
+   * With `device`, requests leave by it, and only answers that arrive there count; otherwise the routes decide. NOT_FOUND
+   * without the namespace or the device, FAILED_PRECONDITION without a route to `address`, PERMISSION_DENIED without
    * CAP_NET_RAW.
    */
   static async open(machine: Opener, netns: Netns, address: string, device?: string): Promise<Pinger> {
@@ -71,7 +71,7 @@ export class Pinger {
     return pinger;
   }
 
-  /** One that can send when it has been told where to: `aim`. */
+  /** Opens a pinger without a destination: set one with `aim`. */
   static async openUnaimed(machine: Opener, netns: Netns, family: 4 | 6): Promise<Pinger> {
     const kind = { domain: AF[family], type: SOCK_RAW | SOCK_NONBLOCK, protocol: IPPROTO[family] };
     const socket = await machine.open({ type: "socket", netns, kind });
@@ -85,12 +85,12 @@ export class Pinger {
     return new Pinger(socket, family);
   }
 
-  /** From now on to `address`, of the same family. FAILED_PRECONDITION without a route to it. */
+  /** Sets the destination, of the same family. FAILED_PRECONDITION without a route to it. */
   aim(address: string): void {
     connectSocket(this.#socket.fd, socketAddress(this.#family, mustParseIp(address).bytes));
   }
 
-  /** One request, and the wait for its answer. */
+  /** Sends one request and waits for its answer. */
   async probe(options: ProbeOptions = {}): Promise<EchoAnswer> {
     const sequence = (this.#sequence = (this.#sequence + 1) & 0xffff);
     const payload = new Uint8Array(options.payloadBytes ?? defaultPayloadBytes).fill(sequence);
@@ -100,7 +100,7 @@ export class Pinger {
     try {
       send(this.#socket.fd, request);
       for (;;) {
-        // On one machine the answer is usually there before `send` returns.
+        // On one machine the answer usually arrives before `send` returns.
         const packet = receive(this.#socket.fd, this.#buffer);
         const now = performance.now();
         const reply = packet && decodeEchoReply(this.#family, packet);
@@ -121,7 +121,7 @@ export class Pinger {
   }
 }
 
-/** One probe from `netns` to `address`. See `Pinger`. */
+/** Sends one probe from `netns` to `address`. See `Pinger`. */
 export async function ping(
   machine: Opener,
   {
@@ -139,12 +139,12 @@ export async function ping(
   }
 }
 
-/** Of a packet to `address`, without options. */
+/** The length of the IP header of a packet to `address`, without options. */
 export function ipHeaderBytes(address: string): number {
   return mustParseIp(address).family === 4 ? 20 : 40;
 }
 
-/** `struct sockaddr_in` or `sockaddr_in6`: the address follows the family, the port, and in IPv6 the flow label. */
+/** `struct sockaddr_in` or `sockaddr_in6`: family, port, in IPv6 the flow label, then the address. */
 function socketAddress(family: 4 | 6, address: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(family === 4 ? 16 : 28);
   new DataView(bytes.buffer).setUint16(0, AF[family], true);

@@ -3,10 +3,10 @@ import type { Prober } from "../../kernel/prober.ts";
 import { ipHeaderBytes, ping } from "./icmp.ts";
 import type { Privileged } from "../../kernel/privileged.ts";
 
-/** Of the ICMP header. */
+/** The length of the ICMP header. */
 const ECHO_BYTES = 8;
 
-/** Echo requests from namespaces of this machine. An address that no route leads to is an answer, not an error. */
+/** Sends echo requests from namespaces of this machine. An unroutable address gives an answer, not an error. */
 export function linuxProber(machine: Pick<Privileged, "open" | "deviceTowards">): Prober {
   return {
     probe: async (netns, address, { timeoutMs, device, packetBytes }) => {

@@ -1,7 +1,7 @@
 /** Classic BPF: programs that a socket runs for each packet or message. Source: include/uapi/linux/filter.h */
 import assert from "node:assert/strict";
 
-/** A place to jump to, or an instruction: what it does, with which number, where it goes on if so and if not. */
+/** A label, or an instruction: code, operand, and the labels to jump to if the condition is true or false. */
 export type Line =
   | string
   | readonly [code: number, number: number, ifSo?: string | undefined, ifNot?: string];
@@ -16,10 +16,10 @@ export const IF_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
 export const IF_GREATER = 0x25; // BPF_JMP | BPF_JGT | BPF_K
 export const IF_BIT = 0x45; // BPF_JMP | BPF_JSET | BPF_K
 export const RETURN = 0x06; // BPF_RET | BPF_K
-/** Loads the offset of the attribute of type X behind offset A, or 0: SKF_AD_OFF + SKF_AD_NLATTR. */
+/** Loads the offset of the attribute of type X from offset A on, or 0: SKF_AD_OFF + SKF_AD_NLATTR. */
 export const FIND_ATTRIBUTE = 0xfffff000 + 12;
 
-/** `u16 code | u8 skip if so | u8 skip if not | u32 number`, for each instruction. */
+/** Assembles the program: `u16 code | u8 skip if true | u8 skip if false | u32 operand` for each instruction. */
 export function assembled(lines: readonly Line[]): Uint8Array {
   const places = new Map<string, number>();
   const program: Exclude<Line, string>[] = [];

@@ -1,7 +1,7 @@
 import { closeSync } from "node:fs";
 import type { Descriptor } from "../../kernel/privileged.ts";
 
-/** A descriptor that is this thread's own from now on. */
+/** Takes ownership of a file descriptor. */
 export function descriptor(fd: number): Descriptor {
   let isOpen = true;
   return {
@@ -13,7 +13,7 @@ export function descriptor(fd: number): Descriptor {
   };
 }
 
-/** The file of an open descriptor, by the path under which this process, and no other, reaches it. */
+/** The file of an open descriptor, by a path that is valid in this process only. */
 export function fileOf(of: Descriptor): { readonly path: string; readonly close: () => void } {
   return { path: `/proc/self/fd/${of.fd}`, close: () => of.close() };
 }

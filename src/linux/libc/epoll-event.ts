@@ -19,7 +19,7 @@ export function epollEvent(token: number, events: number): Buffer {
   return event;
 }
 
-/** The event number `index` of what epoll_wait(2) wrote. */
+/** Reads event number `index` from the result of epoll_wait(2). */
 export function readEvent(buffer: Buffer, index: number): { token: number; events: number } {
   const at = index * EVENT_BYTES;
   return { token: Number(buffer.readBigUInt64LE(at + DATA_AT)), events: buffer.readUInt32LE(at) };

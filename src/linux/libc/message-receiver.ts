@@ -4,16 +4,16 @@ import { pointerTo, receiveMessage } from "./syscall.ts";
 const CONTROL_BYTES = 256;
 const ADDRESS_BYTES = 128;
 
-/** Of a control message: u64 length | i32 level | i32 type; then its data, and padding to 8 bytes. cmsg(3) */
+/** The header of a control message: u64 length | i32 level | i32 type; then its data, and padding to 8 bytes. cmsg(3) */
 const CONTROL_HEADER = 16;
 
 /**
- * recvmsg(2) with the sender's address and control messages, laid out once and used again.
+ * recvmsg(2) with the sender's address and control messages, in reused buffers.
  *
  *   msghdr: u64 name | u32 nameLength | pad | u64 iovec | u64 iovecs | u64 control | u64 controlLength | i32 flags
  */
 export class MessageReceiver {
-  /** Who has sent the last datagram: a `struct sockaddr` of the socket's family. */
+  /** The sender of the last datagram: a `struct sockaddr` of the socket's family. */
   readonly address = new DataView(new ArrayBuffer(ADDRESS_BYTES));
   readonly #data: Uint8Array;
   readonly #control = new Uint8Array(CONTROL_BYTES);
@@ -22,7 +22,7 @@ export class MessageReceiver {
   readonly #header = new Uint8Array(56);
   readonly #headerView = new DataView(this.#header.buffer);
 
-  /** For datagrams of `size` bytes; of a longer one the rest is lost. */
+  /** `size`: the most bytes of a datagram. The rest of a longer one is lost. */
   constructor(size: number) {
     this.#data = new Uint8Array(size);
     const iovec = new DataView(this.#iovec.buffer);
@@ -34,14 +34,14 @@ export class MessageReceiver {
     this.#headerView.setBigUint64(32, pointerTo(this.#control), true);
   }
 
-  /** One datagram, valid until the next call; `undefined` if there is none now. */
+  /** Receives one datagram, valid until the next call; `undefined` if there is none now. */
   receive(fd: number): Uint8Array | undefined {
     this.#headerView.setUint32(8, ADDRESS_BYTES, true);
     this.#headerView.setBigUint64(40, BigInt(CONTROL_BYTES), true);
     return receiveMessage(fd, this.#header, this.#data);
   }
 
-  /** The data of the first control message of this level and type that has come with the last datagram. */
+  /** The data of the first control message of this level and type in the last datagram. */
   control(level: number, type: number): DataView | undefined {
     const end = Number(this.#headerView.getBigUint64(40, true));
     for (let at = 0; at + CONTROL_HEADER <= end;) {

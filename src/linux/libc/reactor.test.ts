@@ -19,19 +19,19 @@ function descriptor(t: TestContext): number {
     try {
       closeSync(fd);
     } catch {
-      // The test closed it.
+      // The test has closed it.
     }
   });
   return fd;
 }
 
-/** Resolves with the next call. */
+/** `called` resolves with the next call. */
 function nextCall(): { callback: () => void; called: Promise<void> } {
   const { promise, resolve } = Promise.withResolvers<void>();
   return { callback: resolve, called: promise };
 }
 
-test("an event reaches the callback each time", async (t) => {
+test("every event calls the callback", async (t) => {
   const reactor = open(t);
   const fd = descriptor(t);
   let waiting: (() => void) | undefined;
@@ -45,7 +45,7 @@ test("an event reaches the callback each time", async (t) => {
   }
 });
 
-test("after unregister no callback comes, and the descriptor may be registered again", async (t) => {
+test("unregister stops the callbacks, and the descriptor can be registered again", async (t) => {
   const reactor = open(t);
   const fd = descriptor(t);
   reactor.register(fd, () => assert.fail("it was unregistered"));
@@ -58,7 +58,7 @@ test("after unregister no callback comes, and the descriptor may be registered a
   await called;
 });
 
-test("a descriptor that is closed while registered harms nobody, also when its number comes again", async (t) => {
+test("closing a registered descriptor is harmless, even if its number is reused", async (t) => {
   const reactor = open(t);
   const old = descriptor(t);
   reactor.register(old, () => assert.fail("it was closed"));
@@ -74,7 +74,7 @@ test("a descriptor that is closed while registered harms nobody, also when its n
   assert.throws(() => reactor.register(fd, () => undefined), { errno: "EBADF" });
 });
 
-test("close ends the wait, twice is once, and leaves the descriptors open", async (t) => {
+test("close ends the wait, can be repeated, and leaves the descriptors open", async (t) => {
   const reactor = Reactor.open();
   const fd = descriptor(t);
   const { callback, called } = nextCall();
@@ -86,7 +86,7 @@ test("close ends the wait, twice is once, and leaves the descriptors open", asyn
   assert.throws(() => reactor.register(fd, () => undefined), { code: "FAILED_PRECONDITION" });
 });
 
-test("a process ends by itself when its reactor is closed, and with an open one by process.exit and by an error", () => {
+test("a process ends by itself after its reactor is closed, and with an open one by process.exit and by an error", () => {
   for (const last of [
     "await reactor.close();",
     "process.exit(3);",

@@ -1,6 +1,6 @@
 /**
- * Readiness of foreign descriptors: sockets that were made through FFI, which Node cannot poll by itself. One thread of
- * libuv's pool sits in epoll_wait; registering goes past it, because epoll_ctl is thread-safe.
+ * Waits for the readiness of sockets made through FFI, which Node cannot poll. One thread of libuv's pool blocks in
+ * epoll_wait; registrations need not wait for it, because epoll_ctl is thread-safe.
  */
 import { writeSync } from "node:fs";
 import { KernelError } from "../../kernel/kernel.ts";
@@ -16,7 +16,7 @@ import {
 } from "./epoll-event.ts";
 import { close, epollControl, epollCreate, epollWait, eventfd } from "./syscall.ts";
 
-/** Called on the thread that opened the reactor, with the bits of `epoll_wait`. Drain until EAGAIN: edge-triggered. */
+/** Called on the thread that opened the reactor, with the bits of `epoll_wait`. Edge-triggered: read until EAGAIN. */
 export type ReadyCallback = (events: number) => void;
 
 const ONE = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
@@ -27,14 +27,14 @@ export class Reactor {
   readonly #epoll: number;
   readonly #wakeup: number;
   readonly #buffer = Buffer.alloc(EVENT_BYTES * EVENTS_PER_WAIT);
-  /** Resolves when nobody waits any more. */
+  /** Resolves when the wait has ended. */
   readonly #ended: Promise<void>;
   readonly #callbacks = new Map<number, ReadyCallback>();
-  /** The kernel's events carry a token, never a descriptor: its number may be another file's by the time they arrive. */
+  /** Events carry a token instead of a descriptor, whose number may be reused by the time they arrive. */
   readonly #tokens = new Map<number, number>();
   #lastToken = 0;
   #isClosed = false;
-  /** Node joins the threads of the pool before the process ends, and nothing but the eventfd ends an epoll_wait. */
+  /** Node joins the threads of the pool before the process ends, and only the eventfd ends an epoll_wait. */
   readonly #endAtExit = (): void => this.#wake();
 
   private constructor(epoll: number, wakeup: number) {
@@ -44,7 +44,10 @@ export class Reactor {
     this.#ended = this.#run();
   }
 
-  /** Begins to wait. Until `close` that keeps a thread of the pool, and the event loop of the caller's thread alive. */
+  /**
+   * Begins to wait. Until `close` this occupies a thread of the pool, and keeps the event loop of the caller's thread
+   * alive.
+   */
   static open(): Reactor {
     const epoll = epollCreate();
     let wakeup: number | undefined;
@@ -62,9 +65,9 @@ export class Reactor {
   }
 
   /**
-   * Calls `callback` at each new readiness of `fd` (EPOLLIN | EPOLLRDHUP unless `interest` says otherwise), in under a
-   * millisecond. The descriptor stays the caller's and has to be non-blocking. If it is ready now, the callback comes,
-   * too. ALREADY_EXISTS if it is registered, INVALID_ARGUMENT if it is not open.
+   * Calls `callback` at each new readiness of `fd` (default of `interest`: EPOLLIN | EPOLLRDHUP), within a millisecond, and
+   * also if it is ready now. The descriptor still belongs to the caller and must be non-blocking. ALREADY_EXISTS if it is
+   * registered, INVALID_ARGUMENT if it is not open.
    */
   register(fd: number, callback: ReadyCallback, interest = EPOLLIN | EPOLLRDHUP): void {
     if (this.#isClosed) {
@@ -73,13 +76,14 @@ export class Reactor {
     const token = this.#lastToken + 1;
     epollControl(this.#epoll, EPOLL_CTL_ADD, fd, epollEvent(token, interest | EPOLLET));
     this.#lastToken = token;
-    // The kernel forgot a descriptor that was closed without `unregister`; then the number came again.
+    // The number of a descriptor that was closed without `unregister` was reused: the kernel has dropped the old
+    // registration.
     this.#forget(fd);
     this.#tokens.set(fd, token);
     this.#callbacks.set(token, callback);
   }
 
-  /** No callback comes after this. To be called before the descriptor is closed; what is not registered is fine. */
+  /** Stops the callbacks. Call before closing the descriptor. Does nothing for an unregistered descriptor. */
   unregister(fd: number): void {
     if (!this.#forget(fd) || this.#isClosed) {
       return;
@@ -87,19 +91,19 @@ export class Reactor {
     try {
       epollControl(this.#epoll, EPOLL_CTL_DEL, fd, epollEvent(0, 0));
     } catch (error) {
-      // The descriptor was closed before: the kernel has forgotten it by itself.
+      // The descriptor was closed before: the kernel has dropped the registration.
       if (!(error instanceof KernelError && (error.errno === "EBADF" || error.errno === "ENOENT"))) {
         throw error;
       }
     }
   }
 
-  /** The eventfd whose first event ends the wait, for one who outlives this thread. */
+  /** The eventfd whose first event ends the wait, for a caller that outlives this thread. */
   get wakeup(): number {
     return this.#wakeup;
   }
 
-  /** Ends the wait. Registered descriptors stay open; no callback comes any more. */
+  /** Ends the wait and all callbacks. Registered descriptors stay open. */
   async close(): Promise<void> {
     if (!this.#isClosed) {
       this.#isClosed = true;

@@ -1,7 +1,7 @@
 /**
- * libc through FFI: the system calls that Node does not offer. koffi is loaded by the first call, so that a command
- * that touches no kernel does not pay for it. Every call is synchronous unless its name says otherwise, and throws a
- * `KernelError` with the errno.
+ * libc through FFI: the system calls that Node does not offer. The first call loads koffi, so that commands that do not use
+ * the kernel do not pay for it. Every call is synchronous unless its name says otherwise, and throws a `KernelError` with
+ * the errno.
  */
 import { createRequire } from "node:module";
 import { constants } from "node:os";
@@ -39,7 +39,7 @@ const MS_SHARED = 1 << 20;
 let koffi: typeof Koffi | undefined;
 let libc: ReturnType<typeof Koffi.load> | undefined;
 
-/** Declares one function of libc, bound at its first use. */
+/** Declares one function of libc, bound on first use. */
 function declare<A extends readonly unknown[], R>(prototype: string): () => Native<A, R> {
   let native: Native<A, R> | undefined;
   return () => {
@@ -110,18 +110,21 @@ const native = {
   execvp: declare<[string, (string | null)[]], number>("int execvp(const char *file, const char **argv)"),
 };
 
-/** Of two names of one number the one that the kernel's sources use. */
+/** Of two names of one number, the ones that the kernel's sources do not use. */
 const SYNONYMS: ReadonlySet<string> = new Set(["EWOULDBLOCK", "ENOTSUP"]);
 const errnoNames = new Map(
   Object.entries(constants.errno).flatMap(([name, number]) => (SYNONYMS.has(name) ? [] : [[number, name]])),
 );
 
-/** `EEXIST` for 17; `errno 524` for what has no name in user space. */
+/** `EEXIST` for 17; `errno 524` for a number without a name in user space. */
 export function errnoName(errno: number): string {
   return errnoNames.get(errno) ?? `errno ${errno}`;
 }
 
-/** The error of a system call: `open netlink socket: EPERM: not permitted`. `hint` says to be root where that is it. */
+/**
+ * The error of a system call: `open netlink socket: EPERM: not permitted`. The hint says to run as root if the privilege is
+ * missing.
+ */
 export function syscallError(attempt: string, errno: string): KernelError {
   const isDenied = errno === "EPERM" || errno === "EACCES";
   const hint = isDenied ? { hint: "run as root" } : {};
@@ -142,17 +145,17 @@ function lastErrno(): string {
 }
 
 /**
- * The sockets and namespaces that this thread has open, where a thread that outlives it can see them: they are not
- * closed when a worker dies, and would keep a namespace alive. Each slot holds a descriptor, or 0.
+ * The open sockets and namespaces of this thread, visible to a thread that outlives it. They are not closed when a worker
+ * dies, and would keep a namespace alive. Each slot holds a descriptor, or 0.
  */
 let ledger: Int32Array | undefined;
 
-/** From now on this thread writes its descriptors into `slots`, which has to be shared memory. */
+/** From now on this thread records its descriptors in `slots`, which must be shared memory. */
 export function keepLedger(slots: Int32Array): void {
   ledger = slots;
 }
 
-/** Has the descriptor closed if this thread dies before it calls `close`. */
+/** Records the descriptor, so that it is closed if this thread dies before it calls `close`. */
 export function adopt(fd: number): number {
   const slot = ledger?.indexOf(0) ?? -1;
   if (ledger && slot >= 0) ledger[slot] = fd;
@@ -164,14 +167,14 @@ function leave(fd: number): void {
   if (ledger && slot >= 0) ledger[slot] = 0;
 }
 
-/** socket(2), close-on-exec. In the namespace where the thread is now; a socket stays there on any thread. */
+/** socket(2), close-on-exec, in the current namespace of the thread. The socket stays in that namespace, on any thread. */
 export function socket(domain: number, type: number, protocol: number): number {
   return adopt(
     check(native.socket()(domain, type | SOCK_CLOEXEC, protocol), () => `open socket of family ${domain}`),
   );
 }
 
-/** close(2) of a descriptor that came from `socket` or was given to `adopt`. */
+/** close(2) of a descriptor that came from `socket` or was passed to `adopt`. */
 export function close(fd: number): void {
   leave(fd);
   check(native.close()(fd), () => `close descriptor ${fd}`);
@@ -181,12 +184,12 @@ export function bindSocket(fd: number, address: Uint8Array): void {
   check(native.bind()(fd, address, address.length), () => `bind descriptor ${fd}`);
 }
 
-/** Sends a datagram. The whole of it, or an error. */
+/** Sends a whole datagram, or throws. */
 export function send(fd: number, data: Uint8Array): void {
   check(native.sendto()(fd, data, data.length, 0, null, 0), () => `send ${data.length} bytes`);
 }
 
-/** Like `send`, on a thread of libuv's pool: for what blocks. `data` has to stay as it is until the promise settles. */
+/** Like `send`, in a thread of libuv's pool, for messages that block. `data` must not change until the promise settles. */
 export function sendAsync(fd: number, data: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     native.sendto().async(fd, data, data.length, 0, null, 0, (error, result) => {
@@ -209,7 +212,10 @@ function received(length: number, buffer: Uint8Array): Uint8Array | undefined {
   throw syscallError("receive", errno);
 }
 
-/** recvmsg(2) into what `header`, a `struct msghdr`, points to: a part of `buffer`. `undefined` if there is none now (EAGAIN). */
+/**
+ * recvmsg(2) into the buffers of `header`, a `struct msghdr`. Returns the filled part of `buffer`; `undefined` if there is
+ * no message now (EAGAIN).
+ */
 export function receiveMessage(fd: number, header: Uint8Array, buffer: Uint8Array): Uint8Array | undefined {
   return received(native.recvmsg()(fd, header, MSG_DONTWAIT), buffer);
 }
@@ -221,7 +227,10 @@ export function setSocketOption(fd: number, level: number, name: number, value: 
   check(native.setsockopt()(fd, level, name, bytes, 4), () => `set socket option ${level}/${name}`);
 }
 
-/** SO_BINDTODEVICE: what is sent leaves by this device, and only what came in by it is received. ENODEV without it. */
+/**
+ * SO_BINDTODEVICE: packets leave by this device, and only packets that arrive there are received. ENODEV without the
+ * device.
+ */
 export function bindToDevice(fd: number, device: string): void {
   const name = Buffer.from(`${device}\0`);
   check(
@@ -230,7 +239,7 @@ export function bindToDevice(fd: number, device: string): void {
   );
 }
 
-/** SO_ATTACH_FILTER: of what comes only what `program`, a `struct sock_filter[]`, lets through is put into the buffer. */
+/** SO_ATTACH_FILTER: the socket receives only what `program`, a `struct sock_filter[]`, accepts. */
 export function attachFilter(fd: number, program: Uint8Array): void {
   const fprog = new Uint8Array(16);
   const view = new DataView(fprog.buffer);
@@ -277,7 +286,7 @@ export function bindMount(source: string, target: string): void {
   check(native.mount()(source, target, null, MS_BIND, null), () => `mount ${source} on ${target}`);
 }
 
-/** Equivalent to: `mount --make-rshared TARGET`. False if TARGET is no mount. */
+/** Equivalent to: `mount --make-rshared TARGET`. False if TARGET is not a mount. */
 export function shareMount(target: string): boolean {
   if (native.mount()("", target, "none", MS_SHARED | MS_REC, null) === 0) return true;
   const errno = lastErrno();
@@ -291,7 +300,7 @@ export function bindOnItself(target: string): void {
   check(done, () => `mount ${target} on itself`);
 }
 
-/** unshare(2): moves the calling thread, for good, into a mount namespace of its own whose changes nobody sees. */
+/** unshare(2): moves the calling thread permanently into its own mount namespace, whose changes are private. */
 export function unshareMounts(): void {
   check(native.unshare()(CLONE_NEWNS), () => "make mount namespace");
   check(native.mount()("", "/", "none", MS_PRIVATE | MS_REC, null), () => "make mounts private");
@@ -313,7 +322,7 @@ const SYS_FSMOUNT = 432;
 const MOUNT_CLOEXEC = 1;
 const FSCONFIG_CMD_CREATE = 6;
 
-/** A procfs of the caller's own that is mounted nowhere, as a descriptor of its root; it goes when that is closed. */
+/** A new, private procfs that is mounted nowhere, as a descriptor of its root. Closing the descriptor removes it. */
 export function openProcfs(): number {
   const attempt = (): string => "open a procfs";
   const context = check(native.fsopen()(SYS_FSOPEN, "proc", MOUNT_CLOEXEC), attempt);
@@ -333,13 +342,16 @@ export function mountBpffs(target: string): void {
 /** bpf(2) has no wrapper in libc. */
 const SYS_BPF = process.arch === "arm64" ? 280 : 321;
 
-/** bpf(2): its result, or a negative errno, which often is an answer. What `attributes` points to must stay referenced. */
+/**
+ * bpf(2): returns the result or a negative errno, which is often a useful answer. Memory that `attributes` points to must
+ * stay referenced.
+ */
 export function bpf(command: number, attributes: Uint8Array): number {
   const result = native.bpf()(SYS_BPF, command, attributes, attributes.length);
   return result < 0 ? -(koffi?.errno() ?? 0) : result;
 }
 
-/** The address of memory for a pointer inside of a structure, valid as long as `bytes` is referenced. */
+/** The address of `bytes`, for a pointer inside a structure. Valid while `bytes` is referenced. */
 export function pointerTo(bytes: Uint8Array): bigint {
   native.bpf();
   return koffi?.address(bytes) ?? 0n;
@@ -355,7 +367,7 @@ export function epollControl(epoll: number, operation: number, fd: number, event
   check(native.epollCtl()(epoll, operation, fd, event), () => `watch descriptor ${fd}`);
 }
 
-/** epoll_wait(2) without an end, on a thread of libuv's pool. 0 when a signal came first: nothing else can be in the way. */
+/** epoll_wait(2) without a time-out, in a thread of libuv's pool. 0 if a signal interrupted it, the only possible error. */
 export function epollWait(epoll: number, events: Uint8Array, count: number): Promise<number> {
   return new Promise((resolve, reject) => {
     native.epollWait().async(epoll, events, count, -1, (error, result) => {
@@ -370,18 +382,18 @@ export function eventfd(): number {
   return check(native.eventfd()(0, SOCK_CLOEXEC | SOCK_NONBLOCK), () => "create an eventfd");
 }
 
-/** connect(2): fixes the peer. `address` is a `struct sockaddr`. */
+/** connect(2): sets the peer. `address` is a `struct sockaddr`. */
 export function connectSocket(fd: number, address: Uint8Array): void {
   check(native.connect()(fd, address, address.length), () => `connect descriptor ${fd}`);
 }
 
-/** The thread that closes `fd` is another one from now on: it survives the death of this one. */
+/** Passes the descriptor to another thread, which closes it: it survives the death of this one. */
 export function handOver(fd: number): number {
   leave(fd);
   return fd;
 }
 
-/** poll(2) for input, on a thread of libuv's pool. False when the time is over. */
+/** poll(2) for input, in a thread of libuv's pool. False on time-out. */
 export function waitReadable(fd: number, timeoutMs: number): Promise<boolean> {
   // struct pollfd: i32 fd | i16 events (POLLIN) | i16 revents
   const descriptor = new Uint8Array(8);
@@ -396,7 +408,10 @@ export function waitReadable(fd: number, timeoutMs: number): Promise<boolean> {
   });
 }
 
-/** ioctl(2) with a `struct ifreq`, which is read and written: what a socket knows of a device of its namespace. ENODEV without it. */
+/**
+ * ioctl(2) with a `struct ifreq` as input and output: a query about a device in the socket's namespace. ENODEV without the
+ * device.
+ */
 export function deviceRequest(fd: number, request: number, ifreq: Uint8Array): void {
   check(native.ioctl()(fd, request, ifreq), () => "ask a socket for a device");
 }
@@ -404,12 +419,12 @@ export function deviceRequest(fd: number, request: number, ifreq: Uint8Array): v
 /** The same number on every architecture: include/uapi/asm-generic/unistd.h since v5.3 */
 const SYS_PIDFD_OPEN = 434;
 
-/** pidfd_open(2), close-on-exec: means this very process, also when its number is somebody else's. */
+/** pidfd_open(2), close-on-exec: refers to this process even after its ID is reused. */
 export function pidfdOpen(pid: number): number {
   return check(native.pidfdOpen()(SYS_PIDFD_OPEN, pid, 0), () => `hold process ${pid}`);
 }
 
-/** A pidfd is readable from the end of its process on. */
+/** A pidfd becomes readable when its process ends. */
 export function hasEnded(pidfd: number): boolean {
   const descriptor = new Uint8Array(8);
   const view = new DataView(descriptor.buffer);
@@ -418,19 +433,21 @@ export function hasEnded(pidfd: number): boolean {
   return check(native.poll()(descriptor, 1, 0), () => "look at a process") > 0;
 }
 
-/** Clears close-on-exec, and sets or clears O_NONBLOCK. include/uapi/asm-generic/ioctls.h */
+/** FIONCLEX clears close-on-exec, FIONBIO sets or clears O_NONBLOCK. include/uapi/asm-generic/ioctls.h */
 const FIONCLEX = 0x5450;
 const FIONBIO = 0x5421;
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
-/** flock(2), exclusive, waiting. The kernel frees it when `fd` closes. */
+/** flock(2), exclusive, blocking. The kernel releases the lock when `fd` closes. */
 export function waitForLock(fd: number): void {
   check(native.flock()(fd, LOCK_EX), () => `lock descriptor ${fd}`);
 }
 
-/** flock(2), exclusive. False if another open file of this inode holds it. The kernel frees it when `fd` closes. */
+/**
+ * flock(2), exclusive. False if another open file of this inode holds the lock. The kernel releases it when `fd` closes.
+ */
 export function lockFile(fd: number): boolean {
   if (native.flock()(fd, LOCK_EX | LOCK_NB) === 0) return true;
   const errno = lastErrno();
@@ -439,20 +456,20 @@ export function lockFile(fd: number): boolean {
 }
 
 /**
- * execvp(3) in the network namespace `there`: this process becomes the program. Comes back to `home`, with the errno,
- * only if that is not possible.
+ * execvp(3) in the network namespace `there`: this process becomes the program. Returns, in `home`, only if that fails:
+ * with the errno.
  */
 export function becomeProgram(
   netns: { readonly there: number; readonly home: number },
   argv: readonly string[],
 ): string {
   const execvp = native.execvp();
-  // Node makes the standard streams close-on-exec and non-blocking; a program expects neither.
+  // Node makes the standard streams close-on-exec and non-blocking; programs expect neither.
   for (const fd of [0, 1, 2]) {
     native.ioctl()(fd, FIONCLEX, null);
     native.ioctl()(fd, FIONBIO, new Uint32Array([0]));
   }
-  // Node ignores these, and what is ignored stays so in the program.
+  // Node ignores these signals, and an ignored signal stays ignored in the program.
   const ignored = [constants.signals.SIGPIPE, constants.signals.SIGXFSZ];
   const before = ignored.map((signal) => native.signal()(signal, 0n));
   setNetns(netns.there);

@@ -1,7 +1,7 @@
 /**
- * Removes the path of a network namespace that is mounted below another mount of its directory, where no umount gets to.
- * A file that is mounted over can be removed from a mount namespace in which it is not, and the kernel takes the mounts off
- * in all others (Linux 3.18). That mount namespace is this thread's, and goes with it.
+ * Removes the path of a network namespace that is mounted below another mount of its directory, so that umount cannot reach
+ * it. A mount point can be removed from a mount namespace where nothing is mounted on it, and the kernel then unmounts it
+ * in all others (Linux 3.18). This thread has such a mount namespace, which ends with it.
  */
 import { unlinkSync } from "node:fs";
 import { dirname } from "node:path";

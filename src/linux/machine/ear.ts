@@ -1,4 +1,6 @@
-/** The ear of one kernel: hears what happens in the host's namespace and in those that have a number there, and tells it as events. */
+/**
+ * Listens to the notifications of one kernel, in the host's namespace and in the numbered ones, and turns them into events.
+ */
 import {
   isServedBy,
   type KernelEvent,
@@ -31,7 +33,7 @@ export interface EarOptions {
   readonly onEnd: (nsid: number) => void;
   /** Routes of the host have changed. */
   readonly onRoutes: () => void;
-  /** Notifications were lost, of the end of namespaces, too. */
+  /** Notifications were lost, maybe of removed namespaces. */
   readonly onLoss: () => void;
 }
 
@@ -40,9 +42,9 @@ export class Ear {
   readonly #notifications: Notifications;
   readonly #routes: HostRoutes;
   readonly #links: LinkEvents;
-  /** Losses that were heard of in one go: each place is told once. */
+  /** Losses read in one go, so that each place is reported once. */
   readonly #lost = new Map<string, KernelEvent>();
-  /** Batches that have their turn. */
+  /** The places of running batches. */
   readonly #running = new Set<readonly NetnsPlace[]>();
   #purpose: WatchPurpose | undefined;
 
@@ -65,7 +67,7 @@ export class Ear {
     reactor.register(this.#routes.fd, () => this.#routes.hear());
   }
 
-  /** Notifications of links, several for each change of one, are not even asked for unless somebody wants them. */
+  /** Subscribes to notifications. Those of links, several for each change, are requested only if a watch needs them. */
   listen(purpose: WatchPurpose | undefined): void {
     if (purpose === this.#purpose) return;
     this.drain();
@@ -76,8 +78,9 @@ export class Ear {
   }
 
   /**
-   * So that what a batch does is not taken for what others do: what is in the queue before it is theirs; what is there when it
-   * ends is its own, unless the number of the socket that has caused it says otherwise. Of its devices the last state is told.
+   * Runs a batch such that its changes are not attributed to others. Notifications queued before the batch are foreign;
+   * those queued at its end are its own, unless the port number of the causing socket says otherwise. For devices of the
+   * batch the last state is reported.
    */
   async ofBatch<T>(places: readonly NetnsPlace[], batch: () => Promise<T>): Promise<T> {
     const isHeard = isServedBy("links", this.#purpose);
@@ -91,7 +94,7 @@ export class Ear {
     }
   }
 
-  /** Hears all that has been said until now. */
+  /** Reads all queued notifications. */
   drain(): void {
     this.#notifications.drain(
       (notification) => this.#hear(notification),
@@ -105,7 +108,7 @@ export class Ear {
     if (isServedBy(purposeOf(event), this.#purpose)) this.#options.post(event);
   }
 
-  /** The number is no namespace's any more. */
+  /** The number no longer belongs to a namespace. */
   forget(nsid: number): void {
     this.#links.forget(nsid);
   }
@@ -153,7 +156,7 @@ export class Ear {
     this.tell({ type: "address", netns, change, address, ...(device && { link: device.name }) });
   }
 
-  /** May a batch have done what the socket with this number has caused, or the kernel by itself (0)? */
+  /** Can a running batch have caused a change with this port number? Port 0 is the kernel itself. */
   #isOwn(identity: NetnsInode, port: number): boolean {
     return [...this.#running].some((places) =>
       places.some((place) => place.identity === identity && (port === 0 || port === place.socket.port)),

@@ -1,4 +1,4 @@
-/** One kernel inside of the worker: the host it serves, its mark, its programs, its ear. */
+/** One kernel inside the worker: its host, its mark, its programs, its notifications. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
@@ -52,13 +52,13 @@ import type { Reactor } from "../libc/reactor.ts";
 import { doomedGroup, type Reaper } from "../batch/reaper.ts";
 import type { KeyedMutex } from "../../async/keyed-mutex.ts";
 
-/** The end of a namespace is heard of before its devices are gone: by then they are. */
+/** A removed namespace is reported before its devices are gone: after this time they are. */
 const DEVICE_END_MS = 200;
 const DYING_PAUSE_MS = 3;
-/** Uplinks keep their program for so long, at most, when the last tunnel is gone. */
+/** The longest time for which uplinks keep their program after the last tunnel is closed. */
 const UPLINK_MS = 10_000;
 
-/** What all kernels of the worker share. */
+/** State shared by all kernels of the worker. */
 export interface Shared {
   readonly table: NetnsTable;
   readonly reaper: Reaper;
@@ -70,21 +70,21 @@ export interface Shared {
 export class HostKernel {
   readonly #settings: KernelSettings;
   readonly #shared: Shared;
-  /** The one namespace that is held at rest. */
+  /** The only namespace that is held open while idle. */
   readonly #host: OpenNetns;
   readonly #ear: Ear;
   readonly #numbers = new NamespaceNumbers();
   #datapath: Datapath | undefined;
-  /** Whether an earlier process has left a program in the host; asked once. */
+  /** Has an earlier process left a program in the host? Queried once. */
   #runs: boolean | undefined;
   #isClosed = false;
-  /** When a namespace was last heard to be gone, in milliseconds of `performance.now`. */
+  /** Time of the last removal of a namespace, in milliseconds of `performance.now`. */
   #lastLossMs = Number.NEGATIVE_INFINITY;
   #sweep: NodeJS.Timeout | undefined;
   #release: NodeJS.Timeout | undefined;
   #ipsec: IpsecPolicies | undefined;
 
-  /** NOT_FOUND if the host's namespace is not there. Deletes the devices that were doomed in it when a worker died. */
+  /** NOT_FOUND if the host's namespace does not exist. Deletes devices in it that were doomed when a worker died. */
   constructor(settings: KernelSettings, shared: Shared, post: (event: KernelEvent) => void) {
     this.#settings = settings;
     this.#shared = shared;
@@ -258,21 +258,21 @@ export class HostKernel {
     return new Places(this.#shared.table, this.#host, (place) => this.#meet(place));
   }
 
-  /** Sees to it that the end of a namespace is heard of, and that it is found again by its identity. */
+  /** Makes sure that the end of a namespace is reported, and that the namespace can be found by its identity. */
   #meet(place: NetnsPlace): void {
     if (place.identity === this.#host.identity) return;
     const { cookie } = place;
     if (place.netns.startsWith("file://"))
       this.#shared.table.remember(place.identity, { path: place.netns.slice("file://".length), cookie });
     if (this.#numbers.has(place.identity, cookie)) return;
-    // The number may have been another namespace's, whose end is in the queue.
+    // The number may have belonged to another namespace, whose end is still in the queue.
     this.#ear.drain();
     this.#numbers.add(place, cookie, this.#host.socket);
   }
 
   #openDatapath(): Datapath {
     if (this.#datapath) return this.#datapath;
-    // Before the first packet takes the fast path.
+    // Before any packet takes the fast path.
     this.#heedIpsec();
     const datapath = this.#using((places) => {
       const host = places.of("host");
@@ -281,7 +281,7 @@ export class HostKernel {
         isBound: (ifindex) => lookUp(host, ifindex) !== undefined,
       });
       opened.tunnels.isSlow = this.#isSlow();
-      // An older program of an earlier process makes way; without a device there is no block to have one.
+      // Replaces an older program of an earlier process. Without a device there is no block and nothing to replace.
       host.socket.change(addBlockFilter(opened.program, { replaces: true }));
       return opened;
     });
@@ -291,7 +291,7 @@ export class HostKernel {
     return datapath;
   }
 
-  /** A policy that comes later is heard of. */
+  /** Watches for IPsec policies, which disable the fast path. */
   #heedIpsec(): void {
     if (this.#ipsec) return;
     this.#ipsec = runIn(this.#host.fd, () => IpsecPolicies.open());
@@ -310,7 +310,10 @@ export class HostKernel {
     if (datapath) this.#using((places) => meetUplinks(places.of("host"), datapath, this.#settings.mark));
   }
 
-  /** Without tunnels no uplink has a program of ours; not at once, as the next tunnel would wait for it. */
+  /**
+   * Removes the programs of uplinks when there are no tunnels. With a delay, because a new tunnel would have to wait for
+   * them.
+   */
   #releaseLater(): void {
     if (this.#isClosed || !this.#datapath?.uplinks.attached.size) return;
     const { tunnels, uplinks } = this.#datapath;
@@ -322,7 +325,9 @@ export class HostKernel {
     }, UPLINK_MS).unref();
   }
 
-  /** The datapath, if programs were ever pinned here, or run without a pin: a bpffs may go with its mount namespace. */
+  /**
+   * The datapath, if programs are pinned here or run without a pin, because a bpffs can vanish with its mount namespace.
+   */
   #existingDatapath(): Datapath | undefined {
     if (this.#datapath) return this.#datapath;
     const isPinned = existsSync(join(this.#settings.bpffs, "links"));
@@ -338,7 +343,7 @@ export class HostKernel {
     this.#releaseLater();
   }
 
-  /** Reads the pins once, when the first is asked for. */
+  /** Returns a lookup of programs, which reads the pins once, on first use. */
   #programs(): (place: NetnsPlace, linkIndex: number) => WireVerdict | undefined {
     const datapath = this.#existingDatapath();
     if (!datapath) return () => undefined;
@@ -346,7 +351,7 @@ export class HostKernel {
     return (place, linkIndex) => {
       const action = datapath.action(linkIndex);
       if (!action) return undefined;
-      // On a borrowed device of the host it is pinned, as in workloads.
+      // On a borrowed device of the host the program is pinned, as in workloads.
       if (place.identity === this.#host.identity && hasIngressBlock(place, linkIndex)) return action;
       pinned ??= new Map(datapath.list().map((wire) => [wire.name, wire]));
       return pinned.get(pinName(place.identity, linkIndex))?.ifindex === linkIndex ? action : undefined;
@@ -366,7 +371,7 @@ export class HostKernel {
     );
   }
 
-  /** Removes the pins of devices that are gone. Those that outlive this kernel go when the next one opens them. */
+  /** Removes the pins of removed devices. The next kernel removes those that outlive this one, when it opens them. */
   #sweepPins(): void {
     if (this.#isClosed) return;
     const datapath = this.#existingDatapath();
@@ -381,7 +386,7 @@ export class HostKernel {
     return true;
   }
 
-  /** A namespace is gone, and everything in it. */
+  /** Handles the removal of a namespace. */
   #lose(nsid: number): void {
     const numbered = this.#numbers.remove(nsid);
     if (!numbered) return;
@@ -396,7 +401,7 @@ export class HostKernel {
   }
 }
 
-/** Id of the program that enters by the block of the host's devices. */
+/** ID of the program on the block of the host's devices. */
 function runningProgram(host: NetnsPlace): number | undefined {
   return host.socket.get(getBlockFilter(), decodeFilterProgram, ["ENOENT", "EINVAL", "EOPNOTSUPP"]);
 }

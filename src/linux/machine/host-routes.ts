@@ -1,14 +1,14 @@
 /**
- * Hears that routes or rules of one namespace have changed, at a cost that does not grow with their number: after the first word
- * of it the socket leaves the groups, so that the kernel tells it nothing more, and joins them again a moment later. What
- * happened meanwhile is covered by the one call that follows.
+ * Detects changes of routes or rules in one namespace, at a cost that does not grow with their number: after the first
+ * notification the socket leaves the groups, so that the kernel sends no more, and joins them again a moment later. The
+ * single call that follows covers all changes in between.
  */
 import { close, receive, setSocketOption, SO_RCVBUF, SOL_SOCKET } from "../libc/syscall.ts";
 import * as k from "../netlink/constants.ts";
 import { join, openBound } from "../netlink/groups.ts";
 import { ROUTE_GROUPS } from "./notifications.ts";
 
-/** For so long nothing is heard after something has changed. */
+/** The time for which the socket is silent after a change. */
 const PAUSE_MS = 100;
 
 const buffer = new Uint8Array(4096);
@@ -19,11 +19,11 @@ export class HostRoutes {
   #isOn = false;
   #pause: NodeJS.Timeout | undefined;
 
-  /** Opens the socket in the current namespace; it hears nothing before `listen`. */
+  /** Opens the socket in the current namespace. It gets no notifications before `listen`. */
   constructor(onChange: () => void) {
     this.fd = openBound();
     this.#onChange = onChange;
-    // One word is enough: until it is read no other needs room, nor does anybody have to know that there were more.
+    // One notification is enough: until it is read no other needs room, and losing more is no error.
     setSocketOption(this.fd, SOL_SOCKET, SO_RCVBUF, 1);
     setSocketOption(this.fd, k.SOL_NETLINK, k.NETLINK_NO_ENOBUFS, 1);
   }
@@ -33,20 +33,20 @@ export class HostRoutes {
     this.#isOn = isOn;
     this.#endPause();
     join(this.fd, ROUTE_GROUPS, isOn);
-    // Nothing more comes now, and what is left would take the room of the first word next time.
+    // No more notifications arrive now, and old ones would fill the small buffer next time.
     if (!isOn) this.#empty();
   }
 
-  /** To be called when there is something to read. */
+  /** Call when the socket is readable. */
   hear(): void {
     if (!this.#isOn || this.#pause) return;
     if (!this.#empty()) return;
     join(this.fd, ROUTE_GROUPS, false);
-    // What came before it had left.
+    // Notifications from before it left the groups.
     this.#empty();
     this.#pause = setTimeout(() => {
       this.#pause = undefined;
-      // First heard again, then told: nothing falls between.
+      // Join before the call, so that no change is missed.
       join(this.fd, ROUTE_GROUPS, true);
       this.#onChange();
     }, PAUSE_MS).unref();
@@ -63,7 +63,7 @@ export class HostRoutes {
     this.#pause = undefined;
   }
 
-  /** Reads until there is no more, and looks at nothing of it. Was there anything? */
+  /** Discards all queued notifications. True if there were any. */
   #empty(): boolean {
     let isAny = false;
     while (receive(this.fd, buffer)) isAny = true;

@@ -1,6 +1,6 @@
 /**
- * Whether a namespace has IPsec policies, and when that changes. A packet that a program redirects passes by them: it would leave
- * in clear what is to be encrypted, and come in where only encrypted packets may.
+ * Detects IPsec policies of a namespace. A packet that a program redirects bypasses them: it would leave unencrypted, or
+ * enter where only encrypted packets may.
  * Source: include/uapi/linux/xfrm.h
  */
 import { KernelError } from "../../kernel/kernel.ts";
@@ -11,13 +11,13 @@ import { readAttributes } from "../netlink/message-reader.ts";
 import { MessageWriter } from "../netlink/message-writer.ts";
 import { NetlinkSocket } from "../netlink/netlink-socket.ts";
 
-/** `struct xfrmu_spdinfo`: how many policies there are in, out and forward; those of single sockets come behind. */
+/** `struct xfrmu_spdinfo`: the numbers of policies in, out and forward; the numbers of socket policies follow. */
 const COUNTS_AT = [0, 4, 8] as const;
 
 const buffer = new Uint8Array(65536);
 
 export class IpsecPolicies {
-  /** Readable when a policy has come or gone. */
+  /** Readable when a policy was added or removed. */
   readonly fd: number;
   readonly #kernel: NetlinkSocket;
 
@@ -26,7 +26,7 @@ export class IpsecPolicies {
     this.#kernel = kernel;
   }
 
-  /** Of the current namespace. `undefined` where the kernel has no IPsec. */
+  /** Opens the policies of the current namespace. `undefined` if the kernel has no IPsec. */
   static open(): IpsecPolicies | undefined {
     let fd: number | undefined;
     try {
@@ -41,7 +41,7 @@ export class IpsecPolicies {
     }
   }
 
-  /** Asks the kernel, and takes all notifications that are there. A kernel that does not answer may have some. */
+  /** Queries the kernel, and discards all queued notifications. True if the kernel gives no answer. */
   mayHaveAny(): boolean {
     try {
       while (receive(this.fd, buffer));

@@ -5,7 +5,7 @@ import { KernelWatchers } from "./kernel-watchers.ts";
 
 const event: KernelEvent = { type: "netns-removed", netns: "inode://4/1" };
 
-test("every watch gets every event, whether it waits already or asks later", async () => {
+test("every watch gets every event, whether it already waits or asks later", async () => {
   const watchers = new KernelWatchers(() => undefined);
   const [first, second] = [watchers.watch(), watchers.watch()];
   const waiting = first.take();
@@ -14,7 +14,7 @@ test("every watch gets every event, whether it waits already or asks later", asy
   assert.deepEqual(await second.take(), event);
 });
 
-test("who waits is answered with nothing when the watch closes", async () => {
+test("a pending take resolves with undefined when the watch closes", async () => {
   const watchers = new KernelWatchers(() => undefined);
   const watch = watchers.watch();
   const waiting = watch.take();
@@ -23,7 +23,7 @@ test("who waits is answered with nothing when the watch closes", async () => {
   assert.equal(await watch.take(), undefined);
 });
 
-test("a watch that is not read loses its events and is told so", async () => {
+test("a watch that is not read loses its events and gets a resync", async () => {
   const watchers = new KernelWatchers(() => undefined);
   const watch = watchers.watch();
   for (let n = 0; n < 10_001; n++) watchers.push(event);
@@ -32,7 +32,7 @@ test("a watch that is not read loses its events and is told so", async () => {
   assert.deepEqual(await watch.take(), event);
 });
 
-test("what all watches together are for is told whenever it changes", () => {
+test("every change of the common purpose of all watches is reported", () => {
   const told: unknown[] = [];
   const watchers = new KernelWatchers((purpose) => told.push(purpose));
   const [first, second] = [watchers.watch("namespaces"), watchers.watch("namespaces")];
@@ -45,7 +45,7 @@ test("what all watches together are for is told whenever it changes", () => {
   assert.deepEqual(told, ["namespaces", "links", "everything", "namespaces", undefined]);
 });
 
-test("a watch is woken by what it is for, and by nothing else", async () => {
+test("a watch gets only the events of its purpose", async () => {
   const watchers = new KernelWatchers(() => undefined);
   const [some, links, all] = [watchers.watch("namespaces"), watchers.watch("links"), watchers.watch()];
   const link: KernelEvent = { type: "link", netns: "host", link: "a", change: "removed" };

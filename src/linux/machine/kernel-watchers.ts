@@ -1,4 +1,4 @@
-/** Spreads the events of one kernel to all who watch it. */
+/** Distributes the events of one kernel to its watches. */
 import {
   isServedBy,
   type KernelEvent,
@@ -8,7 +8,7 @@ import {
 } from "../../kernel/kernel.ts";
 import { type Watch, watchOf } from "../../async/watch.ts";
 
-/** A watcher that falls so far behind loses its events and is told to observe again. */
+/** A watch with this many unread events loses them and gets a `resync`. */
 const WATCH_LIMIT = 10_000;
 
 interface Watcher {
@@ -23,13 +23,13 @@ export class KernelWatchers {
   readonly #limit: number;
   #purpose: WatchPurpose | undefined;
 
-  /** `onPurpose` is called whenever what all watches together are for has changed. */
+  /** `onPurpose` is called when the common purpose of all watches changes. */
   constructor(onPurpose: (purpose: WatchPurpose | undefined) => void, limit: number = WATCH_LIMIT) {
     this.#onPurpose = onPurpose;
     this.#limit = limit;
   }
 
-  /** `undefined` if nobody watches. */
+  /** The widest purpose of all watches; `undefined` without watches. */
   get purpose(): WatchPurpose | undefined {
     return this.#purpose;
   }

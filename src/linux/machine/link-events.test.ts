@@ -8,7 +8,7 @@ import { LinkEvents } from "./link-events.ts";
 const HOST = { nsid: "own", netns: "host" } as const;
 const GROUPS = { ours: 1, doomed: 2 };
 
-/** A notification of device 7; `change` are the flags that have changed. */
+/** A notification of device 7. `change` is the mask of changed flags. */
 function heard(
   type: number,
   given: { name: string; up?: boolean; group?: number; change?: number },
@@ -23,7 +23,7 @@ function heard(
 
 const ALL = 0xffffffff;
 
-test("a device that was never heard of is told when it comes, when it changes, and when it goes", () => {
+test("an unknown device is reported when it is added, changed and removed", () => {
   for (const [message, change] of [
     [heard(k.RTM_NEWLINK, { name: "a", change: ALL }), "new"],
     [heard(k.RTM_NEWLINK, { name: "a" }), "changed"],
@@ -38,7 +38,7 @@ test("a device that was never heard of is told when it comes, when it changes, a
   }
 });
 
-test("what changes no fact is nothing; a name tells both; a life that is over is nothing", () => {
+test("an unchanged device gives no event, a rename both names, and a device added and removed in one go none", () => {
   const events = new LinkEvents(GROUPS);
   const take = (message: NetlinkMessage): unknown[] => {
     events.take(HOST, message, false);
@@ -55,7 +55,7 @@ test("what changes no fact is nothing; a name tells both; a life that is over is
   assert.deepEqual(take(heard(k.RTM_DELLINK, { name: "c", change: ALL })), []);
 });
 
-test("down and up again in one go is told, unless a batch of ours has done it", () => {
+test("down and up again in one go is reported, unless the own batch has done it", () => {
   for (const isOwn of [true, false]) {
     const events = new LinkEvents(GROUPS);
     events.take(HOST, heard(k.RTM_NEWLINK, { name: "a", change: ALL }), false);

@@ -1,6 +1,6 @@
 /**
- * Turns the kernel's notifications of devices into events. It remembers of each device what is a fact to somebody, so that a
- * notification that changes none is no event, and a change of name tells both names.
+ * Turns the kernel's notifications of devices into events. It remembers the reported properties of each device, so that a
+ * notification that changes none gives no event, and a rename gives both names.
  */
 import type { LinkEvent, LinkFacts, Netns } from "../../kernel/kernel.ts";
 import * as k from "../netlink/constants.ts";
@@ -10,19 +10,19 @@ import { type NetlinkMessage, Struct } from "../netlink/message-reader.ts";
 /** A namespace in notifications: its number, or the socket's own. */
 export type Nsid = number | "own";
 
-/** `ifi_change` of a device that has just come. */
+/** `ifi_change` of a new device. */
 const ALL_IS_NEW = 0xffffffff;
 
 interface Known {
   readonly name: string;
   readonly facts: LinkFacts;
-  /** All that is a fact. */
+  /** All reported properties. */
   readonly digest: string;
-  /** It was removed by us, and waits for the kernel to free it. */
+  /** Removed by Netloom, and waiting for the kernel to free it. */
   readonly isDoomed: boolean;
 }
 
-/** What has happened to a device since the last `flush`. */
+/** The changes of a device since the last `flush`. */
 interface News {
   readonly netns: Netns;
   readonly before: Known | undefined;
@@ -43,13 +43,13 @@ export class LinkEvents {
     this.#doomedGroup = groups.doomed;
   }
 
-  /** Takes RTM_NEWLINK or RTM_DELLINK. `isOwn`: a batch of ours may have caused it. */
+  /** Takes RTM_NEWLINK or RTM_DELLINK. `isOwn`: a batch of this kernel may have caused it. */
   take(
     { nsid, netns }: { readonly nsid: Nsid; readonly netns: Netns },
     message: NetlinkMessage,
     isOwn: boolean,
   ): void {
-    // A bridge tells of its ports in messages of its own family.
+    // A bridge reports its ports in messages of its own family.
     if (message.body[0] !== k.AF_UNSPEC) return;
     const link = decodeLink(message);
     const now = this.#read(link);
@@ -70,13 +70,13 @@ export class LinkEvents {
     };
     news.now = now;
     news.isGone = isGone;
-    // The end of a device says so, too.
+    // RTM_DELLINK has this value, too.
     news.isNew ||= !isGone && new Struct("link", message.body, 16).u32(12) === ALL_IS_NEW;
     news.wentDown ||= !isOwn && news.before?.facts.isUp === true && !now.facts.isUp;
     this.#news.set(key, news);
   }
 
-  /** The events of all that was taken since: one for each device at most. */
+  /** The events of all notifications since the last call: at most one for each device. */
   flush(): LinkEvent[] {
     if (this.#news.size === 0) return [];
     const events = [...this.#news.values()].flatMap((news) => eventOf(news) ?? []);
@@ -84,7 +84,7 @@ export class LinkEvents {
     return events;
   }
 
-  /** A device by its index, as far as it was heard of. */
+  /** The known state of a device by its index. */
   find(nsid: Nsid, index: number): Pick<Known, "name" | "facts" | "isDoomed"> | undefined {
     return this.#known.get(nsid)?.get(index);
   }
@@ -94,7 +94,7 @@ export class LinkEvents {
     this.#known.delete(nsid);
   }
 
-  /** What was remembered may be wrong: notifications were lost, or not listened to. */
+  /** Forgets all states, because notifications were lost or not requested. */
   forgetAll(): void {
     this.#known.clear();
   }
@@ -118,12 +118,14 @@ export class LinkEvents {
   }
 }
 
-/** `undefined` if all is as before. A doomed device is removed once, be it when it is doomed or when it is freed. */
+/**
+ * `undefined` if nothing has changed. A doomed device is reported as removed once: when it is doomed or when it is freed.
+ */
 function eventOf({ netns, before, now, isNew, isGone, wentDown }: News): LinkEvent | undefined {
   const wasThere = before !== undefined && !before.isDoomed;
   const { name: link, facts } = now;
   if (isGone || now.isDoomed) {
-    // One that was never heard of is told, unless its whole life is news.
+    // The removal of an unknown device is reported, unless the device was also added in between.
     if (!wasThere && (before !== undefined || isNew)) return undefined;
     return { type: "link", netns, link: before?.name ?? link, change: "removed" };
   }

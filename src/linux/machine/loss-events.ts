@@ -1,4 +1,7 @@
-/** Turns notifications of routes, rules, neighbours and queues into events: ours that are gone, and what the kernel keeps for a device of ours. */
+/**
+ * Turns notifications of routes, rules, neighbours and qdiscs into events about losses: of Netloom's objects, and of the
+ * kernel's routes for Netloom's devices.
+ */
 import type { KernelEvent, Netns } from "../../kernel/kernel.ts";
 import * as k from "../netlink/constants.ts";
 import { type NetlinkMessage, readAttributes, Struct } from "../netlink/message-reader.ts";
@@ -7,12 +10,12 @@ import type { LinkEvents, Nsid } from "./link-events.ts";
 export interface LossContext {
   readonly nsid: Nsid;
   readonly netns: Netns;
-  /** Our mark. */
+  /** The protocol number of the owner mark. */
   readonly protocol: number;
   readonly links: Pick<LinkEvents, "find">;
 }
 
-/** `undefined` for what is no loss. Routes and rules of the host's own namespace are heard of otherwise. */
+/** `undefined` if nothing is lost. Routes and rules of the host's own namespace are watched elsewhere (host-routes.ts). */
 export function lossOf(context: LossContext, message: NetlinkMessage): KernelEvent | undefined {
   switch (message.type) {
     case k.RTM_NEWROUTE:
@@ -33,7 +36,7 @@ export function lossOf(context: LossContext, message: NetlinkMessage): KernelEve
 function lostRoute(context: LossContext, message: NetlinkMessage): KernelEvent | undefined {
   const { netns, protocol } = context;
   const by = new Struct("route", message.body, 12).u8(5);
-  // Of what was replaced nothing is told but its place.
+  // A replacement does not say which route was replaced: report only the namespace.
   if (message.type === k.RTM_NEWROUTE)
     return (message.flags & k.NLM_F_REPLACE) === 0 ? undefined : { type: "route", netns };
   const index = readAttributes("route", message.body, 12).u32(k.RTA_OIF);
@@ -57,7 +60,7 @@ function lostNeighbor(context: LossContext, message: NetlinkMessage): KernelEven
   return { type: "neighbor", netns, ...(device && { link: device.name }) };
 }
 
-/** Our programs of a device hang on its ingress. */
+/** Netloom's programs on its own devices are attached to the ingress qdisc. */
 function lostIngress({ nsid, netns, links }: LossContext, message: NetlinkMessage): KernelEvent | undefined {
   const device = links.find(nsid, new Struct("qdisc", message.body, 20).i32(4));
   if (device && (device.isDoomed || !device.facts.isOurs)) return undefined;

@@ -1,4 +1,4 @@
-/** Workers and namespaces that die, and devices and notifications in bulk. */
+/** Death of workers and namespaces, and large numbers of devices and notifications. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,7 +11,7 @@ import { needsRoot, netnsFixture, strayThreads } from "../../../fixtures/linux/n
 
 const ROOT = { skip: needsRoot };
 
-/** Descriptors of this process that lead into a namespace, or are sockets. */
+/** The descriptors of this process that are sockets or refer to a namespace. */
 function openDescriptors(): number {
   return readdirSync("/proc/self/fd").filter((fd) => {
     try {
@@ -23,7 +23,7 @@ function openDescriptors(): number {
 }
 
 test(
-  "a worker that dies in a batch rejects it, keeps no namespace alive, and another one goes on",
+  "a batch is rejected when its worker dies, no namespace is kept alive, and another worker continues",
   ROOT,
   async (t) => {
     const net = await netnsFixture(t);
@@ -41,14 +41,14 @@ test(
     await next(watch, "resync");
     assert.deepEqual(await kernel.observe([{ netns: a }, { netns: b }]), [pair]);
     await kernel.apply(remove(pair));
-    // Nothing that the dead worker had open holds the namespace: its end is heard of.
+    // No descriptor of the dead worker keeps the namespace alive: its end is reported.
     await net.machine.removeNetns(b.slice("file://".length));
     await next(watch, "netns-removed");
     watch.close();
   },
 );
 
-test("a worker may die while deletions are under way", ROOT, async (t) => {
+test("a worker may die during deletions", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const kernel = await net.kernel();
   const pair = veth("host", "host", 99);
@@ -86,7 +86,7 @@ for (const [title, end] of [
   });
 }
 
-test("a hundred namespaces that end are told of, and none was held", ROOT, async (t) => {
+test("the end of a hundred namespaces is reported, and none is kept alive", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const kernel = await net.kernel();
   const watch = kernel.watch();
@@ -106,7 +106,7 @@ test("a hundred namespaces that end are told of, and none was held", ROOT, async
   watch.close();
 });
 
-test("three hundred devices are removed at once, and none of them is seen any more", ROOT, async (t) => {
+test("three hundred devices are removed in one batch and no longer observed", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const [a, b] = [await net.netns(), await net.netns()];
   const kernel = await net.kernel();
@@ -118,13 +118,13 @@ test("three hundred devices are removed at once, and none of them is seen any mo
   assert.deepEqual(await kernel.observe([{ netns: a }, { netns: b }]), []);
 });
 
-test("notifications that do not fit into the socket's buffer end in a resync", ROOT, async (t) => {
+test("notifications that overflow the socket's buffer give a resync", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const a = await net.netns();
   const kernel = await net.kernel();
   await kernel.apply(add(veth(a, "host")));
   const watch = kernel.watch();
-  // The worker reads none of them before the batch is over.
+  // The worker reads no notifications before the end of the batch.
   const address = { kind: "address", netns: a, link: "nl-1a", address: "10.9.0.1/32" } as const;
   const flood = Array.from({ length: 6000 }, () => [...add(address), ...remove(address)]).flat();
   await kernel.apply(flood);
@@ -133,22 +133,18 @@ test("notifications that do not fit into the socket's buffer end in a resync", R
   watch.close();
 });
 
-test(
-  "devices that a dead worker left doomed are deleted when their host is opened again",
-  ROOT,
-  async (t) => {
-    const net = await netnsFixture(t);
-    const a = await net.netns();
-    const kernel = await net.kernel();
-    const pair = veth("host", a);
-    await kernel.apply(add(pair));
-    await rejection(kernel.apply(remove(pair), { failpoint: { operation: 0, when: "after", how: "crash" } }));
-    assert.deepEqual(await kernel.observe([{ netns: a }]), []);
-    await kernel.settle();
-    await kernel.apply(add(pair));
-    assert.deepEqual(await observed(kernel, a), [pair]);
-  },
-);
+test("opening a host deletes the devices that a dead worker has left doomed", ROOT, async (t) => {
+  const net = await netnsFixture(t);
+  const a = await net.netns();
+  const kernel = await net.kernel();
+  const pair = veth("host", a);
+  await kernel.apply(add(pair));
+  await rejection(kernel.apply(remove(pair), { failpoint: { operation: 0, when: "after", how: "crash" } }));
+  assert.deepEqual(await kernel.observe([{ netns: a }]), []);
+  await kernel.settle();
+  await kernel.apply(add(pair));
+  assert.deepEqual(await observed(kernel, a), [pair]);
+});
 
 async function observed(kernel: OpenKernel, netns: Netns): Promise<KernelObject[]> {
   const objects = await kernel.observe([{ netns: "host" }, { netns }]);

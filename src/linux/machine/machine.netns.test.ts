@@ -38,7 +38,7 @@ test("a local wire carries a packet in both directions", ROOT, async (t) => {
   assert.ok(await passes(net.machine, b, a, "10.0.0.1"));
 });
 
-/** One half of a remote wire: a workload's veth joined with a tunnel by two programs. */
+/** One half of a remote wire: a workload's veth and a tunnel, joined by two programs. */
 function half(workload: Netns, number: number): KernelObject[] {
   const pair = veth("host", workload, number);
   const [near, far] = pair.ends;
@@ -65,7 +65,7 @@ function half(workload: Netns, number: number): KernelObject[] {
   ];
 }
 
-test("a remote wire carries a packet through tunnels that programs join, and counts it", ROOT, async (t) => {
+test("a remote wire carries a packet through tunnels joined by programs, and counts it", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const [alpha, beta, one, two] = [
     await net.netns(),
@@ -96,7 +96,7 @@ test("a remote wire carries a packet through tunnels that programs join, and cou
 });
 
 test(
-  "a program in a workload that was taken off comes back with its batch, and none where there was none",
+  "the undo of a removal restores the program in a workload, and none where none was",
   { skip: needs("tcx links") },
   async (t) => {
     const net = await netnsFixture(t);
@@ -115,7 +115,7 @@ test(
   },
 );
 
-test("EEXIST says who has the name, and who has the VNI", ROOT, async (t) => {
+test("EEXIST names the holder of the name or of the VNI", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const host = await net.netns();
   const a = await net.netns();
@@ -145,7 +145,7 @@ test("EEXIST says who has the name, and who has the VNI", ROOT, async (t) => {
   assert.match(vni.message, /VNI 42 on port 4789 is taken by device vx-1, one of ours \(of vx-1\)$/);
 });
 
-test("a namespace of a process that has ended is not found, and the reason is said", ROOT, async (t) => {
+test("the namespace of an ended process is not found, and the error gives the reason", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const kernel = await net.kernel();
   const child = spawn("unshare", ["--net", "sleep", "60"], { stdio: "ignore" });
@@ -170,7 +170,7 @@ test("a namespace of a process that has ended is not found, and the reason is sa
   );
 });
 
-test("an identity whose path leads elsewhere by now is not found", ROOT, async (t) => {
+test("an identity is not found if its path now leads elsewhere", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const a = await net.netns();
   const kernel = await net.kernel();
@@ -186,7 +186,7 @@ test("an identity whose path leads elsewhere by now is not found", ROOT, async (
   );
 });
 
-test("a file that is no namespace is refused", ROOT, async (t) => {
+test("a file that is not a namespace is refused", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const kernel = await net.kernel();
   const error = await rejection(kernel.resolve("file:///etc/hostname"));
@@ -196,7 +196,7 @@ test("a file that is no namespace is refused", ROOT, async (t) => {
   );
 });
 
-test("createNetns refuses a path that is there, and leaves it as it was", ROOT, async (t) => {
+test("createNetns refuses an existing path and leaves it unchanged", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const a = await net.netns();
   const kernel = await net.kernel();
@@ -206,7 +206,7 @@ test("createNetns refuses a path that is there, and leaves it as it was", ROOT, 
   assert.deepEqual(await kernel.resolve(a), before);
 });
 
-test("a closed machine refuses politely, and closing twice is fine", ROOT, async (t) => {
+test("a closed machine rejects calls, and can be closed again", ROOT, async (t) => {
   const net = await netnsFixture(t);
   const kernel = await net.kernel();
   const path = (await net.netns()).slice("file://".length);

@@ -1,6 +1,6 @@
 /**
- * The carrier of every `Kernel` of this process: one worker thread, which is the only place that enters namespaces and
- * talks to the kernel. Requests and answers are plain data; the worker may die and is started again by the next call.
+ * Runs every `Kernel` of this process on one worker thread, the only thread that enters namespaces and talks to the kernel.
+ * Requests and answers are plain data. If the worker dies, the next call starts it again.
  */
 import { closeSync, writeSync } from "node:fs";
 import { stat } from "node:fs/promises";
@@ -43,13 +43,13 @@ import {
 } from "./messages.ts";
 
 export interface KernelOptions extends KernelNeed {
-  /** Events that may wait for one who watches. Default: 10,000. */
+  /** The most unread events of a watch. Default: 10,000. */
   readonly watchLimit?: number;
-  /** Plain packets of tunnels are handled by our programs alone. Default: true. */
+  /** Netloom's programs alone handle plain tunnel packets. Default: true. */
   readonly fastPath?: boolean;
 }
 
-/** Descriptors that the worker may have open at a time; more are not closed for it when it dies. */
+/** The most descriptors of the worker that are closed when it dies. */
 const LEDGER_SLOTS = 4096;
 
 interface Pending {
@@ -58,12 +58,12 @@ interface Pending {
   readonly reject: (error: Error) => void;
 }
 
-/** A running worker and what it owes. */
+/** A running worker and its unanswered requests. */
 interface Carrier {
   readonly worker: Worker;
   readonly pending: Map<number, Pending>;
   readonly memory: WorkerMemory;
-  /** Ends what the worker cannot end when this process exits while it is busy: Node joins all threads. */
+  /** Unblocks the worker when this process exits while the worker is busy, because Node joins all threads. */
   readonly endAtExit: () => void;
 }
 
@@ -77,7 +77,7 @@ export class LinuxMachine implements Privileged {
   private constructor() {}
 
   static async open(): Promise<LinuxMachine> {
-    // The threads of libuv's pool stay in the namespace in which they were made: now, all of them.
+    // Starts the threads of libuv's pool now, because they stay in the namespace in which they start.
     await stat("/");
     return new LinuxMachine();
   }
@@ -95,12 +95,14 @@ export class LinuxMachine implements Privileged {
     return kernel;
   }
 
-  /** Equivalent to: `ip netns add NAME`, with `path` = /run/netns/NAME. ALREADY_EXISTS if it does. All or nothing. */
+  /**
+   * Equivalent to: `ip netns add NAME`, with `path` = /run/netns/NAME. ALREADY_EXISTS if the path exists. All or nothing.
+   */
   async createNetns(path: string): Promise<void> {
     await this.call({ type: "create-netns", path });
   }
 
-  /** Equivalent to: `ip netns del NAME`. A path that is not there is a success. */
+  /** Equivalent to: `ip netns del NAME`. Succeeds if the path does not exist. */
   async removeNetns(path: string): Promise<void> {
     await this.call({ type: "remove-netns", path });
   }
@@ -115,14 +117,14 @@ export class LinuxMachine implements Privileged {
   }
 
   /**
-   * Starts a program in a namespace, in a session of its own: it lives on when this process ends. Returns its number.
+   * Starts a program in a namespace, in its own session: it survives the end of this process. Returns its process ID.
    * NOT_FOUND without the namespace or the program.
    */
   async spawn(netns: Netns, program: LastingProgram): Promise<number> {
     return (await this.call({ type: "spawn", netns, program })) as number;
   }
 
-  /** Waits for the deletions under way, then ends the worker. */
+  /** Waits for the running deletions, then ends the worker. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     const carrier = this.#carrier;
@@ -139,7 +141,7 @@ export class LinuxMachine implements Privileged {
     for (const kernel of kernels) kernel.watchers.closeAll();
   }
 
-  /** Has the worker do something. For kernels of this machine only. */
+  /** Sends a request to the worker. For kernels of this machine only. */
   call(request: Request): Promise<unknown> {
     if (this.#isClosed)
       return Promise.reject(new KernelError("FAILED_PRECONDITION", `${request.type}: the machine is closed`));
@@ -152,7 +154,7 @@ export class LinuxMachine implements Privileged {
     });
   }
 
-  /** False if the kernel is closed already. */
+  /** False if the kernel is already closed. */
   forget(kernel: WorkerKernel): boolean {
     return this.#kernels.delete(kernel.number);
   }
@@ -166,9 +168,9 @@ export class LinuxMachine implements Privileged {
     const worker = new Worker(new URL(file, import.meta.url), {
       name: "kernel",
       workerData: memory,
-      // Without the flags of this process: some, such as --eval's --input-type, do not suit a file.
+      // Without the flags of this process: some, such as --eval's --input-type, are invalid for a file.
       execArgv: [],
-      // Most descriptors there do not come from node:fs; the ledger has them.
+      // Most descriptors of the worker do not come from node:fs; the ledger records them.
       trackUnmanagedFds: false,
     });
     const endAtExit = (): void => {
@@ -214,7 +216,7 @@ export class LinuxMachine implements Privileged {
   }
 }
 
-/** The near side of a kernel: passes everything on to the worker, and spreads its events. */
+/** The caller's side of a kernel: passes everything on to the worker, and distributes events. */
 class WorkerKernel implements OpenKernel {
   readonly number: number;
   readonly settings: KernelSettings;
@@ -295,7 +297,7 @@ class WorkerKernel implements OpenKernel {
     if (this.#machine.forget(this)) await this.#machine.call({ type: "close", kernel: this.number });
   }
 
-  /** After the death of the worker, whose notifications are lost. */
+  /** Subscribes again after the death of the worker, whose notifications are lost. */
   listenAgain(): void {
     if (!this.watchers.purpose) return;
     this.#listen(this.watchers.purpose);
@@ -311,7 +313,7 @@ class WorkerKernel implements OpenKernel {
   }
 }
 
-/** Where a namespace is found, for the worker. */
+/** The path of a namespace, for the worker. */
 function pathOf(host: Netns): string {
   if (host === "host") return "/proc/self/ns/net";
   if (host.startsWith("file:///")) return host.slice("file://".length);

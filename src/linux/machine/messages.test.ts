@@ -4,7 +4,7 @@ import { NetloomError } from "../../errors/errors.ts";
 import { KernelError } from "../../kernel/kernel.ts";
 import { errorFromData, errorToData } from "./messages.ts";
 
-test("an error keeps its class, code, hint, errno and operation from thread to thread", () => {
+test("an error keeps its class, code, hint, errno and operation between threads", () => {
   const error = new KernelError("ALREADY_EXISTS", "add x: EEXIST: x exists", {
     errno: "EEXIST",
     operation: 3,
@@ -20,7 +20,7 @@ test("an error keeps its class, code, hint, errno and operation from thread to t
   assert.match(String(copy.cause), /messages\.test\.ts/);
 });
 
-test("an error without errno is no KernelError, and an assertion no operating error", () => {
+test("an error without errno becomes a NetloomError, and an assertion a plain Error", () => {
   const plain = errorFromData(errorToData(new NetloomError("NOT_FOUND", "no")));
   assert.ok(plain instanceof NetloomError && !(plain instanceof KernelError));
   const assertion = errorFromData(errorToData(new TypeError("wrong")));

@@ -1,4 +1,4 @@
-/** What the threads say to each other: requests to the kernel worker, its answers, and events. Plain data only. */
+/** Messages between threads: requests to the kernel worker, its answers, and events. Plain data only. */
 import { NetloomError, type ErrorCode, type Topic } from "../../errors/errors.ts";
 import type { Reason } from "../../errors/reasons.ts";
 import {
@@ -23,29 +23,29 @@ import type { Need } from "../../kernel/privileged.ts";
 export interface LastingProgram {
   readonly argv: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
-  /** Both outputs are appended to this file. */
+  /** Standard output and error are appended to this file. */
   readonly logFile: string;
 }
 
-/** What the worker tells by shared memory, so that it is known also when the worker can tell no more. */
+/** State of the worker in shared memory, readable even when the worker is dead or busy. */
 export interface WorkerMemory {
-  /** The descriptors that it has open: they outlive it. 0: none. */
+  /** The open descriptors of the worker, which outlive it. 0: none. */
   readonly ledger: Int32Array;
-  /** The eventfd that ends its reactor. 0: there is none. */
+  /** The eventfd that ends the worker's reactor. 0: none. */
   readonly wakeup: Int32Array;
 }
 
-/** A kernel as the worker knows it. */
+/** The settings of a kernel in the worker. */
 export interface KernelSettings {
-  /** Where the namespace that `host` names is found. */
+  /** The path of the namespace to use as `host`. */
   readonly hostPath: string;
   readonly bpffs: string;
   readonly mark: OwnerMark;
-  /** False: all packets of tunnels pass by the kernel's own stack, where its rules see them. */
+  /** False: all tunnel packets go through the kernel's own stack, where its rules apply. */
   readonly fastPath: boolean;
 }
 
-/** `kernel` is the number that `open` gave a kernel. */
+/** `kernel` is the number of the kernel in its `open` request. */
 export type Request =
   | { readonly type: "open"; readonly kernel: number; readonly settings: KernelSettings }
   | { readonly type: "close"; readonly kernel: number }
@@ -81,7 +81,7 @@ export interface WorkerQuestion {
   readonly request: Request;
 }
 
-/** What the worker posts. An answer bears the id of its question. */
+/** Messages of the worker. An answer has the ID of its request. */
 export type Post =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: ErrorData }
@@ -132,7 +132,7 @@ function kernelFacts({ errno, operation, words, at }: KernelError) {
   };
 }
 
-/** The error again, with the stack of the worker as its cause. */
+/** Restores the error, with the stack of the worker as its cause. */
 export function errorFromData(data: ErrorData): Error {
   const cause = { cause: data.stack };
   switch (data.kind) {

@@ -1,7 +1,7 @@
 /**
- * What of the notifications of routes, neighbours and queues the kernel is to put into a socket's buffer at all, as a classic BPF
- * program. A host may have 100,000 routes in motion and an ARP table that never rests: what is dropped here costs no system
- * call and no room.
+ * Filters the notifications of routes, neighbours and qdiscs before they enter a socket's buffer, as a classic BPF program.
+ * A host may have 100,000 changing routes and a busy ARP table: a notification dropped here costs no system call and no
+ * room.
  */
 import {
   assembled,
@@ -19,24 +19,27 @@ import {
 } from "../libc/classic-bpf.ts";
 import * as k from "../netlink/constants.ts";
 
-/** Offsets in a message; of a number the lower byte comes first. */
+/** Offsets in a message. Numbers are little-endian. */
 const TYPE = 4;
 const FLAGS_HIGH = 7;
 const BODY = 16;
 const ROUTE_PROTOCOL = BODY + 5;
 const NDMSG_BYTES = 12;
 const QUEUE_PARENT = BODY + 12;
-/** TC_H_CLSACT as a word is loaded: its first byte is the highest. */
+/** TC_H_CLSACT as a loaded word: its first byte is the highest. */
 const INGRESS = 0xf1ffffff;
 const ATTRIBUTE_HEADER = 4;
-/** RTPROT_STATIC: up to it are the kernel and people; beyond, routing daemons and DHCP. */
+/**
+ * RTPROT_STATIC. Protocols up to it are those of the kernel and of manual routes; routing daemons and DHCP have higher
+ * ones.
+ */
 const LAST_BY_HAND = 4;
 const WHOLE = 0xffff_ffff;
 
 /**
- * Lets through, besides all that is of neither: removals of routes that bear `protocol` or are the kernel's own; replacements of
- * routes by people, by the kernel and by `protocol`; what becomes of neighbours that bear `protocol`; and of queueing
- * disciplines the removal of one at an ingress. As `struct sock_filter[]`.
+ * Of routes accepts removals with `protocol` or by the kernel, and replacements of manual routes, of the kernel's and of
+ * those with `protocol`. Of neighbours accepts all changes with `protocol`. Of qdiscs accepts the removal of an ingress
+ * one. Accepts all other messages. As `struct sock_filter[]`.
  */
 export function notificationFilter(protocol: number): Uint8Array {
   return assembled([

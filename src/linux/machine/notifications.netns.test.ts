@@ -6,13 +6,14 @@ import * as k from "../netlink/constants.ts";
 import { Notifications } from "./notifications.ts";
 
 const PROTOCOL = 78;
-/** By which this namespace knows those of the tests. */
+/** The first number for the namespaces of the tests in this namespace. */
 const FIRST_NSID = 47_000;
 let count = 0;
 
 /**
- * Notifications of a namespace, and `ip` in it: `said` is what the kernel has told since it was asked last, by type, and of these
- * types only. Of links and addresses it may have more to tell at any time: a carrier, the end of a search for duplicates.
+ * Notifications of a namespace, and `ip` in it. `said` returns the notifications since its last call, by type, and only of
+ * the given types: notifications of links and addresses may arrive at any time, because of a carrier or duplicate address
+ * detection.
  */
 async function listening(t: TestContext) {
   const net = await netnsFixture(t);
@@ -49,7 +50,7 @@ async function listening(t: TestContext) {
 }
 
 test(
-  "of routes only losses are heard of, of daemons' none, and replacements by hand",
+  "of routes only losses without those of daemons, and manual replacements, are reported",
   { skip: needsRoot },
   async (t) => {
     const { ip, said } = await listening(t);
@@ -70,7 +71,7 @@ test(
   },
 );
 
-test("of neighbours only those are heard of that bear the mark", { skip: needsRoot }, async (t) => {
+test("only neighbours with the mark are reported", { skip: needsRoot }, async (t) => {
   const { ip, said } = await listening(t);
   for (const address of ["10.0.0.2", "fe80::2"]) {
     ip(`neighbor add ${address} dev dev-1 lladdr 02:00:00:00:00:02 nud permanent`);
@@ -83,7 +84,7 @@ test("of neighbours only those are heard of that bear the mark", { skip: needsRo
   }
 });
 
-test("of queues the end of an ingress is heard of", { skip: needsRoot }, async (t) => {
+test("the removal of an ingress qdisc is reported", { skip: needsRoot }, async (t) => {
   const { said, tc } = await listening(t);
   tc("qdisc add dev dev-1 root pfifo");
   tc("qdisc delete dev dev-1 root");
@@ -93,7 +94,7 @@ test("of queues the end of an ingress is heard of", { skip: needsRoot }, async (
   assert.deepEqual(said(k.RTM_NEWQDISC, k.RTM_DELQDISC), [k.RTM_DELQDISC]);
 });
 
-test("rules, links and addresses pass", { skip: needsRoot }, async (t) => {
+test("rules, links and addresses are reported", { skip: needsRoot }, async (t) => {
   const { ip, said } = await listening(t);
   ip("rule add pref 77 lookup 77");
   ip("rule delete pref 77");

@@ -1,6 +1,6 @@
 /**
- * One netlink socket that hears what happens in the host's namespace and in every namespace that has a number there
- * (NETLINK_LISTEN_ALL_NSID), and that hears of the end of those without keeping them alive.
+ * A netlink socket for notifications of the host's namespace and of every namespace with a number there
+ * (NETLINK_LISTEN_ALL_NSID). It reports the end of these namespaces without keeping them alive.
  */
 import { isServedBy, KernelError, type WatchPurpose } from "../../kernel/kernel.ts";
 import * as k from "../netlink/constants.ts";
@@ -10,7 +10,7 @@ import { notificationFilter } from "./notification-filter.ts";
 import { attachFilter, close, setSocketOption, SO_RCVBUFFORCE, SOL_SOCKET } from "../libc/syscall.ts";
 import { MessageReceiver } from "../libc/message-receiver.ts";
 
-/** Room for the notifications of some thousand changes in a row; the kernel counts twice of it. */
+/** Room for the notifications of some thousand consecutive changes. The kernel doubles the value. */
 const BUFFER_BYTES = 4 * 2 ** 20;
 const LINK_GROUPS = [k.RTNLGRP_LINK, k.RTNLGRP_IPV4_IFADDR, k.RTNLGRP_IPV6_IFADDR];
 export const ROUTE_GROUPS = [
@@ -21,9 +21,9 @@ export const ROUTE_GROUPS = [
 ] as const;
 
 export interface Notification {
-  /** Number of the namespace it is about; absent: the socket's own. */
+  /** Number of the namespace; absent for the socket's own. */
   readonly nsid?: number;
-  /** Valid until the next one is read. */
+  /** Valid until the next notification is read. */
   readonly message: NetlinkMessage;
 }
 
@@ -36,8 +36,8 @@ export class Notifications {
   }
 
   /**
-   * Opens the socket in the current namespace. At first it hears of the end of namespaces only; of routes and neighbours it hears
-   * what may have to do with `protocol`.
+   * Opens the socket in the current namespace. At first it gets only the end of namespaces. Of routes and neighbours it
+   * gets only notifications that may concern `protocol`.
    */
   static open(protocol: number): Notifications {
     const fd = openBound();
@@ -53,13 +53,13 @@ export class Notifications {
     return new Notifications(fd);
   }
 
-  /** What else is heard of. */
+  /** Subscribes to further notifications. */
   listen(purpose: WatchPurpose | undefined): void {
     join(this.fd, LINK_GROUPS, isServedBy("links", purpose));
     join(this.fd, [...ROUTE_GROUPS, k.RTNLGRP_NEIGH, k.RTNLGRP_TC], isServedBy("everything", purpose));
   }
 
-  /** Reads until there is no more. `lost` is called where the kernel had to drop some (ENOBUFS). */
+  /** Reads all queued notifications. Calls `lost` if the kernel had to drop some (ENOBUFS). */
   drain(each: (notification: Notification) => void, lost: () => void): void {
     for (;;) {
       try {

@@ -1,4 +1,4 @@
-/** Opens what somebody needs, for the kernel worker: a descriptor that is the asking thread's from then on. */
+/** Opens files for a request, in the kernel worker. The descriptor belongs to the requesting thread from then on. */
 import { openSync } from "node:fs";
 import { KernelError, type Netns } from "../../kernel/kernel.ts";
 import type { Need, Privileged, SocketKind } from "../../kernel/privileged.ts";
@@ -17,7 +17,7 @@ import {
   syscallError,
 } from "../libc/syscall.ts";
 
-/** For which no namespace has to be entered. */
+/** Needs that require no namespace. */
 type OutsideNeed = Exclude<Need, { readonly netns: Netns }>;
 
 export function openNeed(need: Need, table: NetnsTable): number {
@@ -32,7 +32,7 @@ function openOutside(need: OutsideNeed): number {
   return handOver(openSocketFile(need.identity));
 }
 
-/** What this thread can open by itself: for programs that have the privileges, and no worker. */
+/** Opens files in this thread, for programs that have the privileges but no worker. */
 export const OWN: Pick<Privileged, "open"> = {
   open: async (need) => {
     if ("netns" in need) throw new TypeError("only the kernel worker enters namespaces");
@@ -40,7 +40,7 @@ export const OWN: Pick<Privileged, "open"> = {
   },
 };
 
-/** A descriptor of its own: those of the table are shared, and go with the request. */
+/** A new descriptor: the descriptors of the table are shared, and closed with the request. */
 function openNetns(netns: Netns, table: NetnsTable): number {
   const place = table.open(netns);
   try {
@@ -50,7 +50,7 @@ function openNetns(netns: Netns, table: NetnsTable): number {
   }
 }
 
-/** EINVAL: a thread, which is no process. */
+/** EINVAL: the ID belongs to a thread, not to a process. */
 function openProcess(pid: number): number {
   try {
     return adopt(pidfdOpen(pid));
@@ -71,7 +71,7 @@ function openSocket(netns: Netns, { domain, type, protocol }: SocketKind, table:
 }
 
 const AF_UNIX = 1;
-/** Of `sun_path`, with its final zero. unix(7) */
+/** Length of `sun_path`, including its final zero. unix(7) */
 const PATH_BYTES = 108;
 
 function openConnection(path: string): number {

@@ -1,7 +1,7 @@
 /**
- * When an address is this host's. The kernel first asks on the link whether somebody else has an IPv6 address (duplicate
- * address detection, RFC 4862 section 5.4): until then it is tentative, nobody can listen on it, and a machine that has
- * just booted is at that point.
+ * Waits until addresses of this host are usable. The kernel first checks whether another host on the link has an IPv6
+ * address (duplicate address detection, RFC 4862 section 5.4). Until then the address is tentative and nobody can listen on
+ * it, for example right after booting.
  */
 import { canonicalIp, parseIp } from "../../net/ip.ts";
 import { NetloomError } from "../../errors/errors.ts";
@@ -11,19 +11,19 @@ import { join, openBound } from "../netlink/groups.ts";
 import { NetlinkSocket } from "../netlink/netlink-socket.ts";
 import { close, receive, waitReadable } from "../libc/syscall.ts";
 
-/** The detection takes 1 to 2 s where nothing is set otherwise, from the moment that the link has a carrier. */
+/** By default the detection takes 1 to 2 s from the moment that the link has a carrier. */
 const PATIENCE_MS = 30_000;
 
 export interface OwnAddressOptions {
-  /** Told once, with those that are waited for. */
+  /** Called once, with the addresses that are waited for. */
   readonly onWait: (addresses: readonly string[]) => void;
   /** Default: 30,000 ms. */
   readonly patienceMs?: number;
 }
 
 /**
- * Resolves when none of `addresses` is tentative in the current namespace; one that is not there is not waited for.
- * FAILED_PRECONDITION if another host has one of them, or if that is not known in time. Needs no privilege.
+ * Resolves when none of `addresses` is tentative in the current namespace; does not wait for missing ones.
+ * FAILED_PRECONDITION if another host has one of them, or if detection does not end in time. Needs no privilege.
  */
 export async function awaitOwnAddresses(
   addresses: readonly string[],
@@ -51,7 +51,7 @@ export async function awaitOwnAddresses(
 
 const buffer = new Uint8Array(65536);
 
-/** Hears of every change of an IPv6 address from now on. */
+/** Opens a socket for changes of IPv6 addresses. */
 function openNews(): number {
   const fd = openBound();
   try {

@@ -1,19 +1,23 @@
 /**
- * Sockets by identity: device and inode of the file that a socket is bound to. Upstream's programs register so and send a descriptor
- * of the file along, which Node.js does not take; who is on the same host finds the file by looking.
+ * Finds sockets by identity: device and inode of the file that a socket is bound to. Upstream's programs register in this
+ * way and send a descriptor of the file along, which Node.js cannot receive; a process on the same host can search for the
+ * file instead.
  * Upstream: sdk/pkg/registry/common/{sendfd,recvfd}
  */
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { KernelError } from "../../kernel/kernel.ts";
 import { adopt } from "../libc/syscall.ts";
 
-/** `__SO_ACCEPTCON` of a listening socket, as proc_pid_net(5) prints the flags of /proc/PID/net/unix. */
+/** `__SO_ACCEPTCON`, the flag of a listening socket in /proc/PID/net/unix, proc_pid_net(5). */
 const LISTENING = "00010000";
 
-/** `O_PATH` (include/uapi/asm-generic/fcntl.h): a descriptor of the file itself, whatever it is. */
+/** `O_PATH` (include/uapi/asm-generic/fcntl.h): opens a descriptor of the file itself, whatever its type. */
 const O_PATH = 0o10000000;
 
-/** A descriptor of the file, `inode://device/inode`. NOT_FOUND if nobody listens on it. Reads /proc, which takes milliseconds. */
+/**
+ * A descriptor of the file `inode://device/inode`. NOT_FOUND if nothing listens on it. Reads /proc, which takes
+ * milliseconds.
+ */
 export function openSocketFile(identity: string): number {
   const [, device, inode] = /^inode:\/\/(\d+)\/(\d+)$/.exec(identity) ?? [];
   if (device === undefined || inode === undefined)
@@ -34,7 +38,7 @@ export function openSocketFile(identity: string): number {
   );
 }
 
-/** One process of each pair of a network and a mount namespace. */
+/** One process for each combination of a network and a mount namespace. */
 function* places(): Generator<string> {
   const seen = new Set<string>();
   for (const name of readdirSync("/proc")) {
@@ -51,7 +55,7 @@ function namespacesOf(place: string): string | undefined {
   try {
     return `${readlinkSync(`${place}/ns/net`)} ${readlinkSync(`${place}/ns/mnt`)}`;
   } catch {
-    // It has ended, or is not ours to see.
+    // The process has ended, or is hidden from this one.
     return undefined;
   }
 }
@@ -69,7 +73,7 @@ function listeningPaths(place: string): string[] {
   }
 }
 
-/** A descriptor of the file at `path`, if that is the one. */
+/** A descriptor of the file at `path`, if device and inode match. */
 function openIf(
   path: string,
   { device, inode }: { readonly device: bigint; readonly inode: bigint },
@@ -78,7 +82,7 @@ function openIf(
   try {
     descriptor = openSync(path, O_PATH);
   } catch {
-    // It has gone meanwhile.
+    // The file has vanished meanwhile.
     return undefined;
   }
   const { dev, ino } = fstatSync(descriptor, { bigint: true });

@@ -1,6 +1,6 @@
 /**
- * The kernel worker: the one thread that enters namespaces and talks to the kernel. It answers the questions that
- * machine.ts posts; those that wait (for a deletion, for a namespace that is in use) do not hold up the others.
+ * The kernel worker: the only thread that enters namespaces and talks to the kernel. It answers the requests of machine.ts.
+ * A request that waits (for a deletion, or for a namespace in use) does not block others.
  */
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
@@ -43,14 +43,14 @@ const shared = {
 };
 Atomics.store(wakeup, 0, shared.reactor.wakeup);
 const kernels = new Map<number, HostKernel>();
-/** Those that could not be opened again after the death of an earlier worker: the next use says why. */
+/** Kernels that could not be opened again after the death of an earlier worker: their next use reports why. */
 const unopened = new Map<number, unknown>();
 
 function post(message: Post): void {
   port?.postMessage(message);
 }
 
-/** Posts events, those that are heard in one go in one message. */
+/** Posts events. Events of one turn are posted in one message. */
 function together(kernel: number): (event: KernelEvent) => void {
   const heard: KernelEvent[] = [];
   return (event) => {
@@ -128,7 +128,7 @@ function deviceTowards(netns: Netns, address: string): string | undefined {
   }
 }
 
-/** Starts a program of its own in the namespace: a child has the namespace of the thread that forks it. */
+/** Starts a program in the namespace: a child inherits the namespace of the thread that forks it. */
 function spawnIn(netns: Netns, { argv, environment, logFile }: LastingProgram): number {
   const [command = "", ...args] = argv;
   const place = shared.table.open(netns);
@@ -136,7 +136,7 @@ function spawnIn(netns: Netns, { argv, environment, logFile }: LastingProgram): 
   try {
     const stdio = ["ignore" as const, log, log];
     const child = runIn(place.fd, () => spawn(command, args, { detached: true, stdio, env: environment }));
-    // Nobody waits for it here; that it could not be started has been said already, by the missing number.
+    // Nothing waits for the program here. A failed start was already reported by the missing process ID.
     child.on("error", () => undefined);
     child.unref();
     if (child.pid !== undefined) return child.pid;
@@ -167,7 +167,7 @@ function take({ id, request }: WorkerQuestion): void {
     });
 }
 
-/** All that have come are taken in before the first is begun, so that those in one namespace open it once. */
+/** Takes in all waiting requests before the first begins, so that requests for one namespace share its descriptor. */
 port.on("message", (first: WorkerQuestion) => {
   take(first);
   for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port))

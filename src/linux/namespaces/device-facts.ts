@@ -1,4 +1,4 @@
-/** What there is to know of a device that is to be a port: one look at it, and one at its addresses. */
+/** Reads the state of a device that is to be a port: a lookup of the link, and a dump of its addresses. */
 import type { PortFacts, OwnerMark } from "../../kernel/kernel.ts";
 import { isLinkLocal } from "../../net/link-local.ts";
 import { lookUp } from "../batch/links.ts";

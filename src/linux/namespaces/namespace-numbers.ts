@@ -1,4 +1,4 @@
-/** The numbers (nsid) by which the host's namespace knows those that were used, and the names that they go by in events. */
+/** The numbers (nsid) of used namespaces in the host's namespace, and the names of these namespaces in events. */
 import { KernelError, type Netns } from "../../kernel/kernel.ts";
 import { decodeNsid, dumpNsids, getNsid, newNsid } from "../netlink/nsid.ts";
 import type { NetnsInode } from "./netns.ts";
@@ -9,7 +9,7 @@ import { syscallError } from "../libc/syscall.ts";
 export interface Numbered {
   readonly identity: NetnsInode;
   readonly cookie: string;
-  /** How it was called when it was first used. */
+  /** The name at first use. */
   readonly netns: Netns;
 }
 
@@ -25,7 +25,7 @@ export class NamespaceNumbers {
     return this.#byNumber.get(nsid);
   }
 
-  /** Gives the namespace a number, or learns the one that it has. `host` is a socket in the host's namespace. */
+  /** Assigns a number to the namespace, or reads the one that it has. `host` is a socket in the host's namespace. */
   add(place: NetnsPlace, cookie: string, host: NetlinkSocket): void {
     const nsid = numberOf(place, host);
     this.#byNumber.set(nsid, { identity: place.identity, cookie, netns: place.netns });

@@ -1,4 +1,4 @@
-/** Reads what a namespace has without us: three dumps of that namespace, none of links; or a look-up for each address. */
+/** Reads the network of a namespace without Netloom: three dumps without one of links, or a lookup for each address. */
 import { KernelError, type NativeNetwork, type OwnerMark } from "../../kernel/kernel.ts";
 import { decodeAddress, dumpAddresses } from "../netlink/address.ts";
 import * as k from "../netlink/constants.ts";
@@ -16,7 +16,7 @@ export function readNativeNetwork(
   return { identity, ...(near ? readNear(place, mark, near) : readAll(place, mark)) };
 }
 
-/** A device is ours if it has an address of ours: what the kernel adds to that bears no mark. */
+/** A device with an address of Netloom counts as Netloom's: the kernel's own additions to it have no mark. */
 function readAll(place: NetnsPlace, { protocol }: OwnerMark): Omit<NativeNetwork, "identity"> {
   const all = place.socket.dump(dumpAddresses(), decodeAddress);
   const ours = new Set(all.filter((each) => each.protocol === protocol).map(({ linkIndex }) => linkIndex));
@@ -56,7 +56,7 @@ function mainRoutes(place: NetnsPlace, family: 4 | 6): ObservedRoute[] {
   try {
     return place.socket.dump(dumpRoutes({ family, table: k.RT_TABLE_MAIN }), decodeRoute);
   } catch (error) {
-    // Until the first route there is no table, or no IPv6 at all.
+    // The main table does not exist before the first route, or the kernel has no IPv6.
     if (error instanceof KernelError && error.errno !== undefined) return [];
     throw error;
   }

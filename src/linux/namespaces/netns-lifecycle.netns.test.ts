@@ -1,4 +1,4 @@
-/** Named namespaces beside those of iproute2, each time in a mount namespace whose /run is new and shared with nobody. */
+/** Named namespaces next to those of iproute2, each test in a mount namespace with a new and private /run. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { needsRoot } from "../../../fixtures/linux/netns.ts";
 const skip = needsRoot;
 const machine = fileURLToPath(new URL("../machine/machine.ts", import.meta.url));
 
-/** Runs `script` on such a machine. `$make` and `$remove` are Netloom's, for /run/netns/ours. */
+/** Runs `script` on such a machine. `make` and `remove` are Netloom's functions, for /run/netns/ours. */
 function onBareMachine(script: string): { readonly code: number | null; readonly text: string } {
   const act = (verb: string): string =>
     `"${process.execPath}" --input-type=module -e 'import { LinuxMachine } from "${machine}"; const machine = await LinuxMachine.open(); await machine.${verb}("/run/netns/ours"); await machine.close();'`;

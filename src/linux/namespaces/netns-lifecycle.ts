@@ -1,4 +1,4 @@
-/** Makes and removes named network namespaces, as `ip netns` does. */
+/** Creates and removes named network namespaces, as `ip netns` does. */
 import { readdir } from "node:fs/promises";
 import { closeSync, mkdirSync, openSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
@@ -16,8 +16,8 @@ import {
 } from "../libc/syscall.ts";
 
 /**
- * Equivalent to: `ip netns add NAME`, with `path` = /run/netns/NAME. ALREADY_EXISTS if the path does. All or nothing, but
- * for the directory and its mount, which stay.
+ * Equivalent to: `ip netns add NAME`, with `path` = /run/netns/NAME. ALREADY_EXISTS if the path exists. All or nothing,
+ * except for the directory and its mount, which stay.
  */
 export function createNetns(path: string): void {
   const attempt = `create network namespace ${path}`;
@@ -34,7 +34,7 @@ export function createNetns(path: string): void {
   try {
     const own = openPath("/proc/thread-self/ns/net");
     try {
-      // The way back of `runIn` is from wherever `unshare` has led.
+      // `runIn` moves the thread back from the new namespace.
       runIn(own.fd, () => {
         unshareNetns();
         bindMount("/proc/thread-self/ns/net", path);
@@ -49,9 +49,9 @@ export function createNetns(path: string): void {
 }
 
 /**
- * Makes the directory a mount that other mount namespaces see into. iproute2 does that at its first `ip netns add`, by a
- * mount on top: what was mounted before lies below it since, where nobody can take it off. So it is done first, under
- * iproute2's lock.
+ * Makes the directory a shared mount, visible in other mount namespaces. iproute2 does that at its first `ip netns add`, by
+ * a mount on top of the directory, which hides earlier mounts so that they cannot be unmounted. So Netloom does it first,
+ * under iproute2's lock.
  */
 function share(directory: string): void {
   if (shareMount(directory)) return;
@@ -66,9 +66,9 @@ function share(directory: string): void {
   }
 }
 
-/** Equivalent to: `ip netns del NAME`. A path that is not there is a success. */
+/** Equivalent to: `ip netns del NAME`. Succeeds if the path does not exist. */
 export async function removeNetns(path: string): Promise<void> {
-  // A path may be mounted over more than once.
+  // A path may have several mounts on top of each other.
   while (identityAt(path) !== undefined && unmount(path));
   try {
     unlinkSync(path);
@@ -80,7 +80,7 @@ export async function removeNetns(path: string): Promise<void> {
   }
 }
 
-/** Something is mounted there, below a later mount of the directory: see unlink-worker.ts. */
+/** The mount is hidden by a later mount of the directory: see unlink-worker.ts. */
 async function removeHidden(path: string): Promise<void> {
   const file = import.meta.url.endsWith(".ts") ? "../libc/unlink-worker.ts" : "../libc/unlink-worker.js";
   const worker = new Worker(new URL(file, import.meta.url), { workerData: path, execArgv: [] });
@@ -90,7 +90,7 @@ async function removeHidden(path: string): Promise<void> {
   });
 }
 
-/** Names of the namespaces that `ip netns` knows. */
+/** Names of the namespaces of `ip netns`. */
 export async function namedNamespaces(): Promise<string[]> {
   try {
     return await readdir("/run/netns");

@@ -1,9 +1,9 @@
-/** Finds namespaces by what they are called: a path, an identity, `host`. */
+/** Finds namespaces by name: a path, an identity, `host`. */
 import { readdirSync } from "node:fs";
 import { KernelError, type Netns } from "../../kernel/kernel.ts";
 import { type NetnsInode, identityAt, notFound, openPath, type OpenNetns } from "./netns.ts";
 
-/** Every place where a namespace may be found by a path, the one where it was found last first: it is hardly ever elsewhere. */
+/** All paths that may lead to a namespace. The path where it was last found comes first, because it rarely changes. */
 function* pathsOf(known: FoundNetns | undefined): Generator<string> {
   if (known) yield known.path;
   for (const name of list("/run/netns")) yield `/run/netns/${name}`;
@@ -23,15 +23,15 @@ export interface FoundNetns {
   readonly cookie: string;
 }
 
-/** Where each identity was last found. At rest it holds paths, no descriptors. */
+/** The last known path of each identity. While idle it holds paths, no descriptors. */
 export class NetnsTable {
   readonly #found = new Map<NetnsInode, FoundNetns>();
-  /** What requests under way have open. */
+  /** Namespaces that running requests have open. */
   readonly #inUse = new Map<NetnsInode, OpenNetns>();
 
   /**
-   * Opens what `netns` names now; all who have the same namespace open share it. `host` is the process's own. NOT_FOUND
-   * with the reason.
+   * Opens the namespace that `netns` names now. Concurrent users of a namespace share one open object. `host` is the
+   * namespace of the process. NOT_FOUND with the reason.
    */
   open(netns: Netns): OpenNetns {
     const inUse = this.#findInUse(netns);
@@ -47,7 +47,7 @@ export class NetnsTable {
     return opened;
   }
 
-  /** One that is open already, told by a look at its path. */
+  /** An already open namespace, identified by a stat of its path. */
   #findInUse(netns: Netns): OpenNetns | undefined {
     if (this.#inUse.size === 0 || !netns.startsWith("file:///")) return undefined;
     const identity = identityAt(netns.slice("file://".length));
@@ -64,17 +64,17 @@ export class NetnsTable {
     );
   }
 
-  /** Notes that a namespace is found at `path`: what was known may be of an earlier one with the same inode. */
+  /** Records the path of a namespace, and replaces an earlier namespace with the same inode. */
   remember(identity: NetnsInode, found: FoundNetns): void {
     this.#found.set(identity, found);
   }
 
-  /** All that was found and not forgotten. */
+  /** All recorded namespaces. */
   known(): NetnsInode[] {
     return [...this.#found.keys()];
   }
 
-  /** The namespace is gone. One that has got its inode since is kept. */
+  /** Forgets a removed namespace, but not a later one with the same inode. */
   forget(identity: NetnsInode, cookie: string): void {
     if (this.#found.get(identity)?.cookie === cookie) this.#found.delete(identity);
   }
@@ -89,7 +89,7 @@ export class NetnsTable {
     throw notFound(identity, this.#whyGone(identity, known));
   }
 
-  /** `undefined` if the path leads elsewhere by now, or to a later namespace with the same inode. */
+  /** `undefined` if the path now leads elsewhere, or to a later namespace with the same inode. */
   #openIfSame(path: string, identity: NetnsInode, known: FoundNetns | undefined): OpenNetns | undefined {
     let opened: OpenNetns;
     try {

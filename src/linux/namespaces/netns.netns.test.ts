@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 import { needsRoot, netnsFixture, strayThreads } from "../../../fixtures/linux/netns.ts";
 import { openPath, runIn } from "./netns.ts";
 
-/** Runs lines of code on a thread of its own, with `enter(path, action)`, and returns what they post. */
+/** Runs lines of code in a new thread, with `enter(path, action)`, and returns the result that they post. */
 async function onWorker(lines: string): Promise<unknown> {
   const code = `
     const { parentPort } = require("node:worker_threads");
@@ -31,7 +31,7 @@ async function onWorker(lines: string): Promise<unknown> {
 }
 
 test(
-  "a function runs inside of a namespace, and the thread is back after it, also when it throws",
+  "a function runs inside a namespace, and the thread returns afterwards, even after an error",
   { skip: needsRoot },
   async (t) => {
     const net = await netnsFixture(t);
@@ -48,23 +48,19 @@ test(
   },
 );
 
-test(
-  "what would go on outside of the window is refused, and so is a window in a window",
-  { skip: needsRoot },
-  async (t) => {
-    const net = await netnsFixture(t);
-    const path = JSON.stringify((await net.netns()).slice("file://".length));
-    const [promise, nested, after] = (await onWorker(`const home = here(); parentPort.postMessage([
+test("asynchronous actions and nested entries are refused", { skip: needsRoot }, async (t) => {
+  const net = await netnsFixture(t);
+  const path = JSON.stringify((await net.netns()).slice("file://".length));
+  const [promise, nested, after] = (await onWorker(`const home = here(); parentPort.postMessage([
     attempt(() => enter(${path}, async () => 1)),
     attempt(() => enter(${path}, () => enter(${path}, here))),
     here() === home,
   ])`)) as [string, string, boolean];
-    assert.equal(promise, "what runs inside of a namespace must be synchronous");
-    assert.equal(nested, "a namespace is entered inside of another");
-    assert.ok(after);
-    assert.deepEqual(strayThreads(), []);
-  },
-);
+  assert.equal(promise, "what runs inside of a namespace must be synchronous");
+  assert.equal(nested, "a namespace is entered inside of another");
+  assert.ok(after);
+  assert.deepEqual(strayThreads(), []);
+});
 
 test("the main thread never enters a namespace", { skip: needsRoot }, () => {
   const own = openPath("/proc/self/ns/net");

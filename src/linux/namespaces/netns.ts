@@ -1,7 +1,6 @@
 /**
- * Network namespaces, opened and entered. There is one primitive, `runIn`, for one thread, the kernel worker: whatever
- * starts inside of the window (a thread, a socket of Node, a pool) would stay in the namespace for ever, so nothing
- * asynchronous may.
+ * Opens and enters network namespaces. The only primitive is `runIn`, for one thread, the kernel worker. A thread, a socket
+ * of Node or a pool started inside would stay in the namespace for ever, so nothing asynchronous may run inside.
  */
 import assert from "node:assert/strict";
 import { constants, fstatSync, openSync, statSync } from "node:fs";
@@ -12,7 +11,7 @@ import { adopt, close, setNetns, syscallError } from "../libc/syscall.ts";
 
 export type NetnsInode = NetnsIdentity["netns"];
 
-/** An open namespace, and a netlink socket in it once that is needed. It cannot die before it is closed. */
+/** An open namespace, with a netlink socket in it once one is needed. The namespace stays alive until it is closed. */
 export class OpenNetns {
   readonly fd: number;
   readonly identity: NetnsInode;
@@ -21,7 +20,7 @@ export class OpenNetns {
   #cookie: string | undefined;
   #onEnd: (() => void) | undefined;
 
-  /** Takes the descriptor over. */
+  /** Takes ownership of the descriptor. */
   constructor(fd: number, identity: NetnsInode) {
     this.fd = fd;
     this.identity = identity;
@@ -38,13 +37,13 @@ export class OpenNetns {
     return this.#cookie;
   }
 
-  /** For one more user, who has to close it, too. */
+  /** Adds a user, who must also call `close`. */
   again(): this {
     this.#users += 1;
     return this;
   }
 
-  /** Called when the last user has closed it. */
+  /** Calls `action` when the last user has closed it. */
   onEnd(action: () => void): void {
     this.#onEnd = action;
   }
@@ -58,13 +57,13 @@ export class OpenNetns {
   }
 }
 
-/** The namespace of this thread, at the first use. */
+/** The namespace of this thread, opened on first use. */
 let home: number | undefined;
 let isAway = false;
 
 /**
- * Runs `action` with this thread in the namespace `fd`. The thread is back when this returns or throws; if the way back
- * is barred, the thread ends, because all that it would do next would be done in the wrong place.
+ * Runs `action` with this thread in the namespace `fd`. The thread is back when this function returns or throws. If it
+ * cannot return, the thread ends, because all further work would happen in the wrong namespace.
  */
 export function runIn<T>(fd: number, action: () => T): T {
   assert(!isMainThread, "only the kernel worker enters namespaces");
@@ -91,7 +90,7 @@ export function runIn<T>(fd: number, action: () => T): T {
   return result;
 }
 
-/** Opens the namespace at a path. `netns` is how the error names it. NOT_FOUND if there is none. */
+/** Opens the namespace at a path. `netns` is its name in errors. NOT_FOUND if there is none. */
 export function openPath(path: string, netns: Netns = `file://${path}`): OpenNetns {
   let fd: number;
   try {
@@ -117,7 +116,7 @@ export function identityAt(path: string): NetnsInode | undefined {
   }
 }
 
-/** The file system of all namespaces. */
+/** The device number of the file system of all namespaces. */
 let nsfs: bigint | undefined;
 
 function nsfsDevice(): bigint {
@@ -133,7 +132,7 @@ function unopened(netns: Netns, path: string, errno: string, cause: unknown): Ke
   return notFound(netns, reason, cause);
 }
 
-/** The error for a namespace that is not there (any more). */
+/** The error for a missing namespace. */
 export function notFound(netns: Netns, words: string, cause?: unknown): KernelError {
   const message = `${opening(netns)}: ENOENT: ${words}`;
   return new KernelError("NOT_FOUND", message, { errno: "ENOENT", words, at: { netns }, cause });

@@ -1,4 +1,7 @@
-/** Whether a namespace has an address, and whether it can be used: a dump of the addresses of its family, and a look at the device. */
+/**
+ * Reads whether a namespace has an address and can use it: a dump of the addresses of its family, and a lookup of the
+ * device.
+ */
 import type { OwnAddress } from "../../kernel/kernel.ts";
 import { canonicalIp, familyOf } from "../../net/ip.ts";
 import { lookUp } from "../batch/links.ts";
@@ -11,7 +14,7 @@ export function readOwnAddress(place: NetnsPlace, address: string): OwnAddress |
   const found = place.socket
     .dump(dumpAddresses(0, familyOf(wanted)), decodeAddressState)
     .filter((each) => each.address === wanted);
-  // The same address on several devices is usable where it is so on one.
+  // An address on several devices is usable if it is usable on one.
   const best = found.find(({ state }) => state === "usable") ?? found[0];
   const link = best && lookUp(place, best.linkIndex);
   if (!best || !link) return undefined;

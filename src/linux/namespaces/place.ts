@@ -1,12 +1,12 @@
-/** The namespaces of one request, open for as long as it runs. */
+/** The open namespaces of one request. */
 import { KernelError, type Netns } from "../../kernel/kernel.ts";
 import type { NetlinkSocket } from "../netlink/netlink-socket.ts";
 import type { NetnsTable } from "./netns-table.ts";
 import { type NetnsInode, type OpenNetns, runIn } from "./netns.ts";
 
-/** An open namespace, as one request knows it. */
+/** An open namespace in one request. */
 export class NetnsPlace {
-  /** How the request names it, the first time. */
+  /** The first name that the request uses for it. */
   readonly netns: Netns;
   readonly #open: OpenNetns;
 
@@ -32,7 +32,7 @@ export class NetnsPlace {
     return this.#open.cookie;
   }
 
-  /** Runs a synchronous function inside. */
+  /** Runs a synchronous function inside the namespace. */
   run<T>(action: () => T): T {
     return runIn(this.fd, action);
   }
@@ -42,7 +42,7 @@ export class NetnsPlace {
   }
 }
 
-/** Opens each namespace of a request once, whatever the names that it goes by. */
+/** Opens each namespace of a request once, under all of its names. */
 export class Places {
   readonly #table: NetnsTable;
   readonly #host: OpenNetns;
@@ -50,14 +50,14 @@ export class Places {
   readonly #byName = new Map<Netns, NetnsPlace>();
   readonly #byIdentity = new Map<NetnsInode, NetnsPlace>();
 
-  /** `onFirstUse` is called for each place once, as soon as it is open. */
+  /** `onFirstUse` is called once for each place, as soon as it is open. */
   constructor(table: NetnsTable, host: OpenNetns, onFirstUse: (place: NetnsPlace) => void) {
     this.#table = table;
     this.#host = host;
     this.#onFirstUse = onFirstUse;
   }
 
-  /** NOT_FOUND if there is no such namespace (any more). */
+  /** NOT_FOUND if the namespace does not exist. */
   of(netns: Netns): NetnsPlace {
     const known = this.#byName.get(netns);
     if (known) return known;
@@ -71,7 +71,7 @@ export class Places {
     return place;
   }
 
-  /** Like `of`; `undefined` if there is no such namespace. */
+  /** Like `of`; `undefined` if the namespace does not exist. */
   find(netns: Netns): NetnsPlace | undefined {
     try {
       return this.of(netns);

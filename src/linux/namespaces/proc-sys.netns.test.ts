@@ -1,4 +1,4 @@
-/** More namespaces than one procfs of ours is used for: each has its own settings, and a failed batch puts them back. */
+/** More namespaces than one procfs serves: each has its own sysctls, and a failed batch restores them. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { needsRoot, netnsFixture } from "../../../fixtures/linux/netns.ts";
 
 const KEY = "net/ipv4/conf/%/accept_redirects";
 
-test("settings are those of their namespace, however many there are", { skip: needsRoot }, async (t) => {
+test("each namespace has its own sysctls, however many there are", { skip: needsRoot }, async (t) => {
   const net = await netnsFixture(t);
   const kernel = await net.kernel();
   const all: Netns[] = [];

@@ -1,9 +1,9 @@
 /**
- * Settings of network namespaces: /proc/sys, as the thread sees it from inside of one.
+ * Sysctls of network namespaces: /proc/sys, as seen by a thread inside one.
  *
- * The kernel keeps what was looked up there in one list for all namespaces, since `net/ipv6` has one name in each, and walks
- * that list at each look-up: with 2,000 namespaces to open one file takes a millisecond (fs/proc/proc_sysctl.c,
- * proc_sys_compare). A procfs of our own has a list of its own, and after some namespaces another one takes its place.
+ * The kernel keeps the looked-up entries of all namespaces in one list, because `net/ipv6` has the same name in each, and
+ * walks that list at each lookup: with 2,000 namespaces opening one file takes a millisecond (fs/proc/proc_sysctl.c,
+ * proc_sys_compare). A private procfs has its own list, and is replaced after some namespaces.
  */
 import { accessSync, constants, readFileSync, writeFileSync } from "node:fs";
 import { NetloomError } from "../../errors/errors.ts";
@@ -14,9 +14,9 @@ import type { NetnsPlace } from "./place.ts";
 import { close, openProcfs } from "../libc/syscall.ts";
 
 const PUBLIC = "/proc/sys";
-/** To make one costs what five look-ups cost, to close it what fifty do. */
+/** Making a private procfs costs as much as five lookups, closing it as much as fifty. */
 const MAX_NAMESPACES = 64;
-/** Is no setting of a namespace, hence found at once. */
+/** Not a sysctl of a namespace, so its lookup is fast. */
 const WRITABLE = `${PUBLIC}/kernel/hostname`;
 
 export class ProcSys {
@@ -25,8 +25,9 @@ export class ProcSys {
   #isRefused = false;
 
   /**
-   * Writes what is not as wanted; of a device that is new, and goes with all it has when it is undone, without a look at it.
-   * `onWritten` gets what takes one setting back. Throws what node:fs throws, and ENOENT for what is no namespace's.
+   * Writes the values that differ. For a new device, whose undo removes it with everything, does so without reading them
+   * first. `onWritten` gets the undo of one setting. Throws the errors of node:fs, and ENOENT for a sysctl that does not
+   * belong to a namespace.
    */
   write(place: NetnsPlace, object: Sysctl, isNew: boolean, onWritten: (undo: () => void) => void): void {
     this.#inside(place, (fileOf) => {
@@ -50,7 +51,7 @@ export class ProcSys {
   }
 
   #rootFor({ identity }: NetnsPlace): string {
-    // Whoever has made settings read-only is not evaded.
+    // Respect a read-only /proc/sys.
     if (!isWritable()) return PUBLIC;
     if (!this.#seen.has(identity) && this.#seen.size >= MAX_NAMESPACES) this.close();
     this.#fd ??= this.#open();
@@ -59,7 +60,7 @@ export class ProcSys {
     return `/proc/self/fd/${this.#fd}/sys`;
   }
 
-  /** `undefined` where that is not allowed, or not known to the kernel. */
+  /** `undefined` if the kernel does not allow or support it. */
   #open(): number | undefined {
     if (this.#isRefused) return undefined;
     try {
@@ -81,14 +82,14 @@ function isWritable(): boolean {
   }
 }
 
-/** To write one takes the lock of all link changes, also where nothing changes (net/ipv6/addrconf.c, addrconf_disable_ipv6). */
+/** Writing one takes the RTNL lock even without a change (net/ipv6/addrconf.c, addrconf_disable_ipv6). */
 const LOCKS = /\/disable_ipv6$/;
-/** One for all devices changes theirs, whatever it was before. */
+/** Sysctls for all devices overwrite those of the devices, whatever the previous value was. */
 const FOR_ALL = /\/(?:all|default)\//;
-/** Errnos of a setting that is not there, and of one that may not be written. */
+/** Errnos for a missing sysctl, and for one that may not be written. */
 const NOT_TO_BE_HAD = ["ENOENT", "EROFS", "EACCES", "EPERM"];
 
-/** Returns the value before; `undefined` if that was the same. */
+/** Returns the previous value; `undefined` if the value was already right. */
 function replace(file: string, value: string, isBlind: boolean): string | undefined {
   const before = isBlind ? "" : readFileSync(file, "utf8").trim();
   if (before === value && !FOR_ALL.test(file)) return undefined;

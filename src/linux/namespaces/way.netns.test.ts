@@ -1,4 +1,4 @@
-/** What RTM_GETROUTE says on the real kernel beside the contract: of learned MTUs, and of a port that rules lead by. */
+/** Answers of RTM_GETROUTE on the real kernel beyond the contract: learned MTUs, and rules by port. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test, type TestContext } from "node:test";
@@ -51,17 +51,17 @@ async function mtuTo(kernel: Kernel, to: string, udpPort?: number): Promise<numb
   return way && "mtuBytes" in way ? way.mtuBytes : undefined;
 }
 
-test("what the kernel has learned of the rest of the way is no route", { skip: needsRoot }, async (t) => {
+test("a PMTU exception is not part of the route", { skip: needsRoot }, async (t) => {
   const { kernel, host, ip, exec } = await behindRouter(t);
   await until(() => {
-    // UDP may not be fragmented until the MTU of its path is known (IP_PMTUDISC_WANT is the default).
+    // UDP is not fragmented until the path MTU is known (IP_PMTUDISC_WANT is the default).
     exec(host, "head -c 1400 /dev/zero > /dev/udp/10.2.0.2/9");
     return /mtu 1300/.test(ip(host, "route", "get", "10.2.0.2"));
   });
   assert.equal(await mtuTo(kernel, "10.2.0.2"), 1500);
 });
 
-test("a rule for UDP to a port leads the packets of tunnels", { skip: needsRoot }, async (t) => {
+test("a rule for a UDP port applies to tunnel packets", { skip: needsRoot }, async (t) => {
   const { kernel, host, ip } = await behindRouter(t);
   ip(host, "route", "add", "10.2.0.0/16", "via", "10.1.0.9", "mtu", "1350", "table", "77");
   ip(host, "rule", "add", "ipproto", "udp", "dport", "4789", "table", "77");
@@ -70,7 +70,7 @@ test("a rule for UDP to a port leads the packets of tunnels", { skip: needsRoot 
   assert.equal(await mtuTo(kernel, "10.2.0.2", 4790), 1500);
 });
 
-test("the MTU of IPv6 on a device is its own", { skip: needsRoot }, async (t) => {
+test("the IPv6 MTU of a device limits IPv6 only", { skip: needsRoot }, async (t) => {
   const { kernel, host, ip, exec } = await behindRouter(t);
   ip(host, "address", "add", "fd00:1::1/64", "dev", "eth1", "nodad");
   exec(host, "echo 1400 > /proc/sys/net/ipv6/conf/eth1/mtu");
@@ -78,7 +78,7 @@ test("the MTU of IPv6 on a device is its own", { skip: needsRoot }, async (t) =>
   assert.equal(await mtuTo(kernel, "10.1.0.9"), 1500);
 });
 
-test("a route that names a next-hop object has the MTU of its device", { skip: needsRoot }, async (t) => {
+test("a route by a next-hop object has the MTU of its device", { skip: needsRoot }, async (t) => {
   const { kernel, host, ip, exec } = await behindRouter(t);
   exec(host, "echo 0 > /proc/sys/net/ipv4/nexthop_compat_mode");
   ip(host, "nexthop", "add", "id", "7", "via", "10.1.0.9", "dev", "eth1");

@@ -1,4 +1,4 @@
-/** Where packets to another host leave a namespace: one look-up of the route, and one of each device on it. */
+/** Finds the route of packets to another host: one lookup of the route, and one of each device on it. */
 import { KernelError, type Way, type WayHop, type WayQuery } from "../../kernel/kernel.ts";
 import { familyOf } from "../../net/ip.ts";
 import { lookUp } from "../batch/links.ts";
@@ -7,12 +7,12 @@ import { getRoute, NO_ROUTE } from "../netlink/route.ts";
 import { decodeHops, type RouteHop, type RouteHops } from "../netlink/way.ts";
 import type { NetnsPlace } from "./place.ts";
 
-/** Without IPv6 nobody answers for it. */
+/** EOPNOTSUPP and EAFNOSUPPORT: the kernel has no IPv6. */
 const UNREACHABLE: readonly string[] = [...NO_ROUTE, "EOPNOTSUPP", "EAFNOSUPPORT"];
 
 /**
- * The entry of the table is asked for (RTM_F_FIB_MATCH), not what one packet would do: it has all next hops, and the route's own
- * MTU without the exceptions that the kernel has learned, which RTM_GETROUTE otherwise tells in the same attribute.
+ * Queries the table entry (RTM_F_FIB_MATCH) and not the path of one packet: the entry has all next hops, and the route's
+ * own MTU. Otherwise RTM_GETROUTE returns learned MTU exceptions in the same attribute.
  */
 export function readWay(place: NetnsPlace, query: WayQuery): Way {
   const found = askRoute(place, query);
@@ -29,7 +29,7 @@ function askRoute(place: NetnsPlace, query: WayQuery): RouteHops | { readonly un
   try {
     const entry = ask("entry");
     if (entry && entry.hops.length > 0) return entry;
-    // The table names a next-hop object: where one packet goes is all that is told.
+    // The entry names only a next-hop object: the path of one packet is all that the kernel reports.
     const { hops = [] } = ask("path") ?? {};
     return { ...entry, hops };
   } catch (error) {
@@ -48,7 +48,7 @@ function wayHop(
   }: { readonly hop: RouteHop; readonly family: 4 | 6; readonly route: Pick<RouteHops, "mtuBytes"> },
 ): WayHop[] {
   const link = lookUp(place, hop.linkIndex);
-  // It has just gone, and its route with it.
+  // The device has just been removed, and its route with it.
   if (!link) return [];
   const { via } = hop;
   const ofDevice = deviceMtu(link, family);

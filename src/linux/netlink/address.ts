@@ -7,12 +7,13 @@ import { change, dump, type MessageWriter } from "./message-writer.ts";
 
 export interface AddressMessage extends Pick<Address, "address" | "peer"> {
   readonly linkIndex: number;
-  /** Who made it (IFA_PROTO, Linux 5.18); 0 is unknown. */
+  /** The creator of the address (IFA_PROTO, Linux 5.18); 0 is unknown. */
   readonly protocol: number;
 }
 
 /**
- * Without duplicate address detection for IPv6. With `peer` the kernel makes the on-link route to the peer by itself.
+ * Adds an address, without duplicate address detection for IPv6. With `peer` the kernel makes the on-link route to the
+ * peer.
  * Equivalent to: `ip address add A [peer P] dev L [nodad] proto N`
  */
 export function newAddress(address: AddressMessage): Uint8Array {
@@ -28,7 +29,10 @@ export function deleteAddress(address: AddressMessage): Uint8Array {
   return m.finish();
 }
 
-/** The addresses of one device, or all; of one family, or both. Needs NETLINK_GET_STRICT_CHK to filter. Equivalent to: `ip [-4|-6] address show [dev L]` */
+/**
+ * Lists the addresses of one device, or of all; of one family, or of both. Filtering needs NETLINK_GET_STRICT_CHK.
+ * Equivalent to: `ip [-4|-6] address show [dev L]`
+ */
 export function dumpAddresses(linkIndex = 0, family?: 4 | 6): Uint8Array {
   const number = family === undefined ? k.AF_UNSPEC : family === 4 ? k.AF_INET : k.AF_INET6;
   return dump(k.RTM_GETADDR).u8(number).u8(0).u8(0).u8(0).u32(linkIndex).finish();
@@ -38,7 +42,7 @@ export function dumpAddresses(linkIndex = 0, family?: 4 | 6): Uint8Array {
 export function decodeAddress(message: NetlinkMessage): AddressMessage {
   const header = new Struct("address", message.body, 8);
   const attributes = readAttributes("address", message.body, 8);
-  // Only IPv4 always has both; IPv6 has IFA_LOCAL only if there is a peer.
+  // IPv4 always has both attributes; IPv6 has IFA_LOCAL only if there is a peer.
   const far = attributes.bytes(k.IFA_ADDRESS) ?? attributes.bytes(k.IFA_LOCAL);
   if (!far) throw new DecodeError("address", "there is none");
   const address = ipOf("address", attributes.bytes(k.IFA_LOCAL) ?? far);
@@ -56,9 +60,9 @@ export function decodeAddress(message: NetlinkMessage): AddressMessage {
 
 export interface AddressState {
   readonly linkIndex: number;
-  /** Without its length. */
+  /** Without prefix length. */
   readonly address: string;
-  /** `tentative`: the kernel still looks whether another host on the link has it. `duplicate`: one does. */
+  /** `tentative`: duplicate address detection is under way. `duplicate`: another host on the link has the address. */
   readonly state: "usable" | "tentative" | "duplicate";
 }
 
@@ -66,10 +70,10 @@ export interface AddressState {
 export function decodeAddressState(message: NetlinkMessage): AddressState {
   const { linkIndex, address: prefix } = decodeAddress(message);
   const address = addressOf(prefix);
-  // These flags are among the eight that the header has room for.
+  // These flags are among the eight in the header.
   const flags = new Struct("address", message.body, 8).u8(2);
   if (flags & k.IFA_F_DADFAILED) return { linkIndex, address, state: "duplicate" };
-  // An optimistic one is used meanwhile (RFC 4429).
+  // An optimistic address may be used during detection (RFC 4429).
   const isTentative = (flags & k.IFA_F_TENTATIVE) !== 0 && (flags & k.IFA_F_OPTIMISTIC) === 0;
   return { linkIndex, address, state: isTentative ? "tentative" : "usable" };
 }

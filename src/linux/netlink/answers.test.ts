@@ -1,4 +1,4 @@
-/** What Linux answered, read. The titles are those of golden/answers.txt. */
+/** Decodes answers of Linux. The titles are those of golden/answers.txt. */
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as k from "./constants.ts";
@@ -12,7 +12,7 @@ function answersTo(title: string): unknown[] {
   return messages(bytesOf(goldens, title).bytes).map(decodeAny);
 }
 
-/** At least these are among the answers, complete. */
+/** Asserts that the answers include at least these, complete. */
 function assertHas(title: string, expected: readonly unknown[]): void {
   const answers = answersTo(title);
   for (const value of expected)
@@ -43,7 +43,7 @@ const quiet = {
 };
 const operstateDown = { operstate: 2 };
 
-test("a veth that is a port tells its bridge and where its other end is", () => {
+test("a veth that is a bridge port has the indexes of its bridge and of its other end", () => {
   assertHas("link veth port", [
     {
       index: 101,
@@ -64,7 +64,7 @@ test("a veth that is a port tells its bridge and where its other end is", () => 
   ]);
 });
 
-test("a vxlan tells its tunnel, also from a namespace that is not its underlay's", () => {
+test("a vxlan device has its tunnel, even in a namespace other than its underlay's", () => {
   assertHas("link vxlan", [
     {
       index: 102,
@@ -115,7 +115,7 @@ test("a vxlan tells its tunnel, also from a namespace that is not its underlay's
   ]);
 });
 
-test("addresses come in the form in which they were given, with and without a peer", () => {
+test("addresses have the form in which they were given, with and without a peer", () => {
   assertHas("addresses", [
     { linkIndex: 104, address: "10.9.0.1/24", protocol: 0 },
     { linkIndex: 101, address: "10.9.1.1/32", peer: "10.9.1.2/32", protocol: 0 },
@@ -125,7 +125,7 @@ test("addresses come in the form in which they were given, with and without a pe
   ]);
 });
 
-test("routes come in the form in which they were given, with the kernel's own beside them", () => {
+test("routes have the form in which they were given, and the kernel's own are among them", () => {
   const ours = { protocol: 78, type: k.RTN_UNICAST, isCloned: false };
   assertHas("routes", [
     {
@@ -155,7 +155,7 @@ test("routes come in the form in which they were given, with the kernel's own be
   ]);
 });
 
-test("rules come in the form in which they were given", () => {
+test("rules have the form in which they were given", () => {
   assertHas("rules", [
     {
       family: 4,
@@ -176,7 +176,7 @@ test("rules come in the form in which they were given", () => {
   ]);
 });
 
-test("our neighbours are permanent and carry the protocol, those of the kernel do not", () => {
+test("only Netloom's neighbours are permanent and have its protocol number", () => {
   const state = k.NUD_PERMANENT;
   assertHas("neighbors", [
     { linkIndex: 101, address: "10.9.1.2", mac: "02:00:00:00:00:0b", protocol: 78, state },
@@ -184,7 +184,7 @@ test("our neighbours are permanent and carry the protocol, those of the kernel d
   ]);
 });
 
-test("a tbf of somebody else's tells its burst as exactly as the kernel's clock allows", () => {
+test("the burst of a foreign tbf is as exact as the kernel's clock allows", () => {
   const shape = { type: "tbf", rateBitsPerSecond: 80e6, burstBytes: 32768, limitBytes: 65536 };
   const at = { linkIndex: 101, kind: "tbf", parent: k.TC_H_ROOT };
   assertHas("qdisc tbf", [
@@ -195,12 +195,12 @@ test("a tbf of somebody else's tells its burst as exactly as the kernel's clock 
   assertHas("qdisc tbf 64", [{ ...at, shape: fast }]);
 });
 
-test("the burst of a tbf of ours comes back to the byte", () => {
+test("the burst of Netloom's tbf is exact to the byte", () => {
   const shape = { type: "tbf", rateBitsPerSecond: 12_345e6, burstBytes: 98_765, limitBytes: 200_001 };
   assert.partialDeepStrictEqual(answersTo("qdisc tbf of ours"), [{ kind: "tbf", shape }]);
 });
 
-test("a refusal carries the kernel's own words", () => {
+test("a refusal has the kernel's own message", () => {
   assertHas("ack of an existing VNI", [
     { errno: 17, message: "A VXLAN device with the specified VNI already exists" },
   ]);
@@ -208,7 +208,7 @@ test("a refusal carries the kernel's own words", () => {
   assertHas("ack of success", [{ errno: 0 }]);
 });
 
-test("notifications are the same messages, and the death of a namespace is one of them", () => {
+test("notifications are the same messages, and the end of a namespace is one of them", () => {
   const notifications = messages(bytesOf(goldens, "notifications").bytes);
   assert(notifications.every((message) => !isDumpInterrupted(message)));
   assert.deepEqual(notifications.filter(({ type }) => type === k.RTM_DELNSID).map(decodeAny), [0]);

@@ -1,9 +1,9 @@
 /**
  * Constants of the kernel's netlink interface, in the kernel's spelling. Each group names its header below
- * `include/uapi/linux`; what is younger than Linux 5.4 names its version.
+ * `include/uapi/linux`; constants newer than Linux 5.4 name their version.
  */
 
-/** Of the loopback device, in every namespace (include/net/flow.h). */
+/** Index of the loopback device in every namespace (include/net/flow.h). */
 export const LOOPBACK_IFINDEX = 1;
 
 // socket.h, netlink.h
@@ -87,9 +87,9 @@ export const IFLA_INFO_DATA = 2;
 export const IFLA_INET6_CONF = 2;
 export const IFLA_INET6_ADDR_GEN_MODE = 8;
 export const DEVCONF_MTU6 = 2; // ipv6.h
-/** Where IFLA_INET6_CONF, an array of 32-bit numbers, says that IPv6 is off (include/uapi/linux/ipv6.h). */
+/** Index into IFLA_INET6_CONF, an array of 32-bit numbers: nonzero if IPv6 is disabled (include/uapi/linux/ipv6.h). */
 export const DEVCONF_DISABLE_IPV6 = 26;
-/** RFC 2863, as the kernel has it. */
+/** RFC 2863, with the kernel's number. */
 export const IF_OPER_UP = 6;
 export const IN6_ADDR_GEN_MODE_EUI64 = 0;
 export const IN6_ADDR_GEN_MODE_NONE = 1;
@@ -123,7 +123,7 @@ export const IFA_F_TENTATIVE = 0x40;
 
 // rtnetlink.h: routes
 export const RTPROT_KERNEL = 2;
-/** The metric of what the kernel makes for IPv6 addresses (include/net/ip6_route.h). */
+/** The metric of the kernel's routes for IPv6 addresses (include/net/ip6_route.h). */
 export const IP6_RT_PRIO_ADDRCONF = 256;
 export const RTN_UNICAST = 1;
 export const RTN_LOCAL = 2;
@@ -191,7 +191,7 @@ export const TCA_BPF_NAME = 7;
 export const TCA_BPF_FLAGS = 8;
 export const TCA_BPF_FLAG_ACT_DIRECT = 1;
 export const TCA_BPF_ID = 11;
-/** ETH_P_ALL in network order, as `tcm_info` wants it. */
+/** ETH_P_ALL in network order, for `tcm_info`. */
 export const ETH_P_ALL_BE = 0x0300;
 export const TCA_TBF_PARMS = 1;
 export const TCA_TBF_RATE64 = 4;
@@ -204,7 +204,7 @@ export const NETLINK_ROUTE = 0;
 export const NETLINK_XFRM = 6;
 export const NETLINK_NETFILTER = 12;
 
-/** include/uapi/linux/netfilter/nfnetlink.h, nf_tables.h: the subsystem, and the question */
+/** include/uapi/linux/netfilter/nfnetlink.h, nf_tables.h: subsystem and message */
 export const NFT_MSG_GETCHAIN = (10 << 8) | 4;
 export const NFT_MSG_GETRULE = (10 << 8) | 7;
 

@@ -1,8 +1,11 @@
-/** Netlink sockets that hear notifications. */
+/** Netlink sockets for notifications. */
 import { bindSocket, close, setSocketOption, SOCK_NONBLOCK, SOCK_RAW, socket } from "../libc/syscall.ts";
 import * as k from "./constants.ts";
 
-/** A socket in the current namespace that may join groups: an unbound one has the kernel's own address, and hears nothing. */
+/**
+ * A bound socket in the current namespace, which may join groups. An unbound one has the kernel's address, and gets no
+ * notifications.
+ */
 export function openBound(protocol: number = k.NETLINK_ROUTE): number {
   const fd = socket(k.AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, protocol);
   const address = new Uint8Array(12);
@@ -16,7 +19,7 @@ export function openBound(protocol: number = k.NETLINK_ROUTE): number {
   return fd;
 }
 
-/** Joins groups of notifications, or leaves them. */
+/** Joins or leaves groups of notifications. */
 export function join(fd: number, groups: readonly number[], isIn: boolean): void {
   const option = isIn ? k.NETLINK_ADD_MEMBERSHIP : k.NETLINK_DROP_MEMBERSHIP;
   for (const group of groups) setSocketOption(fd, k.SOL_NETLINK, option, group);

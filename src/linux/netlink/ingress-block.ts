@@ -1,18 +1,18 @@
 /**
- * One filter for the ingress of many devices: each gets an `ingress` qdisc that shares one block, and the block has one
- * BPF filter. Unlike a tcx link this needs no RCU grace period, neither when it is made nor when its device goes; but
- * whoever is root in the namespace can take it off, so that it is for the host's own devices only.
+ * One filter for the ingress of many devices: each device gets an `ingress` qdisc with a shared block, and the block has
+ * one BPF filter. Unlike a tcx link it needs no RCU grace period, neither to be attached nor when its device is removed.
+ * But root in the namespace can detach it, so it is for the host's own devices only.
  * Source: include/uapi/linux/pkt_cls.h, pkt_sched.h, rtnetlink.h (shared blocks since v4.16)
  */
 import * as k from "./constants.ts";
 import { type NetlinkMessage, readAttributes } from "./message-reader.ts";
 import { change, MessageWriter } from "./message-writer.ts";
 
-/** Number of our block. Blocks are counted per namespace. */
+/** Number of Netloom's block. Blocks are numbered per namespace. */
 export const INGRESS_BLOCK = 0x4e4c0000;
 
 /**
- * Not `clsact`: that would bind a second block, for the way out, and the kernel keeps all that are bound in a list.
+ * Not `clsact`: that would bind a second block for egress, and the kernel keeps all bound blocks in a list.
  * Equivalent to: `tc qdisc add dev L ingress_block B ingress`. EEXIST if the device has an ingress or clsact qdisc.
  */
 export function addIngressBlock(linkIndex: number): Uint8Array {
@@ -31,8 +31,8 @@ export function deleteIngressBlock(linkIndex: number): Uint8Array {
 }
 
 /**
- * Adds our filter to the block, which has to have a device; EEXIST if it is there. With `replaces` it takes the place of
- * an older program under running traffic. Equivalent to: `tc filter add block B pref 1 handle 1 bpf direct-action …`
+ * Adds Netloom's filter to the block, which must have a device; EEXIST if the filter exists. With `replaces` it replaces an
+ * older program under running traffic. Equivalent to: `tc filter add block B pref 1 handle 1 bpf direct-action …`
  */
 export function addBlockFilter(programFd: number, { replaces }: { readonly replaces: boolean }): Uint8Array {
   const m = change(k.RTM_NEWTFILTER, k.NLM_F_CREATE | (replaces ? 0 : k.NLM_F_EXCL));
@@ -46,7 +46,7 @@ export function addBlockFilter(programFd: number, { replaces }: { readonly repla
 }
 
 /**
- * Our filter, answered by RTM_NEWTFILTER. EINVAL: no device has the block; ENOENT: the block has no filter.
+ * Queries Netloom's filter, answered by RTM_NEWTFILTER. EINVAL: no device has the block; ENOENT: the block has no filter.
  * Equivalent to: `tc filter get block B pref 1 handle 1 protocol all bpf`
  */
 export function getBlockFilter(): Uint8Array {
@@ -55,7 +55,7 @@ export function getBlockFilter(): Uint8Array {
   return m.finish();
 }
 
-/** The id of the program that a filter runs. Throws DecodeError. */
+/** The ID of the program of a filter. Throws DecodeError. */
 export function decodeFilterProgram(message: NetlinkMessage): number | undefined {
   return readAttributes("filter", message.body, 20).nested(k.TCA_OPTIONS)?.u32(k.TCA_BPF_ID);
 }

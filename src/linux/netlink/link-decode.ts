@@ -5,12 +5,12 @@ import { type Attributes, type NetlinkMessage, present, readAttributes, Struct }
 export interface Link {
   readonly index: number;
   readonly name: string;
-  /** ARPHRD_*: absent for Ethernet. */
+  /** ARPHRD_*; absent for Ethernet. */
   readonly hardware?: number;
   /** Absent on a device without a 6-byte address. */
   readonly mac?: string;
   readonly mtuBytes: number;
-  /** Of IPv6, where it is another one (`net.ipv6.conf.N.mtu`). */
+  /** The IPv6 MTU, if it differs (`net.ipv6.conf.N.mtu`). */
   readonly ipv6MtuBytes?: number;
   /** IFF_* */
   readonly flags: number;
@@ -18,15 +18,15 @@ export interface Link {
   readonly alias?: string;
   /** `veth`, `vxlan`, `bridge`, …; absent on hardware and loopback. */
   readonly kind?: string;
-  /** Index of the bridge that this is a port of. */
+  /** Index of the bridge that has this device as a port. */
   readonly master?: number;
-  /** Index of the other end of a veth, counted in the namespace `linkNetnsid` or, if that is absent, in this one. */
+  /** Index of the other end of a veth, in the namespace `linkNetnsid` or, if that is absent, in this one. */
   readonly lowerIndex?: number;
-  /** Number of the other end's or the underlay's namespace as this namespace numbers it. */
+  /** Number of the namespace of the other end or of the underlay, in this namespace. */
   readonly linkNetnsid?: number;
   /** IN6_ADDR_GEN_MODE_*; absent if the device has no IPv6. */
   readonly addrGenMode?: number;
-  /** Somebody has switched IPv6 off on it. */
+  /** IPv6 is disabled on the device. */
   readonly isIpv6Off?: true;
   /** RFC 2863: 6 is up, 2 is down. */
   readonly operstate?: number;
@@ -37,7 +37,7 @@ export interface Link {
 interface VxlanData {
   readonly vni: number;
   readonly local?: string;
-  /** Where unknown destinations go; absent if there is none. */
+  /** The default destination; absent if there is none. */
   readonly remote?: string;
   readonly port: number;
   readonly learning: boolean;
@@ -45,11 +45,11 @@ interface VxlanData {
   readonly df: number;
   /** 0: the system's default. */
   readonly ttl: number;
-  /** In metadata mode. */
+  /** The device is in metadata mode. */
   readonly isExternal?: true;
 }
 
-/** Since the device was made. `struct rtnl_link_stats64` */
+/** Counters since the device was made. `struct rtnl_link_stats64` */
 interface LinkStats {
   readonly rxPackets: number;
   readonly txPackets: number;
@@ -70,11 +70,11 @@ export function decodeLink(message: NetlinkMessage): Link {
   const kind = info?.string(k.IFLA_INFO_KIND);
   const data = kind === "vxlan" ? info?.nested(k.IFLA_INFO_DATA) : undefined;
   const stats = attributes.struct(k.IFLA_STATS64, 64);
-  // In a message about a bridge port (AF_BRIDGE) the same attribute holds other things.
+  // In a message about a bridge port (AF_BRIDGE) this attribute has other content.
   const families = header.u8(0) === k.AF_UNSPEC ? attributes.nested(k.IFLA_AF_SPEC) : undefined;
   const ipv6 = families?.nested(k.AF_INET6);
   const mtuBytes = attributes.u32(k.IFLA_MTU) ?? 0;
-  // A table of `s32`, by DEVCONF_*.
+  // An array of `s32`, indexed by DEVCONF_*.
   const settings = ipv6?.struct(k.IFLA_INET6_CONF, 4 * (k.DEVCONF_DISABLE_IPV6 + 1));
   const ipv6MtuBytes = settings?.u32(4 * k.DEVCONF_MTU6);
   return {

@@ -4,33 +4,34 @@ import type { LinkEnd, Vxlan } from "../../kernel/kernel.ts";
 import * as k from "./constants.ts";
 import { change, dump, MessageWriter } from "./message-writer.ts";
 
-/** A device that is to be made. Its index is ours to choose: any number that is free in its namespace. */
+/** A device to make. Its index may be any free number in its namespace. */
 export interface NewLink extends Pick<LinkEnd, "name" | "mac" | "mtuBytes"> {
   readonly index: number;
   readonly group: number;
-  /** An open descriptor of the namespace it gets made in. Default: the socket's. */
+  /** An open descriptor of the namespace to make it in. Default: that of the socket. */
   readonly netnsFd?: number;
 }
 
-/** What may change on a device that exists. What is absent stays. */
+/** Changes of an existing device. Absent properties stay. */
 export interface LinkChange {
   readonly name?: string;
   readonly mac?: string;
   readonly mtuBytes?: number;
   readonly group?: number;
-  /** At most 255 bytes; the empty text removes it. */
+  /** At most 255 bytes; an empty string removes it. */
   readonly alias?: string;
   readonly up?: boolean;
-  /** IN6_ADDR_GEN_MODE_*. The kernel applies it after `up`: send it in a message before. */
+  /** IN6_ADDR_GEN_MODE_*. The kernel applies it after `up`: send it in an earlier message. */
   readonly addrGenMode?: number;
   readonly netnsFd?: number;
 }
 
 /**
- * Makes both ends of a veth pair, each in its namespace, both down (the kernel refuses a peer that is up). Alias and
- * address generation mode cannot be given here: the kernel ignores them in silence. One queue each, where the kernel would
- * make one for each processor: frames do not wait in a queue of a veth, but each queue costs 20 µs to make, and memory.
- * Equivalent to: `ip link add A index I group G address M mtu U numtxqueues 1 numrxqueues 1 netns NA type veth peer name B …`
+ * Makes both ends of a veth pair, each in its namespace, both down (the kernel refuses a peer that is up). The kernel
+ * silently ignores alias and address generation mode here. One queue each instead of one for each processor: frames do not
+ * wait in queues of a veth, but each queue takes 20 µs to make, and memory.
+ * Equivalent to: `ip link add A index I group G address M mtu U numtxqueues 1 numrxqueues 1 netns NA type veth peer name B
+ * …`
  */
 export function newVeth(link: NewLink, peer: NewLink): Uint8Array {
   return newLink(link, "veth", (m) => {
@@ -42,8 +43,8 @@ export function newVeth(link: NewLink, peer: NewLink): Uint8Array {
 }
 
 /**
- * Makes a VXLAN device whose UDP socket stays in the namespace of the netlink socket: learning off, DF set.
- * EEXIST: the VNI is taken on this port and address family, in the namespace of the socket.
+ * Makes a VXLAN device whose UDP socket stays in the namespace of the netlink socket: learning off, DF set. EEXIST: the VNI
+ * is taken on this port and address family, in the namespace of the socket.
  * Equivalent to: `ip link add N … type vxlan id VNI local L remote R dstport P nolearning df set udp6zerocsumrx`
  */
 export function newVxlan(link: NewLink, vxlan: Pick<Vxlan, "vni" | "local" | "remote" | "port">): Uint8Array {
@@ -90,7 +91,7 @@ export function changeLink(index: number, to: LinkChange): Uint8Array {
 }
 
 /**
- * Points a VXLAN device elsewhere without a break. The address family has to stay.
+ * Changes the addresses of a VXLAN device without interruption. The address family cannot change.
  * Equivalent to: `ip link set dev L type vxlan id VNI local L remote R`
  */
 export function changeVxlan(index: number, vxlan: Pick<Vxlan, "vni" | "local" | "remote">): Uint8Array {
@@ -103,7 +104,7 @@ export function changeVxlan(index: number, vxlan: Pick<Vxlan, "vni" | "local" | 
   return m.finish();
 }
 
-/** Equivalent to: `ip link delete dev L`. Takes 20 ms and more. */
+/** Equivalent to: `ip link delete dev L`. Takes 20 ms or more. */
 export function deleteLink(index: number): Uint8Array {
   assert(index > 0);
   const m = change(k.RTM_DELLINK);
@@ -112,7 +113,7 @@ export function deleteLink(index: number): Uint8Array {
 }
 
 /**
- * Removes every device of a group in the namespace of the socket at once. ENODEV: there is none.
+ * Removes every device of a group in the namespace of the socket at once. ENODEV: the group is empty.
  * Equivalent to: `ip link delete group G`
  */
 export function deleteLinkGroup(group: number): Uint8Array {
@@ -124,13 +125,13 @@ export function deleteLinkGroup(group: number): Uint8Array {
 }
 
 export interface LinkQuery {
-  /** Looks into the namespace that has this number in the namespace of the socket. */
+  /** Queries the namespace with this number in the namespace of the socket. */
   readonly targetNetnsid?: number;
-  /** With `stats` in the answer. Default: false. */
+  /** Includes statistics in the answer. Default: false. */
   readonly stats?: boolean;
 }
 
-/** One device, answered by RTM_NEWLINK. Equivalent to: `ip link show dev L` */
+/** Queries one device, answered by RTM_NEWLINK. Equivalent to: `ip link show dev L` */
 export function getLink(link: number | string, query: LinkQuery = {}): Uint8Array {
   const m = new MessageWriter(k.RTM_GETLINK, 0);
   ifinfomsg(m, { index: typeof link === "number" ? link : 0 });
@@ -140,7 +141,7 @@ export function getLink(link: number | string, query: LinkQuery = {}): Uint8Arra
 }
 
 /**
- * All devices, or those of one kind. The kernel cannot filter by group.
+ * Lists all devices, or those of one kind. The kernel cannot filter by group.
  * Equivalent to: `ip link show [type K]`
  */
 export function dumpLinks(query: LinkQuery & { readonly kind?: string } = {}): Uint8Array {

@@ -1,8 +1,8 @@
 /**
- * Reads what the kernel sends on a netlink socket: messages, their attributes, acknowledgements.
+ * Reads messages from a netlink socket: headers, attributes, acknowledgements.
  *
- * Every read is checked against the bounds of its message. What is malformed throws a `DecodeError`, and nothing else
- * is ever thrown: the same holds for all `decode…` functions of this folder.
+ * Every read is checked against the bounds of its message. Malformed data throws a `DecodeError`, and no other error is
+ * ever thrown. The same holds for all `decode…` functions of this folder.
  */
 import { formatIp, type IpAddress } from "../../net/ip.ts";
 import { formatMac } from "../../net/mac.ts";
@@ -20,7 +20,9 @@ import {
 } from "./constants.ts";
 import { align4, NLMSG_HDRLEN } from "./message-writer.ts";
 
-/** A message that does not obey its own lengths. Says which part: `decode netlink message: 12 bytes left, needs 16`. */
+/**
+ * A message that contradicts its own lengths. The error names the part: `decode netlink message: 12 bytes left, needs 16`.
+ */
 export class DecodeError extends NetloomError {
   override readonly name: string = "DecodeError";
 
@@ -33,9 +35,12 @@ export interface NetlinkMessage {
   readonly type: number;
   readonly flags: number;
   readonly sequence: number;
-  /** Of an answer: the number of the socket that has asked. Of a notification: of the one that has caused it; 0: none has. */
+  /**
+   * In an answer: the port number of the asking socket. In a notification: that of the causing socket; 0 if no socket
+   * caused it.
+   */
   readonly port: number;
-  /** What follows the header. A view into the received buffer: decode before that is used again. */
+  /** The data after the header. A view into the received buffer: decode it before the buffer is reused. */
   readonly body: Uint8Array;
 }
 
@@ -62,26 +67,26 @@ export function messages(datagram: Uint8Array): NetlinkMessage[] {
   return found;
 }
 
-/** Something changed while the kernel made this dump, and the dump may have missed it: ask again. */
+/** The dump may be incomplete because of a concurrent change: ask again. */
 export function isDumpInterrupted(message: NetlinkMessage): boolean {
   return (message.flags & NLM_F_DUMP_INTR) !== 0;
 }
 
 /** The end of an answer. */
 export interface Ack {
-  /** 0 is success, else a positive errno. */
+  /** 0 is success, otherwise a positive errno. */
   readonly errno: number;
-  /** The kernel's own words (NETLINK_EXT_ACK). */
+  /** The kernel's own message (NETLINK_EXT_ACK). */
   readonly message?: string;
-  /** Where in the request, counted from its header, the offending attribute is. */
+  /** Offset of the offending attribute in the request, from its header on. */
   readonly offset?: number;
-  /** Type of an attribute that the request lacks (Linux 6.1). */
+  /** Type of an attribute missing in the request (Linux 6.1). */
   readonly missingType?: number;
 }
 
 /**
- * Reads NLMSG_ERROR, which ends the answer to a change or tells why there is none to a question, and NLMSG_DONE, which
- * ends a dump. `undefined` for every other message: more is to come.
+ * Reads NLMSG_ERROR, which ends the answer to a change or reports a failed query, and NLMSG_DONE, which ends a dump.
+ * `undefined` for every other message: more follow.
  */
 export function readAck(message: NetlinkMessage): Ack | undefined {
   if (message.type !== NLMSG_ERROR && message.type !== NLMSG_DONE) return undefined;
@@ -105,7 +110,7 @@ export function readAck(message: NetlinkMessage): Ack | undefined {
   };
 }
 
-/** A structure of the kernel, at least `size` bytes long. Offsets below `size` are safe to read. */
+/** A structure of the kernel of at least `size` bytes. Offsets below `size` are safe to read. */
 export class Struct {
   readonly #view: DataView;
 
@@ -140,11 +145,11 @@ export class Struct {
   }
 }
 
-/** A level of attributes, by type. Of a type that occurs twice the last counts, as in the kernel. */
+/** One level of attributes, by type. If a type occurs twice the last one counts, as in the kernel. */
 export class Attributes {
   readonly #part: string;
   readonly #view: DataView;
-  /** Where each attribute starts: most are never looked at. */
+  /** Offset of each attribute. Most attributes are never decoded. */
   readonly #offsets: ReadonlyMap<number, number>;
 
   constructor(part: string, view: DataView, offsets: ReadonlyMap<number, number>) {
@@ -221,13 +226,13 @@ export class Attributes {
     return bytes?.length === 6 ? formatMac(bytes) : undefined;
   }
 
-  /** Attributes inside of an attribute, behind a structure of `skip` bytes. */
+  /** Attributes nested in an attribute, after a structure of `skip` bytes. */
   nested(type: number, skip = 0): Attributes | undefined {
     const bytes = this.bytes(type);
     return bytes && readAttributes(this.#name(type), bytes, skip);
   }
 
-  /** Where the payload starts, which is at least `size` bytes long. */
+  /** Offset of the payload, which must have at least `size` bytes. */
   #payload(type: number, size: number): number | undefined {
     const offset = this.#offsets.get(type);
     if (offset === undefined) return undefined;
@@ -250,7 +255,7 @@ export function readAttributes(part: string, bytes: Uint8Array, start: number): 
   return new Attributes(part, view, offsets);
 }
 
-/** The payloads of attributes that are all of one type, in their order. */
+/** The payloads of a list of attributes of one type, in order. */
 export function readList(part: string, bytes: Uint8Array): Uint8Array[] {
   const view = viewOf(bytes);
   return attributesIn(part, view, 0).map((offset) =>
@@ -258,7 +263,7 @@ export function readList(part: string, bytes: Uint8Array): Uint8Array[] {
   );
 }
 
-/** Where each attribute starts. */
+/** Offset of each attribute. */
 function attributesIn(part: string, view: DataView, start: number): number[] {
   const { byteLength } = view;
   const offsets: number[] = [];
@@ -275,14 +280,14 @@ function attributesIn(part: string, view: DataView, start: number): number[] {
   return offsets;
 }
 
-/** The address that `bytes` are. */
+/** Interprets `bytes` as an address. */
 export function ipOf(part: string, bytes: Uint8Array): IpAddress {
   if (bytes.length !== 4 && bytes.length !== 16)
     throw new DecodeError(part, `address of ${bytes.length} bytes`);
   return { family: bytes.length === 4 ? 4 : 6, bytes };
 }
 
-/** A property that exists only if there is a value. */
+/** An object with the property only if there is a value. */
 export function present<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
   return value === undefined ? {} : ({ [key]: value } as { [P in K]: V });
 }

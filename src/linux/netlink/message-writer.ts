@@ -1,6 +1,6 @@
 /**
  * Builds netlink messages: `nlmsghdr`, a fixed structure, then attributes. Everything is aligned to 4 bytes and in the
- * host's byte order, which is little endian on every machine that we build for.
+ * host's byte order, which is little-endian on every supported machine.
  *
  *   nlmsghdr:  u32 length | u16 type | u16 flags | u32 sequence | u32 port
  *   attribute: u16 length (with these 4 bytes, without padding) | u16 type | payload | padding
@@ -21,18 +21,18 @@ export function align4(length: number): number {
   return Math.ceil(length / 4) * 4;
 }
 
-/** Where a message is written, and read from by whoever finishes it: hardly ever two are under construction at a time. */
+/** A reusable buffer for messages: more than one is rarely under construction at a time. */
 let spare: Uint8Array | undefined;
 
 const NONE = new Uint8Array(0);
 
-/** One request under construction. Values out of range are programmer's errors and assert. */
+/** One request under construction. Values out of range are bugs and assert. */
 export class MessageWriter {
   #bytes: Uint8Array;
   #view: DataView;
   #length = 0;
 
-  /** `flags` come on top of NLM_F_REQUEST. */
+  /** `flags` are added to NLM_F_REQUEST. */
   constructor(type: number, flags: number) {
     this.#bytes = spare ?? new Uint8Array(1024);
     this.#view = new DataView(this.#bytes.buffer);
@@ -85,7 +85,7 @@ export class MessageWriter {
     return this;
   }
 
-  /** An attribute around what `fill` writes: a value, a structure, or more attributes. */
+  /** Writes an attribute with the content that `fill` writes: a value, a structure, or more attributes. */
   attribute(type: number, fill: () => void): this {
     this.#align();
     const start = this.#grow(4);
@@ -105,12 +105,12 @@ export class MessageWriter {
     return this.attribute(type, () => this.u32(value));
   }
 
-  /** Text with a NUL behind it (NLA_NUL_STRING). */
+  /** Text with a final NUL (NLA_NUL_STRING). */
   attributeString(type: number, text: string): this {
     return this.attribute(type, () => this.bytes(encodeText(text)).u8(0));
   }
 
-  /** Text without a NUL behind it (NLA_STRING). */
+  /** Text without a final NUL (NLA_STRING). */
   attributeText(type: number, text: string): this {
     return this.attribute(type, () => this.bytes(encodeText(text)));
   }
@@ -125,7 +125,7 @@ export class MessageWriter {
     return this.attribute(type, () => this.bytes(bytes));
   }
 
-  /** The message, with sequence number 0: `batch` numbers it. Nothing can be written any more. */
+  /** Returns the message with sequence number 0: `batch` numbers it. The writer cannot be used afterwards. */
   finish(): Uint8Array {
     this.#align();
     this.#view.setUint32(0, this.#length, true);
@@ -139,7 +139,7 @@ export class MessageWriter {
     this.#grow(align4(this.#length) - this.#length);
   }
 
-  /** Makes room for `count` zero bytes and returns where they start. May replace the buffer: call it before that is used. */
+  /** Appends `count` zero bytes and returns their offset. May replace the buffer: call it before using the buffer. */
   #grow(count: number): number {
     const start = this.#length;
     this.#length += count;
@@ -155,19 +155,19 @@ export class MessageWriter {
   }
 }
 
-/** A writer for a change, whose answer is one acknowledgement. `flags`: NLM_F_CREATE and the like. */
+/** A writer for a change, which is answered by one acknowledgement. `flags`: NLM_F_CREATE and similar. */
 export function change(type: number, flags = 0): MessageWriter {
   return new MessageWriter(type, NLM_F_ACK | flags);
 }
 
-/** A writer for a question whose answer is a list of messages up to NLMSG_DONE. */
+/** A writer for a query that is answered by a list of messages up to NLMSG_DONE. */
 export function dump(type: number): MessageWriter {
   return new MessageWriter(type, NLM_F_DUMP);
 }
 
 /**
- * Joins messages for one send. They get the sequence numbers `first`, `first + 1`, … (modulo 2^32). Only the last keeps
- * its NLM_F_ACK: of the others the kernel tells when it refuses them.
+ * Joins messages for one send. They get the sequence numbers `first`, `first + 1`, … (modulo 2^32). Only the last keeps its
+ * NLM_F_ACK: the kernel reports refusals of the others without it.
  */
 export function batch(messages: readonly Uint8Array[], first: number): Uint8Array {
   const joined = new Uint8Array(messages.reduce((sum, message) => sum + message.length, 0));
@@ -189,7 +189,7 @@ function encodeText(text: string): Uint8Array {
 }
 
 function inRange(value: number, max: number): number {
-  // Words only when they are needed: this is called for every field.
+  // Formats the message only on failure, because this runs for every field.
   const isInRange = Number.isInteger(value) && value >= 0 && value <= max;
   if (!isInRange) assert.fail(`not an integer from 0 to ${max}: ${value}`);
   return value;

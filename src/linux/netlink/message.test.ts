@@ -17,7 +17,7 @@ function only(datagram: Uint8Array): NetlinkMessage {
   return message;
 }
 
-test("what is written is read", () => {
+test("written values are read back", () => {
   const m = new MessageWriter(99, 0).u8(1).be16(0x0203).u16(0x0504);
   m.attributeU8(1, 7).attributeU32(2, 0xffffffff).attributeString(3, "nl-1").attributeText(4, "é");
   m.attributeIp(5, "2001:db8::1").attributeMac(6, "02:00:00:00:00:01");
@@ -36,13 +36,13 @@ test("what is written is read", () => {
   assert.equal(attributes.u32(8), undefined);
 });
 
-test("a message outgrows its first buffer", () => {
+test("a message can outgrow its first buffer", () => {
   const text = "x".repeat(5000);
   const message = only(new MessageWriter(99, 0).attributeString(1, text).finish());
   assert.equal(readAttributes("test", message.body, 0).string(1), text);
 });
 
-test("a value that does not fit is a programmer's error", () => {
+test("a value out of range asserts", () => {
   const m = new MessageWriter(99, 0);
   assert.throws(() => m.u8(256), assert.AssertionError);
   assert.throws(() => m.u32(-1), assert.AssertionError);
@@ -52,7 +52,7 @@ test("a value that does not fit is a programmer's error", () => {
   assert.throws(() => m.attributeText(1, "x".repeat(70_000)), assert.AssertionError);
 });
 
-test("a batch numbers its messages, past the end of the numbers too", () => {
+test("a batch numbers its messages, and the numbers wrap around", () => {
   const joined = batch([change(16).finish(), change(20).u32(1).finish(), change(24).finish()], 0xfffffffe);
   assert.deepEqual(
     messages(joined).map(({ type, sequence }) => [type, sequence]),
@@ -64,7 +64,7 @@ test("a batch numbers its messages, past the end of the numbers too", () => {
   );
 });
 
-test("an attribute of length zero, or one that is too long, is an error and no hang", () => {
+test("an attribute with a length of zero or beyond the end is an error and no hang", () => {
   for (const length of [0, 3, 9, 0xffff]) {
     const body = Uint8Array.of(length & 0xff, length >> 8, 1, 0, 0, 0, 0, 0);
     assert.throws(() => readAttributes("test", body, 0), DecodeError);
@@ -73,14 +73,14 @@ test("an attribute of length zero, or one that is too long, is an error and no h
   assert.throws(() => readAttributes("test", new Uint8Array(3), 4), DecodeError);
 });
 
-test("a message of length zero, or one that is cut off, is an error and no hang", () => {
+test("a message with a length of zero or a truncated one is an error and no hang", () => {
   const message = new MessageWriter(99, 0).u32(1).finish();
   assert.throws(() => messages(message.subarray(0, 19)), DecodeError);
   assert.throws(() => messages(message.subarray(0, 5)), DecodeError);
   assert.throws(() => messages(new Uint8Array(16)), DecodeError);
 });
 
-test("an attribute shorter than its type says which part it is", () => {
+test("the error for an attribute shorter than its type names the part", () => {
   const message = only(new MessageWriter(99, 0).attributeU8(4, 1).finish());
   assert.throws(() => readAttributes("link", message.body, 0).u32(4), {
     name: "DecodeError",
@@ -88,7 +88,7 @@ test("an attribute shorter than its type says which part it is", () => {
   });
 });
 
-test("an acknowledgement with the whole request inside and one without tell the same", () => {
+test("an acknowledgement reads the same with and without the whole request inside", () => {
   const request = change(16).u32(0).attributeU32(4, 1500).finish();
   for (const isCapped of [false, true]) {
     const m = new MessageWriter(NLMSG_ERROR, NLM_F_ACK_TLVS | (isCapped ? NLM_F_CAPPED : 0));
@@ -103,20 +103,20 @@ test("an acknowledgement with the whole request inside and one without tell the 
   }
 });
 
-test("the end of a dump is an acknowledgement that may be an error, other messages are none", () => {
+test("the end of a dump is an acknowledgement that may be an error, and other messages are none", () => {
   assert.deepEqual(readAck(only(new MessageWriter(NLMSG_DONE, 0).i32(0).finish())), { errno: 0 });
   const failed = new MessageWriter(NLMSG_DONE, NLM_F_ACK_TLVS).i32(-2).attributeString(1, "no such table");
   assert.deepEqual(readAck(only(failed.finish())), { errno: 2, message: "no such table" });
   assert.equal(readAck(only(new MessageWriter(16, 0).finish())), undefined);
 });
 
-test("an acknowledgement whose inner length is absurd is an error", () => {
+test("an acknowledgement with an absurd inner length is an error", () => {
   const m = new MessageWriter(NLMSG_ERROR, NLM_F_ACK_TLVS).i32(-1).u32(0xfffffffd);
   m.u32(0).u32(0).u32(0);
   assert.throws(() => readAck(only(m.finish())), DecodeError);
 });
 
-test("a dump that changed on the way says so", () => {
+test("an interrupted dump is recognised by its flag", () => {
   assert(isDumpInterrupted(only(new MessageWriter(16, NLM_F_DUMP_INTR).finish())));
   assert(!isDumpInterrupted(only(new MessageWriter(16, 0).finish())));
 });

@@ -7,14 +7,14 @@ import { change, dump, type MessageWriter } from "./message-writer.ts";
 
 export interface NeighborMessage extends Pick<Neighbor, "address" | "mac"> {
   readonly linkIndex: number;
-  /** Who made it (NDA_PROTOCOL); 0 is unknown. */
+  /** The creator of the neighbour (NDA_PROTOCOL); 0 is unknown. */
   readonly protocol: number;
 }
 
-/** A neighbour as the kernel has it: it may be one that the kernel found out, or whose MAC it does not know. */
+/** A neighbour in the kernel. The kernel may have learned it, or may not know its MAC. */
 export interface ObservedNeighbor extends Omit<NeighborMessage, "mac"> {
   readonly mac?: string;
-  /** NUD_*; ours are NUD_PERMANENT. */
+  /** NUD_*; Netloom's are NUD_PERMANENT. */
   readonly state: number;
 }
 
@@ -23,7 +23,7 @@ export function newNeighbor(neighbor: NeighborMessage): Uint8Array {
   return neighborMessage(change(k.RTM_NEWNEIGH, k.NLM_F_CREATE | k.NLM_F_EXCL), neighbor);
 }
 
-/** Also turns an entry that the kernel found out into ours. Equivalent to: `ip neighbor replace …` */
+/** Also takes over an entry that the kernel has learned. Equivalent to: `ip neighbor replace …` */
 export function replaceNeighbor(neighbor: NeighborMessage): Uint8Array {
   return neighborMessage(change(k.RTM_NEWNEIGH, k.NLM_F_CREATE | k.NLM_F_REPLACE), neighbor);
 }
@@ -34,7 +34,9 @@ export function deleteNeighbor(neighbor: Pick<NeighborMessage, "address" | "link
   return neighborMessage(change(k.RTM_DELNEIGH), { address, linkIndex });
 }
 
-/** Both families. Needs NETLINK_GET_STRICT_CHK to filter. Equivalent to: `ip neighbor show [dev L]` */
+/**
+ * Lists the neighbours of both families. Filtering needs NETLINK_GET_STRICT_CHK. Equivalent to: `ip neighbor show [dev L]`
+ */
 export function dumpNeighbors(linkIndex?: number): Uint8Array {
   const m = dump(k.RTM_GETNEIGH);
   ndmsg(m, { family: k.AF_UNSPEC, linkIndex: 0, state: 0 });

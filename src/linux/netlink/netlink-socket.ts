@@ -1,4 +1,6 @@
-/** A netlink socket, of rtnetlink unless said otherwise: sends requests built by netlink/, and gives what the kernel answers at once. */
+/**
+ * A netlink socket, by default of rtnetlink: sends requests built by netlink/, and returns the kernel's immediate answers.
+ */
 import { KernelError } from "../../kernel/kernel.ts";
 import * as k from "./constants.ts";
 import { type Ack, isDumpInterrupted, type NetlinkMessage, messages, readAck } from "./message-reader.ts";
@@ -19,16 +21,16 @@ import {
   syscallError,
 } from "../libc/syscall.ts";
 
-/** So that neither the acknowledgements of one send overflow a socket nor a request its buffer. */
+/** Limits a send, so that neither its acknowledgements overflow the socket nor the requests its buffer. */
 const MESSAGES_PER_SEND = 64;
 
-/** A dump that was interrupted this often is taken as it is: the namespace never stands still. */
+/** The result of a dump interrupted this often is accepted: the namespace changes all the time. */
 const DUMP_ATTEMPTS = 5;
 
-/** The kernel makes no datagram of a dump longer than 32 KiB. */
+/** The kernel sends dumps in datagrams of at most 32 KiB. */
 const buffer = new Uint8Array(65536);
 
-/** Lives in the namespace in which it was opened, on whatever thread it is used, and keeps that namespace alive. */
+/** Belongs to the namespace in which it was opened, on any thread, and keeps that namespace alive. */
 export class NetlinkSocket {
   readonly #fd: number;
   #sequence = 1;
@@ -51,7 +53,7 @@ export class NetlinkSocket {
     return new NetlinkSocket(fd);
   }
 
-  /** By which notifications tell who has caused them, in this namespace; 0 before the first answer. */
+  /** The port number that marks notifications caused by this socket, in this namespace; 0 before the first answer. */
   get port(): number {
     return this.#port;
   }
@@ -62,8 +64,8 @@ export class NetlinkSocket {
   }
 
   /**
-   * Sends changes, as many in one send as go, and returns an acknowledgement for each. The kernel skips none after an
-   * error. Only the last is asked to be acknowledged: the kernel tells of a refused one anyway.
+   * Sends changes, as many as possible in one send, and returns an acknowledgement for each. The kernel continues after an
+   * error. Only the last change requests an acknowledgement: the kernel reports refusals anyway.
    */
   changes(requests: readonly Uint8Array[]): Ack[] {
     const acks = requests.map((): Ack => ({ errno: 0 }));
@@ -81,12 +83,12 @@ export class NetlinkSocket {
     return acks;
   }
 
-  /** One change. */
+  /** Sends one change. */
   change(request: Uint8Array): Ack {
     return this.changes([request])[0] ?? { errno: 0 };
   }
 
-  /** Like `change`, with the send on a thread of libuv's pool: for a deletion, which blocks for 20 ms and more. */
+  /** Like `change`, but sends in a thread of libuv's pool: for deletions, which block for 20 ms or more. */
   async changeSlowly(request: Uint8Array): Promise<Ack> {
     const first = this.#take(1);
     await sendAsync(this.#fd, batch([request], first));
@@ -97,8 +99,8 @@ export class NetlinkSocket {
   }
 
   /**
-   * Asks for one thing. `undefined` if the kernel answers with one of `absent`, or not at all, as for the queue of a
-   * device that has none; another errno is an error.
+   * Sends a query with a single answer. `undefined` if the kernel answers with one of `absent`, or not at all, as for the
+   * qdisc of a device that has none. Throws for another errno.
    */
   get<T>(
     request: Uint8Array,
@@ -113,12 +115,15 @@ export class NetlinkSocket {
       if (answer && !ack) return decode(answer);
       if (ack && !absent.includes(errnoName(ack.errno)))
         throw syscallError("ask the kernel", errnoName(ack.errno));
-      // What is left of an earlier question, which ended in an error, comes first.
+      // The rest of an earlier query that failed comes first.
       if (ack || answers.length === 0) return undefined;
     }
   }
 
-  /** Asks for a list, and once more when it changed meanwhile. What `decode` has no value for is left out. */
+  /**
+   * Sends a query with a list of answers, and repeats it if the list changed meanwhile. Values that `decode` skips are left
+   * out.
+   */
   dump<T>(request: Uint8Array, decode: (message: NetlinkMessage) => T | undefined): T[] {
     try {
       for (let attempt = 1; ; attempt++) {
@@ -126,7 +131,7 @@ export class NetlinkSocket {
         if (!isInterrupted || attempt === DUMP_ATTEMPTS) return values;
       }
     } catch (error) {
-      // The kernel gives no second list before the first was read to its end.
+      // The kernel sends no second list before the first is read to its end.
       while (this.#receive().length > 0);
       throw error;
     }
@@ -150,7 +155,7 @@ export class NetlinkSocket {
         if (message.sequence !== sequence) continue;
         isInterrupted ||= isDumpInterrupted(message);
         const ack = readAck(message);
-        // The device that the question is about has just gone, and what was on it.
+        // The queried device has just been removed with everything on it.
         if (ack && errnoName(ack.errno) === "ENODEV") return { values, isInterrupted: false };
         if (ack && ack.errno !== 0) throw syscallError("dump", errnoName(ack.errno));
         if (ack) return { values, isInterrupted };
@@ -183,7 +188,7 @@ export class NetlinkSocket {
     return first;
   }
 
-  /** The messages of the next datagram; none if there is no datagram. */
+  /** The messages of the next datagram; empty if there is no datagram. */
   #receive(): NetlinkMessage[] {
     const datagram = receive(this.#fd, buffer);
     const answers = datagram ? messages(datagram) : [];

@@ -41,7 +41,7 @@ function only(request: Uint8Array): NetlinkMessage {
   return message;
 }
 
-/** Runs `decode`, and lets nothing but a DecodeError pass as a failure. */
+/** Runs `decode`, and rethrows any error but a DecodeError. */
 function tolerate(decode: () => unknown): void {
   try {
     decode();
@@ -56,7 +56,7 @@ function decodeDatagram(datagram: Uint8Array): void {
   });
 }
 
-test("random bytes are a value or a DecodeError to every decoder", () => {
+test("every decoder turns random bytes into a value or a DecodeError", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), decodeDatagram), { numRuns: 2000 });
   const message = fc.record({
     type: fc.constantFrom(k.NLMSG_ERROR, k.NLMSG_DONE, k.RTM_NEWLINK, k.RTM_NEWNEIGH, ...LOSSES),
@@ -75,7 +75,7 @@ test("random bytes are a value or a DecodeError to every decoder", () => {
   );
 });
 
-test("damaged answers of the kernel are a value or a DecodeError", () => {
+test("damaged answers of the kernel give a value or a DecodeError", () => {
   const goldens = [...readGoldens("answers.txt").values(), ...readGoldens("requests.txt").values()];
   const damage = fc.record({
     golden: fc.constantFrom(...goldens),
@@ -87,7 +87,7 @@ test("damaged answers of the kernel are a value or a DecodeError", () => {
       const datagram = golden.bytes.slice();
       for (const [offset, byte] of at) datagram[offset % datagram.length] = byte;
       decodeDatagram(cut === null ? datagram : datagram.subarray(0, cut % datagram.length));
-      // A damaged length hides the rest: look behind the header too.
+      // A damaged length hides the rest: damage the data after the header, too.
       for (const message of messages(golden.bytes)) {
         const body = message.body.slice();
         for (const [offset, byte] of at) if (body.length > 0) body[offset % body.length] = byte;
@@ -98,7 +98,7 @@ test("damaged answers of the kernel are a value or a DecodeError", () => {
   );
 });
 
-test("whatever the writer builds, the reader walks", () => {
+test("the reader can walk through any message of the writer", () => {
   const fields = fc.array(fc.tuple(fc.nat(k.NLA_TYPE_MASK), fc.uint8Array({ maxLength: 600 })), {
     maxLength: 9,
   });
@@ -113,7 +113,7 @@ test("whatever the writer builds, the reader walks", () => {
   );
 });
 
-test("an address is read as it was written", () => {
+test("an address reads back as written", () => {
   const withoutPeer = family.chain((family) =>
     fc.record({ linkIndex: index, address: prefix(family), protocol: u8 }),
   );
@@ -130,7 +130,7 @@ test("an address is read as it was written", () => {
   );
 });
 
-test("a route is read as it was written, with defaults left out", () => {
+test("a route reads back as written, with defaults left out", () => {
   const route = family.chain((family) =>
     fc.record(
       {
@@ -140,7 +140,7 @@ test("a route is read as it was written, with defaults left out", () => {
         via: ip(family),
         onlink: fc.constant(true as const),
         table: u32.filter((table) => table !== k.RT_TABLE_MAIN && table !== k.RT_TABLE_UNSPEC),
-        // The kernel itself fills in 1024 for IPv6.
+        // For IPv6 the kernel itself fills in 1024.
         metric: fc.integer({ min: 1, max: 0xffffffff }).filter((metric) => metric !== 1024),
         source: ip(family),
       },
@@ -162,7 +162,7 @@ test("a route is read as it was written, with defaults left out", () => {
   );
 });
 
-test("a rule is read as it was written", () => {
+test("a rule reads back as written", () => {
   const rule = family.chain((family) =>
     fc.record(
       {
@@ -188,7 +188,7 @@ test("a rule is read as it was written", () => {
   );
 });
 
-test("neighbours and namespace numbers are read as they were written", () => {
+test("neighbours and namespace numbers read back as written", () => {
   const address = family.chain(ip);
   fc.assert(
     fc.property(fc.record({ address, mac, linkIndex: index, protocol: u8 }), (neighbor) => {
@@ -202,7 +202,7 @@ test("neighbours and namespace numbers are read as they were written", () => {
   );
 });
 
-test("a shape is read as it was written, to the byte, the microsecond and the millionth of a percent", () => {
+test("a shape reads back as written, to the byte, the microsecond and the millionth of a percent", () => {
   const tbf = fc.record({
     type: fc.constant("tbf" as const),
     rateBitsPerSecond: fc.integer({ min: 1, max: 1e12 / 8 }).map((bytes) => bytes * 8),
@@ -227,14 +227,14 @@ test("a shape is read as it was written, to the byte, the microsecond and the mi
   );
 });
 
-test("a device is read as it was written", () => {
+test("a device reads back as written", () => {
   const link = fc.record({ index, name, mac, mtuBytes: u32, group: u32 });
   const tunnel = family.chain((family) =>
     fc.record({ vni: fc.nat(0xffffff), local: ip(family), remote: ip(family), port: fc.nat(65535) }),
   );
   fc.assert(
     fc.property(link, link, tunnel, (link, peer, tunnel) => {
-      // A request leaves the hardware to the kernel.
+      // A request leaves the hardware type to the kernel.
       const asked = { ...link, hardware: 0 };
       assert.deepEqual(decodeLink(only(newVeth(link, peer))), { ...asked, kind: "veth", flags: 0 });
       assert.deepEqual(decodeLink(only(newVxlan(link, tunnel))), {

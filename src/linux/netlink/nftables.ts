@@ -1,12 +1,12 @@
 /**
- * Chains and rules of nftables, as far as it takes to tell which packets a rule may be about. Rules of iptables-nft are among them.
- * Numbers are big-endian here. Source: include/uapi/linux/netfilter/nf_tables.h, nfnetlink.h
+ * Reads chains and rules of nftables, as far as needed to tell which packets a rule may match. Includes the rules of
+ * iptables-nft. Numbers are big-endian here. Source: include/uapi/linux/netfilter/nf_tables.h, nfnetlink.h
  */
 import * as k from "./constants.ts";
 import { type Attributes, type NetlinkMessage, readAttributes, readList, Struct } from "./message-reader.ts";
 import { dump } from "./message-writer.ts";
 
-/** `netdev` sees packets of one device, before all others. */
+/** `netdev` handles packets of one device, before all other families. */
 type FilterFamily = "ip" | "ip6" | "inet" | "netdev";
 
 const FAMILIES: ReadonlyMap<number, FilterFamily> = new Map([
@@ -20,9 +20,9 @@ export interface FilterChain {
   readonly family: FilterFamily;
   readonly table: string;
   readonly chain: string;
-  /** Of a base chain, which packets meet by themselves: NF_INET_*, NF_NETDEV_*. */
+  /** The hook of a base chain: NF_INET_*, NF_NETDEV_*. */
   readonly hook?: number;
-  /** What becomes of a packet that no rule of a base chain decides on. */
+  /** The policy of a base chain is to drop packets that no rule decides on. */
   readonly drops?: true;
 }
 
@@ -34,13 +34,13 @@ export interface FilterRule {
   readonly expressions: readonly Expression[];
 }
 
-/** All that a namespace has. */
+/** All chains and rules of a namespace. */
 export interface FilterState {
   readonly chains: readonly FilterChain[];
   readonly rules: readonly FilterRule[];
 }
 
-/** One step of a rule: `meta`, `payload`, `cmp`, `immediate`, `counter`, … */
+/** One expression of a rule: `meta`, `payload`, `cmp`, `immediate`, `counter`, … */
 export interface Expression {
   readonly name: string;
   readonly data: Attributes;
@@ -69,7 +69,7 @@ function question(type: number): Uint8Array {
   return dump(type).u8(k.AF_UNSPEC).u8(0).u16(0).finish();
 }
 
-/** `undefined` for families that no tunnel packet is of: bridges, ARP. Throws DecodeError. */
+/** `undefined` for families without tunnel packets: bridges, ARP. Throws DecodeError. */
 export function decodeFilterChain({ body }: NetlinkMessage): FilterChain | undefined {
   const family = FAMILIES.get(new Struct("chain", body, HEADER_BYTES).u8(0));
   if (!family) return undefined;
@@ -84,12 +84,12 @@ export function decodeFilterChain({ body }: NetlinkMessage): FilterChain | undef
   };
 }
 
-/** Likewise. */
+/** `undefined` for families without tunnel packets. Throws DecodeError. */
 export function decodeFilterRule({ body }: NetlinkMessage): FilterRule | undefined {
   const family = FAMILIES.get(new Struct("rule of a filter", body, HEADER_BYTES).u8(0));
   if (!family) return undefined;
   const attributes = readAttributes("rule of a filter", body, HEADER_BYTES);
-  // They are looked at later: what was received is a view that is written to again.
+  // Copy the expressions, which are decoded later: the receive buffer is reused.
   const list = attributes.bytes(RULE.expressions)?.slice() ?? new Uint8Array();
   return {
     family,

@@ -13,17 +13,17 @@ export interface QdiscMessage extends Pick<Qdisc, "shape"> {
   readonly linkIndex: number;
 }
 
-/** A qdisc as the kernel has it. `shape` is absent if it is of a kind that we do not make. */
+/** A qdisc in the kernel. `shape` is absent for kinds that Netloom does not make. */
 export interface ObservedQdisc extends Partial<QdiscMessage> {
   readonly linkIndex: number;
   readonly kind: string;
   /** TC_H_ROOT for the root. */
   readonly parent: number;
-  /** Number of the block that an ingress or clsact qdisc shares. */
+  /** Number of the shared block of an ingress or clsact qdisc. */
   readonly ingressBlock?: number;
 }
 
-/** Takes the place of the root qdisc, also of one of another kind. Equivalent to: `tc qdisc replace dev L root tbf|netem …` */
+/** Replaces the root qdisc, even one of another kind. Equivalent to: `tc qdisc replace dev L root tbf|netem …` */
 export function replaceQdisc({ linkIndex, shape }: QdiscMessage): Uint8Array {
   const m = change(k.RTM_NEWQDISC, k.NLM_F_CREATE | k.NLM_F_REPLACE);
   tcmsg(m, linkIndex, k.TC_H_ROOT);
@@ -32,7 +32,7 @@ export function replaceQdisc({ linkIndex, shape }: QdiscMessage): Uint8Array {
   return m.finish();
 }
 
-/** Back to the default. ENOENT: none was set. Equivalent to: `tc qdisc delete dev L root` */
+/** Restores the default. ENOENT: none was set. Equivalent to: `tc qdisc delete dev L root` */
 export function deleteQdisc(linkIndex: number): Uint8Array {
   const m = change(k.RTM_DELQDISC);
   tcmsg(m, linkIndex, k.TC_H_ROOT);
@@ -40,8 +40,8 @@ export function deleteQdisc(linkIndex: number): Uint8Array {
 }
 
 /**
- * The root qdisc of one device, `noqueue` is one too; or with TC_H_CLSACT the one at its ingress. Without NLM_F_ECHO the
- * kernel tells only those who listen. Equivalent to: `tc qdisc show dev L root|ingress`
+ * Queries the root qdisc of one device, which may be `noqueue`; or with TC_H_CLSACT the one at its ingress. Without
+ * NLM_F_ECHO the kernel answers only to the listeners of notifications. Equivalent to: `tc qdisc show dev L root|ingress`
  */
 export function getQdisc(linkIndex: number, parent: number = k.TC_H_ROOT): Uint8Array {
   const m = new MessageWriter(k.RTM_GETQDISC, k.NLM_F_ECHO);
@@ -49,7 +49,7 @@ export function getQdisc(linkIndex: number, parent: number = k.TC_H_ROOT): Uint8
   return m.finish();
 }
 
-/** Those of all devices: the kernel cannot filter. Equivalent to: `tc qdisc show` */
+/** Lists the qdiscs of all devices: the kernel cannot filter. Equivalent to: `tc qdisc show` */
 export function dumpQdiscs(): Uint8Array {
   const m = dump(k.RTM_GETQDISC);
   tcmsg(m, 0, 0);
@@ -82,9 +82,9 @@ type Netem = Extract<Qdisc["shape"], { type: "netem" }>;
 /**
  * `tc_tbf_qopt`: `tc_ratespec rate | tc_ratespec peakrate | u32 limit | u32 buffer | u32 mtu`, where a ratespec is
  * `u8 cell_log | u8 linklayer | u16 overhead | i16 cell_align | u16 mpu | u32 rate in bytes per second`.
- * Linux takes the link layer from the ratespec, so the rate table that tc computes for old kernels is left out.
- * The kernel reports the burst only as time (`buffer`), which loses bytes. `mtu` means nothing without a peak rate and
- * comes back as it was given: it carries the burst.
+ * Linux takes the link layer from the ratespec, so the rate table that tc computes for old kernels is left out. The kernel
+ * reports the burst only as time (`buffer`), which loses bytes. `mtu` has no meaning without a peak rate and is reported
+ * unchanged: it carries the burst.
  */
 function tbf(m: MessageWriter, shape: Tbf): void {
   const rate = Math.round(shape.rateBitsPerSecond / 8);
@@ -125,7 +125,7 @@ function decodeNetem(attributes: Attributes): Netem | undefined {
   if (!parameters) return undefined;
   const delayNs =
     attributes.nested(k.TCA_OPTIONS, 24)?.u64(k.TCA_NETEM_LATENCY64) ?? parameters.u32(0) * TICK_NS;
-  // 32 bits resolve six decimals of a percentage: what was given comes back.
+  // 32 bits resolve six decimals of a percentage, so the given value reads back.
   return {
     type: "netem",
     delayMs: delayNs / 1e6,

@@ -1,4 +1,4 @@
-/** What we send against what iproute2 sends for the same command. The titles are those of golden/requests.txt. */
+/** Compares requests with those of iproute2 for the same command. The titles are those of golden/requests.txt. */
 import assert from "node:assert/strict";
 import test from "node:test";
 import { deleteAddress, dumpAddresses, newAddress } from "./address.ts";
@@ -125,7 +125,7 @@ const requests: Record<string, Uint8Array> = {
   getNsid: getNsid(6),
 };
 
-/** Bytes of iproute2's message that ours has otherwise, by offset, and why. */
+/** Bytes of iproute2's message that differ in Netloom's, by offset, and the reason. */
 const differences: Record<
   string,
   { readonly why: string; readonly bytes: readonly [offset: number, byte: number][] }
@@ -170,7 +170,7 @@ const tbf = [
 
 for (const [title, shape] of tbf) {
   const { command, bytes } = bytesOf(goldens, title);
-  test(`${title} says what the kernel reads of: ${command}, without the rate table that it does not`, () => {
+  test(`${title} sets the parameters of: ${command}, without the rate table, which the kernel ignores`, () => {
     const [ours, theirs] = [replaceQdisc({ linkIndex: 101, shape }), bytes].map((message) => {
       const options = qdiscOptions(message);
       const parameters = options?.struct(k.TCA_TBF_PARMS, 36);
@@ -187,7 +187,7 @@ for (const [title, shape] of tbf) {
   });
 }
 
-test(`netem says the same as: ${bytesOf(goldens, "netem").command}, and the delay also in nanoseconds`, () => {
+test(`netem has the parameters of: ${bytesOf(goldens, "netem").command}, and the delay also in nanoseconds`, () => {
   const ours = replaceQdisc({ linkIndex: 101, shape: { type: "netem", delayMs: 12.5, lossPercent: 0.5 } });
   const options = qdiscAttributes(ours).bytes(k.TCA_OPTIONS) ?? new Uint8Array();
   const theirs = qdiscAttributes(bytesOf(goldens, "netem").bytes).bytes(k.TCA_OPTIONS);
@@ -195,7 +195,7 @@ test(`netem says the same as: ${bytesOf(goldens, "netem").command}, and the dela
   assert.equal(readAttributes("netem", options, 24).u64(k.TCA_NETEM_LATENCY64), 12_500_000);
 });
 
-test("getLink by index asks for that index, with statistics only when they are wanted", () => {
+test("getLink by index asks for that index, with statistics only on request", () => {
   const [message] = messages(getLink(101, { stats: true, targetNetnsid: 3 }));
   assert(message);
   assert.equal(new Struct("link", message.body, 16).i32(4), 101);

@@ -20,17 +20,17 @@ import {
 } from "./message-reader.ts";
 import { change, dump, MessageWriter } from "./message-writer.ts";
 
-/** A unicast route through one device. What is left out has the default that world/kernel.ts tells. */
+/** A unicast route through one device. For the defaults of absent fields see `Route` in src/kernel/objects/route.ts. */
 export interface RouteMessage extends Omit<Route, "kind" | "netns" | "link"> {
   readonly linkIndex: number;
-  /** Who made it (RTPROT_*). */
+  /** The creator of the route (RTPROT_*). */
   readonly protocol: number;
 }
 
-/** A route as the kernel has it, which may also be of another type or have no, or several, devices. */
+/** A route in the kernel. It may be of another type, or have no device, or several. */
 export interface ObservedRoute extends Omit<RouteMessage, "linkIndex"> {
   readonly linkIndex?: number;
-  /** RTN_*; ours are RTN_UNICAST. */
+  /** RTN_*; Netloom's are RTN_UNICAST. */
   readonly type: number;
   /** A cached or learned clone, not part of the configuration. */
   readonly isCloned: boolean;
@@ -43,14 +43,20 @@ export function newRoute(route: RouteMessage): Uint8Array {
   return m.finish();
 }
 
-/** Changes next hop, device or source of the route with the same destination, table and metric. Equivalent to: `ip route replace …` */
+/**
+ * Changes next hop, device or source of the route with this destination, table and metric. Equivalent to: `ip route replace
+ * …`
+ */
 export function replaceRoute(route: RouteMessage): Uint8Array {
   const m = change(k.RTM_NEWROUTE, k.NLM_F_CREATE | k.NLM_F_REPLACE);
   routeMessage(m, route, scopeOf(route));
   return m.finish();
 }
 
-/** Removes the route only if all that is given matches, `protocol` too. ESRCH: no such route. Equivalent to: `ip route delete …` */
+/**
+ * Removes the route only if all given fields match, including `protocol`. ESRCH: no such route. Equivalent to: `ip route
+ * delete …`
+ */
 export function deleteRoute(route: RouteMessage): Uint8Array {
   const m = change(k.RTM_DELROUTE);
   routeMessage(m, route, k.RT_SCOPE_NOWHERE);
@@ -65,7 +71,7 @@ export interface RouteQuery {
 }
 
 /**
- * Needs NETLINK_GET_STRICT_CHK to filter. ENOENT: there is no such table, hence no route.
+ * Lists routes. Filtering needs NETLINK_GET_STRICT_CHK. ENOENT: there is no such table, so there are no routes.
  * Equivalent to: `ip route show [table T] [dev L] [proto N]`, without a table: `table all`
  */
 export function dumpRoutes(query: RouteQuery): Uint8Array {
@@ -84,15 +90,15 @@ export function dumpRoutes(query: RouteQuery): Uint8Array {
   return m.finish();
 }
 
-/** What of a packet leads it, beside its destination. */
+/** Properties of a packet, besides its destination, that select its route. */
 export interface RoutedBy {
   readonly from?: string | undefined;
   readonly udpPort?: number | undefined;
 }
 
 /**
- * The route that a packet to `address`, with or without a prefix length, would take, with that address as its destination;
- * or the entry of the table that says so. Equivalent to: `ip route get [fibmatch] A [from S] [ipproto udp dport P]`
+ * Queries the route of a packet to `address` (with or without a prefix length): the path, with that address as destination;
+ * or the entry of the table. Equivalent to: `ip route get [fibmatch] A [from S] [ipproto udp dport P]`
  */
 export function getRoute(
   address: string,
@@ -114,7 +120,7 @@ export function getRoute(
   return m.finish();
 }
 
-/** Errnos of `getRoute` where no route leads to the address. */
+/** Errnos of `getRoute` if no route leads to the address. */
 export const NO_ROUTE: readonly string[] = ["ENETUNREACH", "EHOSTUNREACH", "EACCES", "EINVAL"];
 
 /** Reads RTM_NEWROUTE and RTM_DELROUTE. Throws DecodeError. */

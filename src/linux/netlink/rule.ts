@@ -13,15 +13,15 @@ import {
 } from "./message-reader.ts";
 import { change, dump, type MessageWriter } from "./message-writer.ts";
 
-/** A rule that leads to a table. */
+/** A rule that selects a table. */
 export interface RuleMessage extends Omit<Rule, "kind" | "netns"> {
-  /** Who made it (FRA_PROTOCOL). */
+  /** The creator of the rule (FRA_PROTOCOL). */
   readonly protocol: number;
 }
 
-/** A rule as the kernel has it. */
+/** A rule in the kernel. */
 export interface ObservedRule extends RuleMessage {
-  /** FR_ACT_*; ours are FR_ACT_TO_TBL. */
+  /** FR_ACT_*; Netloom's are FR_ACT_TO_TBL. */
   readonly action: number;
 }
 
@@ -32,7 +32,7 @@ export function newRule(rule: RuleMessage): Uint8Array {
   return m.finish();
 }
 
-/** Removes one rule that matches in all that is given. ENOENT: there is none. Equivalent to: `ip rule delete …` */
+/** Removes one rule that matches all given fields. ENOENT: there is none. Equivalent to: `ip rule delete …` */
 export function deleteRule(rule: RuleMessage): Uint8Array {
   const m = change(k.RTM_DELRULE);
   ruleMessage(m, rule);

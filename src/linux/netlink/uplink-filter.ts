@@ -1,18 +1,18 @@
 /**
- * A BPF filter at the ingress of a device that is somebody else's, for kernels without tcx links (before Linux 6.6). It stays when nobody
- * of us lives, and stands beside the filters of others: a program that says "next" leaves a packet to them.
+ * A BPF filter at the ingress of a foreign device, for kernels without tcx links (before Linux 6.6). It stays while no
+ * process of Netloom runs, and coexists with other filters: the verdict "next" passes a packet on to them.
  * Source: include/uapi/linux/pkt_cls.h, pkt_sched.h, net/sched/cls_bpf.c
  */
 import * as k from "./constants.ts";
 import { tcmsg } from "./ingress-block.ts";
 import { change, dump, type MessageWriter } from "./message-writer.ts";
 
-/** Before those of priorities that people and programs choose; filters of one priority are asked the newest first. */
+/** Before the priorities that people and programs usually choose. Of filters with equal priority the newest runs first. */
 const PRIORITY = 1;
-/** Tells ours from those of others with that priority. */
+/** Identifies Netloom's filter among those of this priority. */
 const HANDLE = 0x4e4c;
 
-/** Equivalent to: `tc qdisc add dev L clsact`. EEXIST if the device has that, or an ingress qdisc, which does as well. */
+/** Equivalent to: `tc qdisc add dev L clsact`. EEXIST if the device has one, or an ingress qdisc, which serves as well. */
 export function addClsact(linkIndex: number): Uint8Array {
   const m = change(k.RTM_NEWQDISC, k.NLM_F_CREATE | k.NLM_F_EXCL);
   tcmsg(m, { linkIndex, handle: k.TC_H_CLSACT_HANDLE, parent: k.TC_H_CLSACT, info: 0 });
@@ -28,7 +28,8 @@ export function deleteClsact(linkIndex: number): Uint8Array {
 }
 
 /**
- * Adds our filter, or puts another program into it under running traffic. EINVAL: somebody's filter of this priority is of another sort.
+ * Adds Netloom's filter, or replaces its program under running traffic. EINVAL: a foreign filter of another kind has this
+ * priority.
  * Equivalent to: `tc filter replace dev L ingress pref 1 handle 0x4e4c bpf direct-action …`
  */
 export function putUplinkFilter(linkIndex: number, programFd: number): Uint8Array {
@@ -49,7 +50,7 @@ export function deleteUplinkFilter(linkIndex: number): Uint8Array {
   return m.finish();
 }
 
-/** All filters of one way of a device. Equivalent to: `tc filter show dev L ingress|egress` */
+/** Lists all filters of one direction of a device. Equivalent to: `tc filter show dev L ingress|egress` */
 export function dumpFilters(linkIndex: number, way: "ingress" | "egress"): Uint8Array {
   const m = dump(k.RTM_GETTFILTER);
   const parent = way === "ingress" ? k.TC_H_INGRESS : k.TC_H_EGRESS;

@@ -1,4 +1,4 @@
-/** A route with all that a packet may meet on it: next hops and MTU. Source: include/uapi/linux/rtnetlink.h */
+/** A route with its next hops and MTU. Source: include/uapi/linux/rtnetlink.h */
 import { formatIp } from "../../net/ip.ts";
 import * as k from "./constants.ts";
 import {
@@ -17,9 +17,11 @@ export interface RouteHop {
 }
 
 export interface RouteHops {
-  /** Those that the kernel uses now. None for an entry that names a next-hop object only (nexthop_compat_mode 0). */
+  /**
+   * The next hops that the kernel uses now. Empty for an entry that names only a next-hop object (nexthop_compat_mode 0).
+   */
   readonly hops: readonly RouteHop[];
-  /** RTAX_MTU, whether it is locked or not. */
+  /** RTAX_MTU, locked or not. */
   readonly mtuBytes?: number;
 }
 
@@ -58,7 +60,7 @@ function hop(linkIndex: number, attributes: Attributes): RouteHop {
   return { linkIndex, ...present("via", attributes.ip(k.RTA_GATEWAY) ?? otherFamily(attributes)) };
 }
 
-/** `struct rtvia`: `u16 family | address`, for a router of the other family. */
+/** `struct rtvia`: `u16 family | address`, for a router of the other address family. */
 function otherFamily(attributes: Attributes): string | undefined {
   const bytes = attributes.bytes(k.RTA_VIA);
   return bytes && formatIp(ipOf("router", bytes.subarray(2)));

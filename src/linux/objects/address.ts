@@ -15,7 +15,7 @@ export const address: LinuxObjectKind<Address> = plainObject<Address>({
   addRequest,
   removeRequest: (object, target) => deleteAddress({ ...object, ...target }),
   restore: addRequest,
-  // With its last IPv4 address a device loses its neighbours and routes.
+  // A device loses its neighbours and routes with its last IPv4 address.
   async before(tools, _job, { object, place, link }) {
     if (link && familyOf(object.address) === 4) await tools.restoreLater(place, link);
   },
@@ -41,7 +41,7 @@ export const address: LinuxObjectKind<Address> = plainObject<Address>({
   },
 });
 
-/** The route in the main table that the kernel makes for an address of a device that is up. */
+/** The kernel's route in the main table for an address of a device that is up. */
 function keptRoute(
   object: Pick<Address, "address" | "peer">,
 ): Pick<Route, "destination" | "metric" | "source"> | undefined {

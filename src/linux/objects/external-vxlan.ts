@@ -6,7 +6,7 @@ import { newExternalVxlan } from "../netlink/link.ts";
 import type { LinuxObjectKind } from "../object-kind.ts";
 
 export const externalVxlan: LinuxObjectKind<ExternalVxlan> = deviceObject<ExternalVxlan>({
-  // Its socket stays where it is made.
+  // The socket of the device stays in the namespace where the device is made.
   madeIn: "host",
   isBusy: true,
   create({ port }, [end]) {

@@ -38,7 +38,7 @@ export const neighbor: LinuxObjectKind<Neighbor> = plainObject<Neighbor>({
   },
 });
 
-/** True if the kernel, not we, found out about this neighbour. */
+/** True if the kernel has learned this neighbour itself. */
 function isLearned(place: NetnsPlace, linkIndex: number, address: string): boolean {
   return place.socket
     .dump(dumpNeighbors(linkIndex), (message) => decodeNeighbor(message))

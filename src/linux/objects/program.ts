@@ -23,7 +23,7 @@ export const program: LinuxObjectKind<Program> = {
     const task = taskOf(tools, job, object);
     if (!task) return;
     if (object.tunnel) demandFreeTunnel(tools, job, task, object.tunnel);
-    // What enters finds a tunnel as soon as it is sent into one.
+    // Open the tunnel first, so that frames find it as soon as the program sends them there.
     if (object.tunnel) openTunnel(tools, task, object.tunnel);
     redirectWire(tools, task);
     if (!object.tunnel) closeTunnel(tools, task.place, task.wanted.ifindex);
@@ -58,7 +58,10 @@ export const program: LinuxObjectKind<Program> = {
     }),
 };
 
-/** Closes the tunnel before its device is gone: packets would still come for it. False if the device is gone already. */
+/**
+ * Closes the tunnel before its device is removed, because packets would still arrive for it. False if the device is already
+ * gone.
+ */
 function withdraw(tools: BatchTools, job: Job, object: Program): boolean {
   const place = tools.places.find(object.netns);
   const link = place && tools.linkOf(job, place, object.link);
@@ -67,7 +70,7 @@ function withdraw(tools: BatchTools, job: Job, object: Program): boolean {
   return true;
 }
 
-/** Name of the device that a program leads to, if it is there and not about to vanish. */
+/** The name of a program's target device, if it exists and is not about to vanish. */
 function targetOf({ mark }: ObserveContext, view: NetnsView, index: number | undefined): string | undefined {
   if (index === undefined) return undefined;
   const inView = view.byIndex.get(index);

@@ -14,14 +14,14 @@ export const qdisc: LinuxObjectKind<Qdisc> = plainObject<Qdisc>({
   addRequest,
   removeRequest: (_object, { linkIndex }) => deleteQdisc(linkIndex),
   replaceRequest: addRequest,
-  /** The kernel would replace one without a word. */
+  /** The kernel would silently replace an existing qdisc. */
   async before(tools, job, { place, target }) {
     if (job.operation.verb !== "add") return;
     await tools.transaction.flush();
     const existing = place.socket.get(getQdisc(target.linkIndex), decodeQdisc, ["ENOENT", "EINVAL"]);
     if (existing?.shape) throw refuseStep(job, "EEXIST", `the device has a root qdisc, ${existing.kind}`);
   },
-  /** One that is missing in the kernel is ENOENT. */
+  /** ENOENT: the kernel lacks this kind of qdisc. */
   explain: ({ errno, object }) =>
     errno === "ENOENT" || errno === "EOPNOTSUPP" ? noFeature(object.shape.type) : undefined,
   observe(context, view) {

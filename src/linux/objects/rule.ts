@@ -7,7 +7,7 @@ import { plainObject } from "../batch/plain-object.ts";
 export const rule: LinuxObjectKind<Rule> = plainObject<Rule>({
   addRequest: (object, { protocol }) => newRule({ ...object, protocol }),
   removeRequest: (object, { protocol }) => deleteRule({ ...object, protocol }),
-  /** With named links only the rules for what enters by these. */
+  /** With named links: only the rules for packets that enter by these links. */
   observe({ mark }, { place, netns, names }) {
     const found = ([4, 6] as const).flatMap((family) => place.socket.dump(dumpRules(family), decodeRule));
     return found.flatMap(({ protocol, action, ...rest }): Rule[] => {

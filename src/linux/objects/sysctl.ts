@@ -5,7 +5,7 @@ import type { Job } from "../batch/refuse.ts";
 export const sysctl: LinuxObjectKind<Sysctl> = {
   add: write,
   change: write,
-  // Nobody knows any more what a setting was before it was set, and those of a device go with it.
+  // The value before the setting is unknown, and the settings of a device go with it.
   remove() {},
   observe: () => [],
   explain: ({ errno }) =>
@@ -23,7 +23,7 @@ async function write(tools: BatchTools, _job: Job, object: Sysctl): Promise<void
   const place = places.of(object.netns);
   const device = object.link === undefined ? undefined : links.find(place, object.link);
   const isNew = device !== undefined && links.wasMade(device);
-  // Nothing that is queued changes a setting, but to write it may take the lock of all link changes.
+  // No queued step changes a sysctl, but writing one may take the RTNL lock.
   if (!isNew) await transaction.flush();
   settings.write(place, object, isNew, (undo) => transaction.onRollBack(undo));
 }

@@ -34,7 +34,7 @@ export const up: LinuxObjectKind<Up> = {
     if (errno !== "EADDRINUSE" || !tools) return undefined;
     const { places, mark, links, operations } = tools;
     const place = places.find(object.netns);
-    // Of a device that this batch has made nothing but its kind is known, and the undo has taken it away by now.
+    // Of a device that this batch has made only the kind is known: the undo has already removed it.
     const objects = operations.map((each) => each.object);
     const made = [...ofKind(objects, "vxlan"), ...ofKind(objects, "external-vxlan")].find(
       ({ name }) => name === object.link,
@@ -60,7 +60,7 @@ async function set(tools: BatchTools, job: Job, object: Up, isUp: boolean): Prom
   });
 }
 
-/** The kernel makes them when there is somebody at the other end, unless IPv6 is off. */
+/** The kernel makes address and route if the device has a carrier and IPv6 is enabled. */
 function lacksLinkLocal(context: ObserveContext, view: NetnsView, link: Link): boolean {
   const { index, operstate, addrGenMode, isIpv6Off = false, mtuBytes } = link;
   const has = addrGenMode === k.IN6_ADDR_GEN_MODE_EUI64 && mtuBytes >= IPV6_MIN_MTU && !isIpv6Off;
@@ -74,7 +74,7 @@ function lacksLinkLocal(context: ObserveContext, view: NetnsView, link: Link): b
 
 async function restoreLinkLocal({ places, transaction }: BatchTools, job: Job, object: Up): Promise<void> {
   const place = places.of(object.netns);
-  // Its MAC may have been put right just now.
+  // The MAC may have been corrected just now.
   await transaction.flush();
   const link = lookUp(place, object.link);
   if (!link?.mac) throw refuseStep(job, "ENODEV", `there is no device ${object.link}`);
@@ -91,7 +91,7 @@ async function restoreLinkLocal({ places, transaction }: BatchTools, job: Job, o
     protocol: k.RTPROT_KERNEL,
   };
   const operation = job.number;
-  // EACCES: somebody has switched IPv6 off on it.
+  // EACCES: IPv6 is disabled on the device.
   const absent = ["EEXIST", "EACCES"];
   transaction.enqueue(place, {
     operation,

@@ -10,7 +10,7 @@ import { refuseStep } from "../batch/refuse.ts";
 import { linkEnd, ownLinks } from "../batch/view.ts";
 
 export const vxlan: LinuxObjectKind<Vxlan> = deviceObject<Vxlan>({
-  // Its socket stays where it is made.
+  // The socket of the device stays in the namespace where the device is made.
   madeIn: "host",
   create(device, [end]) {
     if (!end) throw new TypeError("a VXLAN device without its end");

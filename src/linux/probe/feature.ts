@@ -1,4 +1,4 @@
-/** What of netloom needs a feature. A remote wire needs all that every wire needs, too. */
+/** The part of Netloom that needs a feature. A remote wire also needs the features of every wire. */
 export type Use = "every wire" | "remote wires" | "ports" | "cables of a lab" | "debugging" | "nothing yet";
 
 /** One feature of the kernel. */
@@ -6,14 +6,14 @@ export interface Feature {
   readonly name: string;
   readonly supported: boolean;
   readonly use: Use;
-  /** Netloom cannot make wires, or none between hosts, without it. */
+  /** Netloom cannot make wires, or no wires between hosts, without it. */
   readonly required: boolean;
-  /** First Linux that has it: `6.6`. */
+  /** First Linux version with the feature: `6.6`. */
   readonly since: string;
-  /** What it is for: what does not work without it. */
+  /** The effect of its absence. */
   readonly effect: string;
-  /** How it was found out, with the kernel's own words: `made a link of kind geneve: EOPNOTSUPP: Unknown device type`. */
+  /** The trial and the kernel's answer: `made a link of kind geneve: EOPNOTSUPP: Unknown device type`. */
   readonly evidence: string;
-  /** How to get it. */
+  /** How to get the feature. */
   readonly remedy: string;
 }

@@ -1,4 +1,4 @@
-/** The features that netloom asks about, what needs them, since when they exist, and how each is tried. */
+/** The kernel features that Netloom probes: use, first version, and trial of each. */
 import type { Feature, Use } from "./feature.ts";
 import type { Trial } from "./probe-trials.ts";
 
@@ -8,7 +8,7 @@ export interface FeatureQuestion extends Omit<Feature, "supported" | "evidence" 
 
 type Need = Pick<Feature, "use" | "effect">;
 
-/** Asked for all the same: a host says what a mode to come would find there. */
+/** Probed nevertheless, to show whether a host supports a future mode. */
 const unused: Need = { use: "nothing yet", effect: "nothing is lost, netloom does not use it yet" };
 
 function need(use: Use, effect: string): Need {
@@ -62,7 +62,7 @@ export const FEATURES: readonly FeatureQuestion[] = [
     remedy: upgrade("4.12"),
     trial: { type: "netlink-option", option: "extended" },
   },
-  // Since 3.7, but not with `df set`.
+  // Since 3.7, but `df set` only since 4.20.
   link("vxlan", "4.20", "CONFIG_VXLAN", need("remote wires", "no wires between hosts")),
   {
     name: "ingress blocks with a BPF filter",

@@ -1,4 +1,4 @@
-/** The netlink messages by which probe-trials.ts asks for what the rest of netloom does not use. */
+/** Netlink messages of probe-trials.ts for features that the rest of Netloom does not use. */
 import * as k from "../netlink/constants.ts";
 import { type NetlinkMessage, messages, readAck, readAttributes } from "../netlink/message-reader.ts";
 import { batch, change, MessageWriter } from "../netlink/message-writer.ts";
@@ -7,11 +7,11 @@ import { close, receive, send, SOCK_RAW, socket } from "../libc/syscall.ts";
 const IFINFOMSG_BYTES = 16;
 const IFLA_VXLAN_COLLECT_METADATA = 25;
 
-/** `ip link add NAME type KIND`, with what the kind cannot do without. */
+/** `ip link add NAME type KIND`, with the mandatory attributes of the kind. */
 export function newLinkOfKind(kind: string, name: string, data?: (m: MessageWriter) => void): Uint8Array {
   const m = change(k.RTM_NEWLINK, k.NLM_F_CREATE | k.NLM_F_EXCL);
   m.u8(k.AF_UNSPEC).u8(0).u16(0).i32(0).u32(0).u32(0);
-  // One name per kind: the namespace is not emptied between trials.
+  // One name per kind: devices stay in the namespace between trials.
   m.attributeString(k.IFLA_IFNAME, `${name}-${kind}`.slice(0, k.IFNAMSIZ - 1));
   m.attribute(k.IFLA_LINKINFO, () => {
     m.attributeText(k.IFLA_INFO_KIND, kind);
@@ -23,14 +23,14 @@ export function newLinkOfKind(kind: string, name: string, data?: (m: MessageWrit
   return m.finish();
 }
 
-/** What some kinds want to know. The others are made without, or refuse for a reason that shows that they are there. */
+/** Mandatory attributes of some kinds. The others are made without, or refuse for a reason that shows that they exist. */
 const NEEDS: Readonly<Record<string, (m: MessageWriter) => void>> = {
   vxlan: (m) => m.attributeU32(k.IFLA_VXLAN_ID, 1),
   vrf: (m) => m.attributeU32(1, 100),
   geneve: (m) => m.attributeU32(1, 1).attributeIp(2, "192.0.2.1"),
 };
 
-/** A VXLAN device with one attribute more, and the question whether the kernel knows it. */
+/** Messages that make a VXLAN device with one more attribute, and query whether the kernel knows it. */
 export function vxlanAttributes(option: { isExternal: boolean; attribute: number; value: number }): {
   readonly create: Uint8Array;
   readonly get: Uint8Array;
@@ -58,7 +58,7 @@ export function vxlanAttributes(option: { isExternal: boolean; attribute: number
   return { create, get: get.finish(), value: option.value, decode };
 }
 
-/** `tc qdisc replace dev lo root KIND`; clsact has a place of its own. */
+/** `tc qdisc replace dev lo root KIND`; clsact has its own parent and handle. */
 export function newQdisc(kind: string): Uint8Array {
   const CLSACT = { parent: 0xfffffff1, handle: 0xffff0000 };
   const place = kind === "clsact" ? CLSACT : { parent: k.TC_H_ROOT, handle: 0 };
@@ -99,7 +99,7 @@ export function encapsulatedRoute(encapsulation: "seg6" | "seg6local"): Uint8Arr
 const NETLINK_NETFILTER = 12;
 const NFT_MSG_GETGEN = (10 << 8) | 16;
 
-/** Whether nf_tables answers. Equivalent to: `nft list ruleset` without the rules. */
+/** Does nf_tables answer? Equivalent to: `nft list ruleset` without the rules. */
 export function isNftablesThere(): boolean {
   const fd = socket(k.AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER);
   try {

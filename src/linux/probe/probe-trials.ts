@@ -1,4 +1,4 @@
-/** How each kind of feature is tried. Every trial runs in a throw-away namespace, synchronously. */
+/** The trials of kernel features. Every trial runs in a throw-away namespace, synchronously. */
 import { closeSync, existsSync, openSync } from "node:fs";
 import { KernelError, MESH_MARK } from "../../kernel/kernel.ts";
 import {
@@ -55,10 +55,10 @@ export interface TrialOutcome {
 
 const BTF_PATH = "/sys/kernel/btf/vmlinux";
 
-/** What the kernel calls a kind that it does not have, whatever else is wrong with the request. */
+/** The kernel's messages for an unknown kind, whatever else is wrong with the request. */
 const UNKNOWN = /unknown device type|qdisc kind is unknown|not supported by|not enabled|unknown encap/i;
 
-/** Tries a feature in the current namespace, which has `lo` and is not used again. Never throws. */
+/** Tries a feature in the current namespace, which has `lo` and is not used afterwards. Never throws. */
 export function tryFeature(trial: Trial): TrialOutcome {
   try {
     return attempt(trial);
@@ -123,7 +123,7 @@ function send(request: Uint8Array): Ack {
   return withSocket((netlink) => netlink.change(request));
 }
 
-/** A refusal for any other reason than that the kind is unknown shows that the kernel knows it. */
+/** Judges a trial: a refusal for any reason but an unknown kind shows that the kernel supports the kind. */
 function judge(attempted: string, ack: Ack): TrialOutcome {
   const { errno, message = "" } = ack;
   if (errno === 0) {
@@ -134,7 +134,7 @@ function judge(attempted: string, ack: Ack): TrialOutcome {
   return { supported: !isUnknown, evidence: `${attempted}: ${name}${message === "" ? "" : `: ${message}`}` };
 }
 
-/** Kernels ignore attributes that they do not know: only what reads back was understood. */
+/** Kernels ignore unknown attributes: only a value that reads back was understood. */
 function readsBack(request: ReturnType<typeof vxlanAttributes>, flag: string): TrialOutcome {
   return withSocket((netlink) => {
     const attempted = `make a vxlan device with ${flag}`;
@@ -213,7 +213,7 @@ function tryNetfilter(defrag: boolean): TrialOutcome {
   return withProgram(program, (fd) => madeLink(attempted, createNetfilterLink(fd, hook)));
 }
 
-/** As program-operations.ts puts the program on a device of the host. Leaves the place at the ingress of lo free. */
+/** Attaches a program as batch/wire-program.ts does for devices of the host. Leaves the ingress of lo free. */
 function tryIngressBlock(): TrialOutcome {
   const program = { type: BPF_PROG_TYPE_SCHED_CLS, attachType: 0, instructions: [MOV_R0(0), EXIT] };
   return withProgram(program, (fd) => {
@@ -228,12 +228,12 @@ function tryIngressBlock(): TrialOutcome {
   });
 }
 
-/** Only success counts: the kernel has the parts, but perhaps not together. */
+/** Only success counts: the kernel may have the parts, but not the combination. */
 function judgeChange(attempted: string, ack: Ack): TrialOutcome {
   return ack.errno === 0 ? yes(attempted) : { ...judge(attempted, ack), supported: false };
 }
 
-/** Loads the programs of remote wires, and lets go of them. */
+/** Loads and releases the programs of remote wires. */
 function tryDatapath(): TrialOutcome {
   loadDatapathOnce();
   return yes("load the programs of the datapath");
@@ -273,7 +273,7 @@ function tryNetlinkOption(option: number): TrialOutcome {
   }
 }
 
-/** Sets `lo` up, without which routes through it are refused. */
+/** Sets `lo` up: routes through it need that. */
 export function prepareNamespace(): void {
   const m = change(k.RTM_NEWLINK);
   m.u8(k.AF_UNSPEC).u8(0).u16(0).i32(k.LOOPBACK_IFINDEX).u32(k.IFF_UP).u32(k.IFF_UP);

@@ -1,4 +1,4 @@
-/** The thread of probe.ts: enters a namespace of its own, tries everything, and takes the namespace with it. */
+/** The thread of probe.ts: enters a new namespace, runs all trials, and ends with the namespace. */
 import { parentPort } from "node:worker_threads";
 import { KernelError } from "../../kernel/kernel.ts";
 import { FEATURES } from "./probe-features.ts";

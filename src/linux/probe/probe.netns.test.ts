@@ -21,21 +21,17 @@ function taskNamespaces(): Set<string> {
   );
 }
 
-test(
-  "this kernel has what netloom requires, and says how that was found out",
-  options,
-  async (t: TestContext) => {
-    const features = await probe();
-    assert.deepEqual(missing(features), []);
-    assert.equal(features.length, FEATURES.length);
-    for (const { name, supported, evidence } of features) {
-      t.diagnostic(`${supported ? "has  " : "lacks"} ${name}: ${evidence}`);
-      assert.notEqual(evidence, "");
-    }
-  },
-);
+test("this kernel has the required features, each with its evidence", options, async (t: TestContext) => {
+  const features = await probe();
+  assert.deepEqual(missing(features), []);
+  assert.equal(features.length, FEATURES.length);
+  for (const { name, supported, evidence } of features) {
+    t.diagnostic(`${supported ? "has  " : "lacks"} ${name}: ${evidence}`);
+    assert.notEqual(evidence, "");
+  }
+});
 
-test("a kind of link or qdisc is there exactly if iproute2 can make it", options, async () => {
+test("a kind of link or qdisc is supported exactly if iproute2 can make it", options, async () => {
   const features = await probe();
   const netns = `nlt${process.pid}-probe`;
   run(`ip netns add ${netns}`);
@@ -75,7 +71,7 @@ test("a kind of link or qdisc is there exactly if iproute2 can make it", options
   }
 });
 
-test("probing leaves no device, no descriptor and no thread elsewhere", options, async () => {
+test("probing leaves no device and no descriptor, and no thread in another namespace", options, async () => {
   await probe();
   const before = { links: links(), descriptors: descriptors() };
   await probe();
@@ -83,7 +79,7 @@ test("probing leaves no device, no descriptor and no thread elsewhere", options,
   assert.equal(taskNamespaces().size, 1);
 });
 
-test("what was not tried is not supported, and what is required is reported as missing", () => {
+test("an untried feature is unsupported, and a missing required one is reported", () => {
   const features = featuresOf([]);
   assert(features.every(({ supported }) => !supported));
   assert.deepEqual(

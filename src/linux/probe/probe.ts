@@ -1,6 +1,6 @@
 /**
- * What this kernel can do, found out by doing it in a network namespace that dies with the thread that tried: nothing
- * is left, except that the kernel may have loaded a module.
+ * Probes the features of this kernel by trying them in a network namespace that ends with the thread of the trials. Nothing
+ * is left behind, except that the kernel may have loaded a module.
  */
 import type { Feature } from "./feature.ts";
 import { once } from "node:events";
@@ -37,7 +37,7 @@ export function featuresOf(outcomes: readonly TrialOutcome[]): Feature[] {
   });
 }
 
-/** What netloom needs and this kernel lacks. Empty on a sound kernel from Linux 5.19 on. */
+/** The required features that this kernel lacks. Empty on a usual kernel from Linux 5.19 on. */
 export function missing(features: readonly Feature[]): Feature[] {
   return features.filter((feature) => feature.required && !feature.supported);
 }

@@ -1,10 +1,10 @@
 /**
- * One agent in a network namespace, one on a state folder, and one on a folder of pins: two in one namespace would take each
- * other's wires for those of an earlier life, two on one state folder would write over each other's wish, and two hosts with
- * the same pins would have one map, where the devices of both have the same numbers.
+ * Allows one agent per network namespace, per state folder, and per folder of pins. Two in one namespace would take each
+ * other's wires for leftovers of an earlier process. Two with one state folder would overwrite each other's wishes. Two
+ * hosts with the same pins would share one map, although their devices have the same indexes.
  *
- * The locks are the kernel's and end with their holder, however that ends: an abstract unix socket, which belongs to a
- * network namespace, and flock(2) on files, which are seen from every mount namespace and container that has their folder.
+ * The kernel holds the locks, and releases them when their holder ends in any way: an abstract unix socket, which belongs
+ * to a network namespace, and flock(2) on files, which works across mount namespaces and containers that share the folder.
  */
 import { once } from "node:events";
 import { closeSync, constants, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
@@ -23,30 +23,30 @@ import {
   waitReadable,
 } from "../libc/syscall.ts";
 
-/** Who holds the locks, as it says so itself. */
+/** The holder of the locks, in its own words. */
 interface AgentIdentity {
   /** The host's name. */
   readonly host: string;
   readonly stateFolder: string;
 }
 
-/** What an agent is going to use. */
+/** The resources of an agent. */
 interface AgentPlaces extends AgentIdentity {
-  /** Of its pins. */
+  /** The folder of its pins. */
   readonly bpffs: string;
 }
 
 const NAME = "\0netloom/agent";
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
-/** For one that is just ending. */
+/** The time to wait for an agent that is ending. */
 const PATIENCE_MS = 1_000;
 const RETRY_MS = 50;
 const ANSWER_MS = 500;
 
 /**
- * Takes all locks, before an agent reads or makes anything. FAILED_PRECONDITION, with who holds it, if another agent
- * has one of them. The result gives them back.
+ * Takes all locks, before an agent reads or makes anything. FAILED_PRECONDITION, with the holder, if another agent has one
+ * of them. The result releases them.
  */
 export async function lockAgent({ bpffs, ...me }: AgentPlaces): Promise<() => Promise<void>> {
   const attempt = `run the agent of ${me.host}`;
@@ -71,7 +71,7 @@ export async function lockAgent({ bpffs, ...me }: AgentPlaces): Promise<() => Pr
       mode: 0o700,
       option: "--state-dir",
     },
-    // Beside it: a bpffs has no files. Sockets that everybody may use can be there, too.
+    // Next to the folder: a bpffs cannot hold files. Public sockets may be in the same place.
     { words: `the folder of pins ${bpffs}`, file: `${bpffs}.lock`, mode: 0o755, option: "--bpffs" },
   ];
   try {
@@ -84,13 +84,13 @@ export async function lockAgent({ bpffs, ...me }: AgentPlaces): Promise<() => Pr
 }
 
 interface LockedFolder {
-  /** `the state folder /var/lib/netloom` */
+  /** The description for messages: `the state folder /var/lib/netloom`. */
   readonly words: string;
-  /** What is locked. */
+  /** The file to lock. */
   readonly file: string;
-  /** Of the folder that it is in, where that is made for it. */
+  /** The mode of its folder, if the folder must be created. */
   readonly mode: number;
-  /** By which another folder is chosen. */
+  /** The option that sets another folder. */
   readonly option: string;
 }
 
@@ -125,7 +125,7 @@ function held(message: string, hints: readonly string[]): NetloomError {
   return new NetloomError("FAILED_PRECONDITION", message, { topic: "NL-204", hint: hints.join("; ") });
 }
 
-/** Answers everybody who comes with who this is. `undefined` if the name is taken. */
+/** Sends the identity of this agent to everybody who connects. `undefined` if the name is taken. */
 async function listen(text: string): Promise<Server | undefined> {
   const server = createServer((guest) => {
     guest.on("error", () => guest.destroy());
@@ -149,7 +149,7 @@ async function end(server: Server): Promise<void> {
   await closed;
 }
 
-/** The kernel knows the process, also if it does not answer; the rest it says itself. */
+/** The kernel knows the process even if it does not answer; the process itself tells the rest. */
 async function whoHoldsNamespace(): Promise<string> {
   const name = Buffer.from(NAME);
   const address = new Uint8Array(2 + name.length);
@@ -174,7 +174,7 @@ async function whoHoldsNamespace(): Promise<string> {
   }
 }
 
-/** `undefined` if somebody else has it. */
+/** `undefined` if another process has the lock. */
 function tryLock({ words, file, mode, option }: LockedFolder, text: string): number | undefined {
   let fd: number;
   try {
@@ -196,7 +196,7 @@ function tryLock({ words, file, mode, option }: LockedFolder, text: string): num
     ftruncateSync(fd);
     writeSync(fd, text);
   } catch (error) {
-    // What is in it is for people. It is locked all the same.
+    // The content is only information for people: the file is locked even if it cannot be written.
     if ((error as NodeJS.ErrnoException).code === undefined) throw error;
   }
   return fd;

@@ -8,8 +8,8 @@ const SO_PEERCRED = 17;
 const UCRED_BYTES = 12;
 
 /**
- * The process that has connected to the unix socket of which `fd` is this end, as it was at that moment. unix(7), SO_PEERCRED.
- * A process of another namespace has the numbers of this one's; one that has none here has pid 0 and the overflow user.
+ * The process at the other end of the unix socket `fd`, as it was when it connected. unix(7), SO_PEERCRED. The numbers of a
+ * process in another PID or user namespace are translated; one without a number here has pid 0 or the overflow user.
  */
 export function peerCredentials(fd: number): UnixCredentials {
   const value = socketOption(fd, { level: SOL_SOCKET, name: SO_PEERCRED, size: UCRED_BYTES });

@@ -1,21 +1,21 @@
-/** The processes of this machine, as proc(5) tells of them. One that has ended meanwhile has nothing to tell. */
+/** The processes of this machine, according to proc(5). A process may end at any time. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { type NetnsInode, identityAt } from "../namespaces/netns.ts";
 
-/** Of a command line that is empty: a program may have cleared its own. */
+/** The most reads of an empty command line: a program may have cleared its own. */
 const MAX_READS = 1000;
 
-/** Of signal 9 in a set of signals. */
+/** The bit of signal 9 in a signal mask. */
 const SIGKILL_BIT = 1n << 8n;
 
 export function processNumbers(): number[] {
   return readdirSync("/proc").flatMap((name) => (/^[0-9]+$/.test(name) ? [Number(name)] : []));
 }
 
-/** Empty if there is no such process, or it is dead and waits for its parent. */
+/** The command line. Empty if there is no such process, or if it is a zombie. */
 export function commandLine(pid: number): string[] {
   try {
-    // A process that becomes another program has none for a moment, though it has a program.
+    // The command line is empty for a moment while a process becomes another program.
     for (let reads = 0; ; reads++) {
       const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
       if (words.length > 0 || reads === MAX_READS || !hasProgram(pid)) return words;
@@ -25,7 +25,7 @@ export function commandLine(pid: number): string[] {
   }
 }
 
-/** Not so of one that has ended, whether or not anybody has heard of that. */
+/** Does the process have a program? False after its end, even as a zombie. */
 export function hasProgram(pid: number): boolean {
   try {
     return readlinkSync(`/proc/${pid}/exe`) !== "";
@@ -34,7 +34,7 @@ export function hasProgram(pid: number): boolean {
   }
 }
 
-/** The short name of its program; `undefined` if it has ended. */
+/** The short name of the program; `undefined` if the process has ended. */
 export function programName(pid: number): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
@@ -43,12 +43,12 @@ export function programName(pid: number): string | undefined {
   }
 }
 
-/** Its network namespace; `undefined` if it has ended, or is not ours to see. */
+/** The network namespace; `undefined` if the process has ended or is hidden. */
 export function netnsOfProcess(pid: number): NetnsInode | undefined {
   return identityAt(`/proc/${pid}/ns/net`);
 }
 
-/** Whether a process was killed, and is on its way out: until then it looks as if it ran. proc(5), ShdPnd in status. */
+/** Is the process killed but not gone yet? It looks alive until then. proc(5), ShdPnd in status. */
 export function isDying(pid: number): boolean {
   try {
     const pending = /^ShdPnd:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
@@ -58,7 +58,10 @@ export function isDying(pid: number): boolean {
   }
 }
 
-/** When a process was started, in clock ticks since the boot: with its number it is unmistakable. proc(5), field 22. */
+/**
+ * The start time of the process, in clock ticks since the boot. Together with the process ID it is unique. proc(5), field
+ * 22.
+ */
 export function startTime(pid: number): number | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");

@@ -11,7 +11,7 @@ import { needsRoot, strayThreads } from "../../../fixtures/linux/netns.ts";
 import { OWN } from "../machine/open-need.ts";
 import { linuxProcesses } from "./processes.ts";
 
-test("a process that is held is known to have ended, also before its parent has looked", async () => {
+test("a held process is known to have ended, even before its parent has waited for it", async () => {
   const child = spawn(process.execPath, ["-e", "setTimeout(() => {}, 60000)"]);
   await once(child, "spawn");
   const held = await linuxProcesses(OWN).hold(child.pid ?? 0);
@@ -25,12 +25,12 @@ test("a process that is held is known to have ended, also before its parent has 
   assert.equal(held.isAlive(), false);
 });
 
-test("a process that is not there cannot be held", async () => {
+test("a missing process cannot be held", async () => {
   await assert.rejects(linuxProcesses(OWN).hold(0x3fffff), { code: "NOT_FOUND" });
 });
 
 test(
-  "a program is started in a namespace, and lives on when its starter ends",
+  "a program starts in a namespace, and survives the end of its starter",
   { skip: needsRoot },
   async (t) => {
     const machine = await LinuxMachine.open();

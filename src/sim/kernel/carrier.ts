@@ -1,4 +1,4 @@
-/** The simulated carrier of one host's kernel: batches in turn, undo, crashes, marks and notifications. */
+/** The simulated `Kernel` of one host: batches in turn, undo, crashes, marks and notifications. */
 import { describeOperation, refusal } from "../../kernel/kernel-text.ts";
 import {
   type AddressQuery,
@@ -39,23 +39,26 @@ import { type KernelNews, Refused, type SimDevice, type SimNetns } from "./state
 import { simKindOf } from "./objects.ts";
 import { SimWatch } from "./watch.ts";
 
-/** What befalls an operation. `errno` is what the kernel says: `ENOBUFS`, `EBUSY`; without it a failpoint is named. */
+/**
+ * A fault of one operation. `errno` is the kernel's error, such as `ENOBUFS` or `EBUSY`; without it the error names a
+ * failpoint.
+ */
 export interface SimFault extends Omit<Failpoint, "operation"> {
   readonly errno?: string;
 }
 
 export interface SimKernelOptions {
-  /** The namespace that `host` names. Default: the machine's first one. */
+  /** The namespace to use as `host`. Default: the machine's first one. */
   readonly host?: Netns;
   /** Default: the mark of the mesh. */
   readonly mark?: OwnerMark;
-  /** Asked before every operation of this kernel, with its number from 0. */
+  /** Called before every operation of this kernel, with its number from 0. */
   readonly fault?: (number: number, operation: Operation) => SimFault | undefined;
 }
 
 const ROUTES_PAUSE_MS = 100;
 
-/** Names a namespace that was never asked about, as Linux's carrier does. */
+/** The name of a namespace that was never queried, as in the real kernel. */
 const unknownNetns: Netns = "inode://0/0";
 
 export class SimKernel implements Kernel, Actor, KernelListener {
@@ -65,11 +68,11 @@ export class SimKernel implements Kernel, Actor, KernelListener {
   readonly home: SimNetns;
   readonly #fault: SimKernelOptions["fault"];
   readonly #watches = new Set<SimWatch>();
-  /** Cookies of the identities that were handed out, so that an inode used again is not taken for the old namespace. */
+  /** Cookies by returned identity, so that a reused inode does not count as the old namespace. */
   readonly #cookies = new Map<string, string>();
-  /** What the caller calls the namespaces that it has used. */
+  /** The caller's names of the namespaces that it has used. */
   readonly #names = new Map<SimNetns, Netns>();
-  /** When word of the host's routes comes or came last. */
+  /** The due time of the last notification about the host's routes. */
   #routesDueMs = Number.NEGATIVE_INFINITY;
   #life = 0;
   #operations = 0;
@@ -196,13 +199,15 @@ export class SimKernel implements Kernel, Actor, KernelListener {
     }
   }
 
-  /** The carrier dies: its batches stop where they are and reject with ABORTED. The next call starts another one. */
+  /**
+   * Simulates a crash of the implementation: running batches stop and reject with ABORTED. The next call starts it again.
+   */
   crash(): void {
     this.#life++;
     for (const watch of this.#watches) watch.lose("the carrier of the kernel died");
   }
 
-  /** Notifications are lost, as when the socket's buffer overflows. */
+  /** Loses notifications, as when the buffer of the socket overflows. */
   loseNotifications(): void {
     for (const watch of this.#watches) watch.lose("ENOBUFS: notifications were lost");
   }
@@ -230,7 +235,7 @@ export class SimKernel implements Kernel, Actor, KernelListener {
     if (toldMs !== undefined) for (const watch of this.#watches) watch.push(event, toldMs);
   }
 
-  /** When the word about the host's routes comes; `undefined` if it is on its way, and tells of this as well. */
+  /** The due time of a notification about the host's routes; `undefined` if one that is still due covers this change. */
   #routesToldMs(dueMs: number): number | undefined {
     if (dueMs <= this.#routesDueMs) return undefined;
     this.#routesDueMs = dueMs + ROUTES_PAUSE_MS;
@@ -265,13 +270,13 @@ export class SimKernel implements Kernel, Actor, KernelListener {
     return new Set([...names].flatMap((name) => this.lookUp(name) ?? []));
   }
 
-  /** The time of one operation. The carrier may have died in it. */
+  /** Lets the time of one operation pass. ABORTED if the implementation has crashed meanwhile. */
   async #pause(life: number): Promise<void> {
     if (life === this.#life) await this.machine.pause();
     if (life !== this.#life) throw new KernelError("ABORTED", "the carrier of the kernel died");
   }
 
-  /** Waits for what is on its way out and still holds the name or the VNI. */
+  /** Waits until devices under deletion release the name or the VNI. */
   async #whenFree(operation: Operation, life: number): Promise<void> {
     const { verb, object } = operation;
     if (verb !== "add" || !isDevice(object)) return;
@@ -289,13 +294,13 @@ export class SimKernel implements Kernel, Actor, KernelListener {
     try {
       return busyUntilMs(this, object, simKindOf(object).inTheWay?.(this, object));
     } catch (error) {
-      // A namespace that is missing is refused by the operation itself, which knows its number.
+      // The operation itself reports a missing namespace, because it knows its number.
       if (error instanceof Refused) return undefined;
       throw error;
     }
   }
 
-  /** Devices that have the name of one that the batch removes, and are another owner's by now. */
+  /** Devices that have the name of a device that the batch removes, but belong to another owner. */
   #strangers(batch: readonly Operation[]): Set<SimDevice> {
     const removed = batch.filter(isDeviceRemoval).map(({ object }) => object);
     return new Set(
@@ -307,7 +312,7 @@ export class SimKernel implements Kernel, Actor, KernelListener {
     );
   }
 
-  /** Whether the operation would take something off one of these devices. */
+  /** Does the operation remove something from one of these devices? */
   #isOnOneOf(devices: ReadonlySet<SimDevice>, { verb, object }: Operation): boolean {
     if (verb !== "remove" || !("link" in object)) return false;
     const device = this.lookUp(object.netns)?.devices.get(object.link);

@@ -1,7 +1,7 @@
 /**
- * What the programs of simulated hosts have dropped: tunnel packets that nobody negotiated, and what a side of a wire must not send.
- * What else the real ones count cannot happen here: a device is down as soon as it is removed, packets have no marks of congestion
- * and no options, and headers always fit.
+ * Counts drops by the programs of simulated hosts: tunnel packets without a matching tunnel, and traffic that a side of a
+ * wire must not send. The other reasons of the real programs cannot occur here: a device is down as soon as it is removed,
+ * packets have no congestion marks or options, and headers always fit.
  */
 import {
   DROP_REASONS,
@@ -22,17 +22,17 @@ interface Count {
 
 interface Page {
   readonly counts: Map<DropReason, Count>;
-  /** By what their outer headers say, the latest last. */
+  /** By outer headers, the latest last. */
   readonly strangers: Map<string, Stranger>;
-  /** By device and reason, likewise. */
+  /** By device and reason, the latest last. */
   readonly offences: Map<string, Offence>;
 }
 
-/** A page for each directory of pins. */
+/** Drop counters for each directory of pins. */
 export class DropBook {
   readonly #pages = new Map<string, Page>();
 
-  /** A tunnel packet that nobody negotiated. */
+  /** Counts a tunnel packet without a matching tunnel. */
   countStranger(pins: string, from: Omit<Stranger, "packets">, nowMs: number): void {
     const page = this.#count(pins, "unknown", nowMs);
     const key = JSON.stringify([from.source, from.destination, from.port, from.vni]);
@@ -40,7 +40,7 @@ export class DropBook {
     putLast(page.strangers, { key, entry: { ...from, packets } }, MAX_STRANGERS);
   }
 
-  /** A packet that a side of a wire must not send. */
+  /** Counts a packet that a side of a wire must not send. */
   countOffence(pins: string, offence: Omit<Offence, "packets">, nowMs: number): void {
     const page = this.#count(pins, offence.reason, nowMs);
     const key = JSON.stringify([offence.link, offence.isArrived, offence.reason]);
@@ -76,7 +76,7 @@ export class DropBook {
   }
 }
 
-/** As the latest; the oldest one makes room. */
+/** Puts an entry last. If there are more than `most`, drops the oldest. */
 function putLast<T>(
   all: Map<string, T>,
   { key, entry }: { readonly key: string; readonly entry: T },

@@ -1,4 +1,4 @@
-/** Devices of the simulated machine that nobody of ours has made: network cards, and cables with a machine at their other end. */
+/** Devices of the simulated machine that Netloom did not make: network cards, and cables to other machines. */
 import type { Netns } from "../../kernel/kernel.ts";
 import { familyOf } from "../../net/ip.ts";
 import { defaultMetric, MAIN_TABLE } from "../../kernel/objects/route.ts";
@@ -21,30 +21,32 @@ export interface CableEnd {
   readonly addresses?: readonly string[];
 }
 
-/** What the owner of a device changes about it. */
+/** Changes to a device by its owner. */
 export interface DeviceChange {
   readonly isUp?: boolean;
   readonly mtuBytes?: number;
   readonly mac?: string;
   readonly name?: string;
-  /** The bridge that it becomes a member of; "" for none. */
+  /** The bridge to join; "" for none. */
   readonly master?: string;
-  /** One more, with prefix length. */
+  /** An address to add, with prefix length. */
   readonly address?: string;
 }
 
-/** A route that nobody of ours has made, in the place of any other to there; with several next hops it has as many entries. */
+/**
+ * A route that Netloom did not make. It replaces other foreign routes to the destination. Each next hop becomes an entry.
+ */
 export interface ForeignRoute {
   readonly destination: string;
-  /** None: there is no route any more. */
+  /** Empty: removes the route. */
   readonly hops: readonly { readonly link: string; readonly via: string }[];
-  /** RTAX_MTU. Default: the devices'. */
+  /** RTAX_MTU. Default: the MTU of the device. */
   readonly mtuBytes?: number;
 }
 
 type Found<T> = Omit<T, "netns"> & { readonly netns: SimNetns };
 
-/** A device of a stranger's, up. */
+/** Adds a foreign device, which is up. */
 export function foreign(
   machine: Machinery,
   given: Pick<SimDevice, "kind" | "transmit" | "netns" | "name" | "mtuBytes"> & {
@@ -132,7 +134,7 @@ export function plantRoute(
   }
 }
 
-/** With its other end, at once. */
+/** Removes a device and its peer at once. */
 export function removeDevice(machine: Machinery, device: SimDevice): void {
   for (const each of device.peer ? [device, device.peer] : [device]) {
     destroyed(each);

@@ -1,9 +1,9 @@
-/** What a side of a simulated wire may send: of a packet only its source is known. */
+/** Guards of the simulated kernel. Of a packet only the source address is known. */
 import { type Guard, isFrom } from "../../kernel/guard.ts";
 import { isLinkLocal } from "../../net/link-local.ts";
 import type { Machinery, Packet, SimDevice } from "./state.ts";
 
-/** Whether a packet may pass; one that may not is counted. */
+/** May the packet pass? Counts a refused packet. */
 export function isAllowed(
   machine: Machinery,
   {

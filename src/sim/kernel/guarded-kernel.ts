@@ -5,8 +5,8 @@ import type { Life } from "../life.ts";
 import { type SimRandom, between } from "../random.ts";
 
 /**
- * A host's kernel as one life of the host reaches it. The kernel outlives the host, and a batch that has begun goes on
- * after a crash; only its answer is lost. `nextBatch` numbers the batches of all lives, for the fault plan.
+ * A host's kernel for one life of the host. The kernel survives a crash of the host, and a running batch goes on after the
+ * crash; only its answer is lost. `nextBatch` numbers the batches of all lives, for the fault plan.
  */
 export function guardedKernel(
   kernel: Kernel,

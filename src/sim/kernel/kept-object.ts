@@ -1,11 +1,11 @@
-/** A kind of object that a device holds, and that no simulated packet meets: it is there or not, and goes with its device. */
+/** Kinds of objects on a device that no simulated packet depends on. They are stored, and removed with their device. */
 import { type AttachedObject, identityOf } from "../../kernel/objects.ts";
 import type { OnLink } from "../../kernel/link.ts";
 import { simDeviceOf } from "./links.ts";
 import { devicesOf, type SimObjectKind } from "./object-kind.ts";
 import { Refused } from "./state.ts";
 
-/** `word` is what a refusal calls it: `qdisc`. */
+/** `word` names the object in error messages: `qdisc`. */
 export function keptObject<T extends AttachedObject & OnLink>(
   kind: T["kind"],
   word: string,

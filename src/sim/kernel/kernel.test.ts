@@ -1,4 +1,7 @@
-/** What the simulated machine has besides the contract (e2e/kernel/kernel-contract.ts): packets, faults, reused inodes, delays. */
+/**
+ * Properties of the simulated machine beyond the contract (e2e/kernel/kernel-contract.ts): packets, faults, reused inodes,
+ * delays.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VirtualClock } from "../../../e2e/virtual-clock.ts";
@@ -24,7 +27,7 @@ function tunnel(vni: number): KernelObject {
   return { kind: "vxlan", ...end("host", `vx-${vni}`, vni), vni, ...ends };
 }
 
-/** One half of a wire: a veth into the workload, and a tunnel that programs join it to. */
+/** One half of a wire: a veth into the workload, joined to a tunnel by programs. */
 function half(workload: Netns, own: number, other: number, vtep: string, otherVtep: string): KernelObject[] {
   const link = { netns: workload, link: "nl-1" } as const;
   return [
@@ -39,7 +42,7 @@ function half(workload: Netns, own: number, other: number, vtep: string, otherVt
   ];
 }
 
-test("a packet crosses a tunnel between two hosts, is counted, and stops when anything on its way goes", async () => {
+test("a packet crosses a tunnel between two hosts, is counted, and is dropped once any object on its way is removed", async () => {
   const machine = new SimMachine({ clock: new VirtualClock() });
   const [alpha, beta, left, right] = ["alpha", "beta", "left", "right"].map((name) =>
     machine.createNetns(`/run/netns/${name}`),
@@ -92,7 +95,7 @@ test("a packet passes a router that forwards", async () => {
   assert.deepEqual(machine.reaches(left, "10.2.0.2"), { netns: right, link: "eth0" });
 });
 
-test("a rule sends a source by a table of its own", async () => {
+test("a rule sends packets of one source by another table", async () => {
   const machine = new SimMachine({ clock: new VirtualClock() });
   const [left, right] = [machine.createNetns("/run/netns/left"), machine.createNetns("/run/netns/right")];
   const kernel = machine.kernel({ host: left });
@@ -111,7 +114,7 @@ test("a rule sends a source by a table of its own", async () => {
   assert.deepEqual(machine.reaches(left, "10.9.0.1", { source: "10.1.0.1" }), { netns: right, link: "eth0" });
 });
 
-test("an inode that is used again does not lead to the new namespace", async () => {
+test("a reused inode does not lead to the new namespace", async () => {
   const machine = new SimMachine({ clock: new VirtualClock() });
   const kernel = machine.kernel();
   const first = await kernel.resolve(machine.createNetns("/proc/7/ns/net"));
@@ -123,7 +126,7 @@ test("an inode that is used again does not lead to the new namespace", async () 
   assert.notEqual(second.cookie, first.cookie);
 });
 
-test("a fault strikes the operation that it is meant for, with the errno that it is given", async () => {
+test("a fault strikes the chosen operation with the given errno", async () => {
   const machine = new SimMachine({ clock: new VirtualClock() });
   const kernel = machine.kernel({
     fault: (number) => (number === 1 ? { when: "after", how: "error", errno: "ENOBUFS" } : undefined),
@@ -137,7 +140,7 @@ test("a fault strikes the operation that it is meant for, with the errno that it
   await kernel.apply(batch);
 });
 
-test("a carrier that dies stops its batches, and tells those who watch to observe again", async () => {
+test("a crash of the kernel's implementation stops its batches and tells watches to observe again", async () => {
   const machine = new SimMachine({ clock: new VirtualClock() });
   const kernel = machine.kernel();
   const watch = kernel.watch();
@@ -152,7 +155,7 @@ test("a carrier that dies stops its batches, and tells those who watch to observ
   assert.deepEqual(await heir.observe([{ netns: "host" }]), []);
 });
 
-test("a name is free again after the time that a deletion takes, and not before", async () => {
+test("a name is free after the deletion time and not before", async () => {
   const clock = new VirtualClock();
   const machine = new SimMachine({ clock, operationMs: 1, deletionMs: 50 });
   const kernel = machine.kernel();
@@ -164,7 +167,7 @@ test("a name is free again after the time that a deletion takes, and not before"
   assert.ok(clock.monotonicMs() >= removedMs + 50, String(clock.monotonicMs() - removedMs));
 });
 
-test("the random numbers decide how long an operation takes", async () => {
+test("the random numbers decide the duration of an operation", async () => {
   const clock = new VirtualClock();
   const random = { fraction: (_purpose: string, n: number) => n / 10, bytes: () => new Uint8Array() };
   const kernel = new SimMachine({ clock, random, operationMs: 1 }).kernel();

@@ -1,9 +1,9 @@
 /**
  * A Linux machine in memory: namespaces with devices, and any number of `Kernel`s on them, one per simulated host.
  *
- * It keeps the promises of the real kernel and its vices: names and VNIs that stay taken for a while after a removal,
- * routes that vanish with a link, half-done batches after a crash, notifications that are lost. Both pass one contract
- * suite (e2e/kernel/kernel-contract.ts). Everything that happens is decided by the clock, the random numbers and the calls.
+ * It simulates the unpleasant habits of a real kernel too: names and VNIs stay taken for a while after a removal, routes
+ * vanish with a link, batches are half done after a crash, notifications are lost. Both kernels pass one contract suite
+ * (e2e/kernel/kernel-contract.ts). All behaviour is determined by the clock, the random numbers and the calls.
  */
 import { KernelError, type Netns } from "../../kernel/kernel.ts";
 import { SimKernel, type SimKernelOptions } from "./carrier.ts";
@@ -26,7 +26,7 @@ import { SimProcesses } from "./processes.ts";
 export type { SimKernel, SimKernelOptions } from "./carrier.ts";
 export type { SimMachineOptions } from "./machine.ts";
 
-/** A network card that nobody of ours made, up, on a flat segment with all other uplinks of its fabric. */
+/** A network card that Netloom did not make, up, on a flat segment with all other uplinks of its fabric. */
 export interface Uplink {
   readonly netns: Netns;
   readonly name: string;
@@ -38,14 +38,14 @@ export interface Uplink {
   readonly fabric?: string;
 }
 
-/** Where a packet was taken in, with the link by which it came (`lo` if it never left the namespace). */
+/** The namespace that accepted a packet, and the link that it arrived on (`lo` if it never left the namespace). */
 export interface Reached {
   readonly netns: Netns;
   readonly link: string;
 }
 
 export class SimMachine {
-  /** Each is in one of the namespaces. */
+  /** Processes of the machine, each in one of the namespaces. */
   readonly processes: SimProcesses;
   readonly #machine: NetnsMachine;
 
@@ -54,27 +54,27 @@ export class SimMachine {
     this.processes = new SimProcesses(this.#machine);
   }
 
-  /** Makes the namespace and returns its URL. ALREADY_EXISTS if something is at `path`: `/run/netns/a`, `/proc/7/ns/net`. */
+  /** Creates a namespace and returns its URL. ALREADY_EXISTS if `path` is in use: `/run/netns/a`, `/proc/7/ns/net`. */
   createNetns(path: string): Netns {
     return urlOf(this.#machine.create(path).path);
   }
 
-  /** From now on `path` leads to the namespace, too. */
+  /** Adds `path` as another name of the namespace. */
   aliasNetns(netns: Netns, path: string): void {
     this.#machine.alias(this.#find(netns), path);
   }
 
-  /** The path leads nowhere from now on; a namespace without any path dies. */
+  /** Removes a name. A namespace without any name dies. */
   unnameNetns(path: string): void {
     this.#machine.unname(path);
   }
 
-  /** The namespace dies with everything in it. A path that is not there is a success. */
+  /** Removes the namespace with everything in it. Succeeds if the path does not exist. */
   removeNetns(path: string): void {
     this.#machine.destroy(path);
   }
 
-  /** Starts a carrier; several of them, one after the other or at once, may serve one host. */
+  /** Starts a `Kernel`. One host may have several, one after the other or at once. */
   kernel(options: SimKernelOptions = {}): SimKernel {
     return new SimKernel(this.#machine, options);
   }
@@ -93,7 +93,7 @@ export class SimMachine {
     this.#machine.uplinks.add(device);
   }
 
-  /** A cable that nobody of ours has laid, up. Default of `mtuBytes`: 1500. */
+  /** Adds a cable that Netloom did not make, up. Default of `mtuBytes`: 1500. */
   plantCable([a, b]: readonly [CableEnd, CableEnd], mtuBytes = 1500): void {
     const ends = [
       { ...a, netns: this.#find(a.netns) },
@@ -102,37 +102,40 @@ export class SimMachine {
     plantCable(this.#machine, ends, mtuBytes);
   }
 
-  /** A stranger's route, in the place of any other of a stranger's to there. */
+  /** Adds a foreign route, and replaces other foreign routes to its destination. */
   plantRoute(netns: Netns, route: ForeignRoute): void {
     plantRoute(this.#machine, this.#find(netns), route);
   }
 
-  /** What the owner of a device does with it. */
+  /** Changes a device, as its owner does. */
   changeDevice(netns: Netns, name: string, change: DeviceChange): void {
     changeDevice(this.#machine, this.#device(netns, name), change);
   }
 
-  /** Somebody takes all of one sort off a device, whosever it is. */
+  /** Removes all objects of one sort from a device, whoever has made them, as another program might. */
   flush(netns: Netns, name: string, what: Flushed): void {
     flush(this.#machine, this.#device(netns, name), what);
   }
 
-  /** Somebody takes off a device of the host's what its program hangs on. */
+  /** Removes the program of a device in the host, as another program might. */
   dropProgram(netns: Netns, name: string): void {
     dropProgram(this.#machine, this.#device(netns, name));
   }
 
-  /** Somebody removes the rules with this priority. */
+  /** Removes the rules with this priority, as another program might. */
   dropRules(netns: Netns, priority: number): void {
     dropRules(this.#machine, this.#find(netns), priority);
   }
 
-  /** Its owner takes it away, and with it the other end of its cable. */
+  /** Removes a device and the other end of its cable, as its owner does. */
   removeDevice(netns: Netns, name: string): void {
     removeDevice(this.#machine, this.#device(netns, name));
   }
 
-  /** The device by which packets to `address` leave a namespace; `undefined` if no route leads there. NOT_FOUND without the namespace. */
+  /**
+   * The device that packets to `address` leave a namespace by; `undefined` without a route. NOT_FOUND without the
+   * namespace.
+   */
   deviceTowards(netns: Netns, address: string): string | undefined {
     const found = netns === "host" ? this.#machine.root : findNetns(this.#machine, netns);
     if (!found?.isAlive)
@@ -141,12 +144,12 @@ export class SimMachine {
     return wayOut(found, address);
   }
 
-  /** Where a packet from the namespace to this address would be taken in now; `undefined` if it is dropped on the way. */
+  /** The namespace that would accept a packet to this address now; `undefined` if the packet is dropped on the way. */
   reaches(from: Netns, address: string, options: { readonly source?: string } = {}): Reached | undefined {
     return this.#follow(from, address, 0, options.source);
   }
 
-  /** Like `reaches`, but the programs on the way count a frame of this size. */
+  /** As `reaches`, but the programs on the way count a frame of this size. */
   send(
     from: Netns,
     address: string,
@@ -176,7 +179,7 @@ export class SimMachine {
   }
 }
 
-/** To whichever uplink of its fabric has it taken in. */
+/** Delivers a frame to the uplink of the same fabric that accepts it. */
 const cross: Transmit = (journey, frame, uplink) => {
   for (const other of journey.machine.uplinks)
     if (other !== uplink && other.fabric === uplink.fabric) {

@@ -1,4 +1,4 @@
-/** Devices of the simulated machine: how they are born, change, go down and die. */
+/** Creates, changes and removes devices of the simulated machine. */
 import type { LinkEnd, Netns, OwnerMark } from "../../kernel/kernel.ts";
 import { IPV6_MIN_MTU } from "../../net/link-local.ts";
 import { isUnicastMac, parseMac } from "../../net/mac.ts";
@@ -6,18 +6,18 @@ import { type Device, endsOf } from "../../kernel/objects.ts";
 import { announceEnd, announceLink, announcePair } from "./news.ts";
 import { bare, type Machinery, Refused, type SimDevice, type SimNetns } from "./state.ts";
 
-/** Takes back one operation. */
+/** Undoes one operation. */
 export type Undo = () => void;
 
-/** What the operations see of the machine, and in whose name they act. */
+/** The kernel that performs an operation: its mark, its pins, its home namespace, and the machine. */
 export interface Actor {
   readonly mark: OwnerMark;
   readonly pins: string;
   readonly home: SimNetns;
   readonly machine: Machinery;
-  /** Refused with ENOENT if there is no such namespace. */
+  /** Refused with ENOENT if the namespace does not exist. */
   find(netns: Netns): SimNetns;
-  /** Like `find`, without a refusal. */
+  /** As `find`, but returns `undefined`. */
   lookUp(netns: Netns): SimNetns | undefined;
 }
 
@@ -29,7 +29,7 @@ export function simDeviceOf(netns: SimNetns, name: string): SimDevice {
   return device;
 }
 
-/** When the kernel will be done with what stands in the way of `object`; undefined if nothing does that is on its way out. */
+/** The time at which the kernel has freed the devices in the way of `object`; `undefined` if none is under deletion. */
 export function busyUntilMs(
   actor: Actor,
   object: Device,
@@ -40,7 +40,7 @@ export function busyUntilMs(
   return Math.max(...times) > actor.machine.nowMs() ? Math.max(...times) : undefined;
 }
 
-/** Brings name, MTU, alias and MAC of all its ends to what `object` says. */
+/** Sets name, MTU, alias and MAC of all ends to those of `object`. */
 export function changeEnds(actor: Actor, object: Device, from: Device): Undo {
   const names = endsOf(from).map(({ name }) => name);
   const ends = endsOf(object).map((end, i) => ({
@@ -60,12 +60,12 @@ export function changeEnds(actor: Actor, object: Device, from: Device): Undo {
   };
 }
 
-/** A device that its own batch takes back. */
+/** Undoes the addition of a device. */
 export function destroy({ machine }: Actor, device: SimDevice): void {
   doom(machine, device);
 }
 
-/** A device as one end. */
+/** A device as a `LinkEnd`. */
 export function endOf(naming: Naming, device: SimDevice): LinkEnd {
   return {
     netns: naming.nameOf(device.netns),
@@ -82,14 +82,14 @@ interface Naming {
 }
 
 /**
- * Hides both ends of a veth pair, or the one device, until `bury` removes it or the undo brings it back. What is not
- * there, not ours, of another kind or of another owner is left alone. A veth is known by the one end that is left, too.
+ * Hides both ends of a veth pair, or a single device, until `bury` removes it or the undo restores it. Ignores a device
+ * that is missing, without the mark, of another kind or of another owner. One remaining end is enough to find a veth.
  */
 export function hideDevice(actor: Actor, object: Device): Undo {
   const [device, other] = endsOf(object).flatMap((end) => {
     const found = actor.lookUp(end.netns)?.devices.get(end.name);
     const isOurs = found?.group === actor.mark.group && found.kind === object.kind;
-    // What this batch has hidden still says whose pair it was.
+    // A device hidden by this batch still counts: it identifies its pair.
     return isOurs && found.goneAtMs === undefined && found.alias === end.alias ? [found] : [];
   });
   const isDevice = device && (other === undefined || other === device.peer);
@@ -103,7 +103,7 @@ export function hideDevice(actor: Actor, object: Device): Undo {
   };
 }
 
-/** Begins the removal of what is hidden. */
+/** Begins the removal of a hidden device. */
 export function bury(actor: Actor, object: Device): void {
   for (const end of endsOf(object)) {
     const device = actor.lookUp(end.netns)?.devices.get(end.name);
@@ -111,7 +111,7 @@ export function bury(actor: Actor, object: Device): void {
   }
 }
 
-/** Takes the link down, and with it its routes, its neighbours and its IPv6 addresses, as Linux does. */
+/** Sets the link down and removes its routes, its neighbours and its IPv6 addresses, as Linux does. */
 export function setDown({ machine }: Pick<Actor, "machine">, device: SimDevice): Undo {
   if (!device.isUp) return () => {};
   const routes = [...device.netns.routes].filter((route) => route.device === device);
@@ -133,7 +133,7 @@ export function setDown({ machine }: Pick<Actor, "machine">, device: SimDevice):
   };
 }
 
-/** Begins the removal of a device by its owner: gone for every observer, its name and VNI a little later. */
+/** Begins the removal of a device by its owner: hidden from observers at once, name and VNI free a little later. */
 function doom(machine: Machinery, device: SimDevice): void {
   hide(machine, device);
   for (const each of withPeer(device)) {
@@ -156,14 +156,14 @@ function withPeer(device: SimDevice): SimDevice[] {
   return device.peer ? [device, device.peer] : [device];
 }
 
-/** It is gone, and its name is free. */
+/** Removes a device completely and frees its name. */
 export function destroyed(device: SimDevice): void {
   device.isDoomed = true;
   dissolve(device);
   device.netns.devices.delete(device.name);
 }
 
-/** Takes with a device what hangs on it. */
+/** Removes everything on a device. */
 export function dissolve(device: SimDevice): void {
   device.isUp = false;
   device.program = undefined;
@@ -196,7 +196,7 @@ function checkValues(end: LinkEnd): void {
   if (!mac || !isUnicastMac(mac)) throw new Refused("EADDRNOTAVAIL", `${end.mac} is no address for a device`);
 }
 
-/** What a device is besides its end. */
+/** The properties of a device that its end does not have. */
 type Nature = Pick<SimDevice, "kind" | "transmit"> & Partial<Pick<SimDevice, "tunnel" | "externalPort">>;
 
 export function born(actor: Actor, end: LinkEnd, nature: Nature): SimDevice {

@@ -1,4 +1,4 @@
-/** What all kernels of a simulated machine share: the namespaces, the clock, the turn of each batch, and the news. */
+/** The state shared by all kernels of a simulated machine: namespaces, clock, order of batches, notifications. */
 import { NetloomError } from "../../errors/errors.ts";
 import type { Random } from "../../world/world.ts";
 import type { Clock } from "../../async/clock.ts";
@@ -9,17 +9,17 @@ import type { KernelNews, Machinery, SimDevice, SimNetns } from "./state.ts";
 
 export interface SimMachineOptions {
   readonly clock: Clock;
-  /** Spreads the time that operations take between one half and one and a half of `operationMs`. Default: no spread. */
+  /** Varies the duration of an operation between 0.5 and 1.5 times `operationMs`. Default: no variation. */
   readonly random?: Random;
-  /** Time that one operation takes. Default: 0.1. */
+  /** Duration of one operation in milliseconds. Default: 0.1. */
   readonly operationMs?: number;
-  /** Time in which a removed device still holds its name and its VNI. Default: 20. */
+  /** Time for which a removed device keeps its name and its VNI, in milliseconds. Default: 20. */
   readonly deletionMs?: number;
-  /** Notifications that a subscription holds before it loses them. Default: 256. */
+  /** The most notifications that a subscription holds before it loses them. Default: 256. */
   readonly watchLimit?: number;
 }
 
-/** Whoever wants to hear what happens in namespaces. */
+/** Receives the notifications of all namespaces. */
 export interface KernelListener {
   hear(netns: SimNetns, news: KernelNews, dueMs: number): void;
 }
@@ -63,7 +63,7 @@ export class NetnsMachine implements Machinery {
     return this.#nextIndex++;
   }
 
-  /** Takes the time of one operation, and then buries what has died meanwhile. */
+  /** Lets the time of one operation pass, then frees removed devices. */
   async pause(): Promise<void> {
     const spread = this.#random ? 0.5 + this.#random.fraction("kernel operation", this.#draws++) : 1;
     await this.clock.sleep(this.#operationMs * spread);
@@ -89,14 +89,14 @@ export class NetnsMachine implements Machinery {
     return netns;
   }
 
-  /** Another path leads to the namespace as well: a bind mount, a symlink, a process in it. */
+  /** Adds another path to the namespace: a bind mount, a symlink, a process in it. */
   alias(netns: SimNetns, path: string): void {
     if (this.#byPath.has(path))
       throw new NetloomError("ALREADY_EXISTS", `name network namespace ${path}: it exists`);
     this.#byPath.set(path, netns);
   }
 
-  /** The path leads nowhere from now on. A namespace without any path dies. */
+  /** Removes a path. A namespace without any path dies. */
   unname(path: string): void {
     const netns = this.#byPath.get(path);
     if (!netns) return;
@@ -105,7 +105,10 @@ export class NetnsMachine implements Machinery {
     else this.#byPath.delete(path);
   }
 
-  /** The namespace dies: what is in it at once, what hangs on it elsewhere when the kernel gets round to it. */
+  /**
+   * Removes the namespace. Its devices are hidden at once; they, their peers and the tunnels over it are freed after the
+   * deletion time.
+   */
   destroy(path: string): void {
     const netns = this.#byPath.get(path);
     if (!netns) return;
@@ -136,7 +139,7 @@ export class NetnsMachine implements Machinery {
     return this.#byIdentity.get(identity);
   }
 
-  /** Frees the names and VNIs of the devices whose time has come. */
+  /** Frees the names and VNIs of devices whose deletion is over. */
   reap(): void {
     for (const device of this.dying) {
       if ((device.goneAtMs ?? 0) > this.nowMs()) continue;
@@ -153,7 +156,7 @@ export class NetnsMachine implements Machinery {
     for (const listener of this.listeners) listener.hear(netns, news, dueMs + this.#operationMs);
   }
 
-  /** Resolves when no earlier batch wants any of these namespaces. The returned function lets the next ones in. */
+  /** Resolves when no earlier batch uses any of these namespaces. The returned function lets the next batches in. */
   async enter(wants: ReadonlySet<SimNetns>): Promise<() => void> {
     const batch: { readonly wants: ReadonlySet<SimNetns>; start: (() => void) | undefined } = {
       wants,
@@ -179,7 +182,7 @@ export class NetnsMachine implements Machinery {
   }
 }
 
-/** What the path or the identity of a namespace leads to now. */
+/** The namespace that a path or an identity leads to now. */
 export function findNetns(machine: NetnsMachine, netns: string): SimNetns | undefined {
   if (netns.startsWith("file://")) return machine.at(netns.slice("file://".length));
   return machine.identified(netns);

@@ -1,15 +1,15 @@
-/** What a simulated machine says of itself to those who listen, and how a listener, who has a mark and names, understands it. */
+/** Notifications of a simulated machine, and their translation into events for a listener with a mark and names. */
 import type { KernelEvent, Netns, OwnerMark } from "../../kernel/kernel.ts";
 import type { KernelNews, Machinery, SimDevice } from "./state.ts";
 
-/** Who listens. */
+/** The listener of a notification. */
 export interface Listening {
   readonly mark: OwnerMark;
-  /** What is in news the doer, if it was this one. */
+  /** The value of `by` in notifications about the listener's own changes. */
   readonly self: unknown;
 }
 
-/** `undefined` for what is no event to this listener. */
+/** The event for this listener; `undefined` if the notification does not concern it. */
 export function understood(
   news: KernelNews,
   netns: Netns,
@@ -38,7 +38,7 @@ export function understood(
   }
 }
 
-/** Tells what has become of a device, if that is a fact to anybody. */
+/** Announces the state of a device, if a reported property has changed. */
 export function announceLink(machine: Machinery, device: SimDevice): void {
   const { netns, name: link, mac, mtuBytes, isUp, alias, group, master, told } = device;
   const facts = { mac, mtuBytes, isUp, alias, group };
@@ -54,7 +54,7 @@ export function announceLink(machine: Machinery, device: SimDevice): void {
   });
 }
 
-/** The same of both ends of a pair: each tells the other's state by its carrier. */
+/** Announces both ends of a pair, because the carrier of each depends on the other. */
 export function announcePair(machine: Machinery, device: SimDevice): void {
   for (const each of device.peer ? [device, device.peer] : [device])
     if (!each.isDoomed) announceLink(machine, each);
@@ -65,7 +65,7 @@ export function announceEnd(machine: Machinery, device: SimDevice, dueMs?: numbe
   machine.announce(device.netns, { type: "link", link: device.name, change: "removed" }, dueMs);
 }
 
-/** Somebody is at the other end. */
+/** Is the device up, and its peer too? */
 export function hasCarrier({ isUp, peer }: SimDevice): boolean {
   return isUp && (peer?.isUp ?? true);
 }

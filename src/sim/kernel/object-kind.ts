@@ -1,25 +1,25 @@
 /**
- * How one kind of kernel object behaves on the simulated machine, with Linux' rules of admission. A kind is a file in objects/
- * and a line in the list of objects.ts.
+ * The behaviour of one kind of kernel object on the simulated machine, with the checks of Linux. A kind is a file in
+ * objects/ and a line in the list of objects.ts.
  */
 import type { Netns, OwnerMark } from "../../kernel/kernel.ts";
 import type { Actor, Undo } from "./links.ts";
 import type { SimDevice, SimNetns } from "./state.ts";
 
 export interface SimObjectKind<T> {
-  /** Throws `Refused`, and leaves everything as it was. */
+  /** Throws `Refused` without changing anything. */
   add(actor: Actor, object: T): Undo;
-  /** In place. Default: the old one is removed and the new one added, or nothing is done. */
+  /** Changes the object in place. Default: removes the old object and adds the new one, or changes nothing. */
   change?(actor: Actor, object: T, from: T): Undo;
-  /** `undefined` if there was nothing to remove. A device that is removed has yet to be buried. */
+  /** `undefined` if there was nothing to remove. A removed device still has to be buried. */
   remove(actor: Actor, object: T): Undo | undefined;
-  /** Those with the observer's mark. */
+  /** The objects with the observer's mark. */
   observe(observer: SimLook, view: SimView): T[];
-  /** A device's: what has what it needs, besides its names. */
+  /** For a device: the device that blocks it by more than its name, for example by the VNI. */
   inTheWay?(actor: Actor, object: T): SimDevice | undefined;
 }
 
-/** A namespace in question. Without `links` everything in it is. */
+/** An observed namespace: all of it, or only these `links`. */
 export interface SimView {
   readonly netns: SimNetns;
   readonly name: Netns;
@@ -29,18 +29,18 @@ export interface SimView {
 export interface SimLook {
   readonly mark: OwnerMark;
   readonly pins: string;
-  /** The name of any namespace: that of its view, if it has one. */
+  /** The name of a namespace: that of its view, if it has one. */
   nameOf(netns: SimNetns): Netns;
-  /** The devices that were told already, by this end or by the other. */
+  /** Devices already reported, by either end. */
   readonly told: Set<SimDevice>;
 }
 
-/** The devices of the view that are there. */
+/** The existing devices of the view. */
 export function devicesOf({ netns, links }: SimView): SimDevice[] {
   return [...netns.devices.values()].filter(({ isDoomed, name }) => !isDoomed && (!links || links.has(name)));
 }
 
-/** Those of ours that nobody has told yet, of one kind. */
+/** The devices of one kind with the observer's mark that are not reported yet. Marks them as reported. */
 export function untold(observer: SimLook, view: SimView, kind: SimDevice["kind"]): SimDevice[] {
   return devicesOf(view).filter((device) => {
     const isNews = device.kind === kind && device.group === observer.mark.group && !observer.told.has(device);

@@ -1,4 +1,4 @@
-/** The simulated side of every kind of kernel object. */
+/** The simulated implementation of every kind of kernel object. */
 import type { KernelObject } from "../../kernel/kernel.ts";
 import type { ObjectKindName, ObjectOf } from "../../kernel/objects.ts";
 import type { SimObjectKind } from "./object-kind.ts";
@@ -28,7 +28,7 @@ const KINDS: Readonly<{ [K in ObjectKindName]: SimObjectKind<ObjectOf<K>> }> = {
   sysctl,
 };
 
-/** All, in the order in which `observe` tells them. */
+/** All kinds, in the order of `observe`. */
 export const SIM_KINDS: readonly (typeof KINDS)[ObjectKindName][] = Object.values(KINDS);
 
 export function simKindOf<T extends KernelObject>(object: T): SimObjectKind<T> {

@@ -1,4 +1,4 @@
-/** What the simulated machine says about itself, in the form in which it was told. */
+/** Reads the state of the simulated machine, with namespaces named as in the query. */
 import type { SimLook, SimView } from "./object-kind.ts";
 import { SIM_KINDS } from "./objects.ts";
 import { canonicalIp, contains, mustParsePrefix, network } from "../../net/ip.ts";
@@ -19,7 +19,7 @@ export function viewOf(netns: SimNetns, query: ObserveQuery): SimView {
   return { netns, name: query.netns, links: query.links && new Set(query.links) };
 }
 
-/** Everything in `views` that carries the observer's mark; a veth pair once, though both of its ends be asked about. */
+/** All objects in `views` with the observer's mark. A veth pair is reported once, even if both ends are in the views. */
 export function look(kernel: Omit<SimLook, "told">, views: readonly SimView[]): KernelObject[] {
   const names = new Map(views.map((view) => [view.netns, view.name]));
   const observer: SimLook = {
@@ -31,7 +31,7 @@ export function look(kernel: Omit<SimLook, "told">, views: readonly SimView[]): 
   return views.flatMap((view) => SIM_KINDS.flatMap((kind): KernelObject[] => kind.observe(observer, view)));
 }
 
-/** A device as anybody may ask after it. */
+/** The device state for `Kernel.devices`. */
 export function factsOf(device: SimDevice, mark: OwnerMark): PortFacts {
   const { index, mtuBytes, isUp, master, group, kind, addresses } = device;
   return {
@@ -47,7 +47,7 @@ export function factsOf(device: SimDevice, mark: OwnerMark): PortFacts {
   };
 }
 
-/** No address is ever tentative: there is nobody else on a simulated link who could have it. */
+/** No address is tentative: no other host on a simulated link could have it. */
 export function ownAddressOf({ devices }: SimNetns, address: string): OwnAddress | undefined {
   const wanted = canonicalIp(address);
   const device = [...devices.values()].find((each) =>
@@ -57,7 +57,10 @@ export function ownAddressOf({ devices }: SimNetns, address: string): OwnAddress
   return { link: device.name, state: "usable", isUp: device.isUp, hasCarrier: hasCarrier(device) };
 }
 
-/** All that is there without the mark, and not on a device that bears it; with `near` only such as holds one of these addresses. */
+/**
+ * The addresses and routes without the mark and not on devices with the mark; with `near` only those that contain one of
+ * these addresses.
+ */
 export function nativeNetworkOf(
   { identity, devices, routes }: SimNetns,
   mark: OwnerMark,

@@ -1,11 +1,11 @@
-/** One operation on the simulated machine: done at once, and handed back as what undoes it. */
+/** Performs one operation on the simulated machine. It takes effect at once and returns its undo. */
 import type { KernelObject, Operation } from "../../kernel/kernel.ts";
 import { isDevice } from "../../kernel/objects.ts";
 import type { Actor, Undo } from "./links.ts";
 import { Refused } from "./state.ts";
 import { simKindOf } from "./objects.ts";
 
-/** Does it, or throws `Refused` and leaves everything as it was. A link that is removed has yet to be buried. */
+/** Performs the operation, or throws `Refused` and changes nothing. A removed link still has to be buried. */
 export function perform(actor: Actor, operation: Operation): Undo {
   const { verb, object } = operation;
   if (verb === "add") return simKindOf(object).add(actor, object);
@@ -14,7 +14,7 @@ export function perform(actor: Actor, operation: Operation): Undo {
 }
 
 function remove(actor: Actor, object: KernelObject): Undo | undefined {
-  // What was in a namespace has gone with it.
+  // The object vanished with its namespace.
   if (!isDevice(object) && !actor.lookUp(object.netns)) return undefined;
   return simKindOf(object).remove(actor, object);
 }

@@ -1,12 +1,12 @@
-/** The privileges of a host on a simulated machine. A descriptor is a number that is open, or not any more. */
+/** The privileges of a host on a simulated machine. A descriptor is a number that is open or closed. */
 import { KernelError, type Netns } from "../../kernel/kernel.ts";
 import type { Descriptor, KernelNeed, Need, OpenKernel, Privileged } from "../../kernel/privileged.ts";
 import type { SimMachine } from "./kernel.ts";
 
-/** A unix socket on which somebody listens. */
+/** A listening unix socket. */
 export interface SimSocket {
   readonly path: string;
-  /** Of its file. */
+  /** The identity of its file. */
   readonly identity: `inode://${string}`;
 }
 
@@ -23,12 +23,14 @@ export class SimPrivileged implements Privileged {
     this.#host = host;
   }
 
-  /** Descriptors that nobody has closed. */
+  /** The number of open descriptors. */
   get descriptors(): number {
     return this.#open.size;
   }
 
-  /** Somebody listens on a socket. The returned function ends that; the file stays, and is another's in time. */
+  /**
+   * Starts to listen on a socket. The returned function stops it; the file stays, and may later belong to another socket.
+   */
   listen(socket: SimSocket): () => void {
     this.#sockets.add(socket);
     return () => this.#sockets.delete(socket);

@@ -1,4 +1,4 @@
-/** Processes of a simulated machine, as far as a mesh has to do with them: a number, a namespace, and an end. */
+/** Processes of a simulated machine: an ID, a namespace, and an end. */
 import { NetloomError } from "../../errors/errors.ts";
 import type { Netns } from "../../kernel/kernel.ts";
 import type { HeldProcess, Processes } from "../../kernel/processes.ts";
@@ -17,7 +17,7 @@ export class SimProcesses implements Processes {
     this.#machine = machine;
   }
 
-  /** Starts a process in the namespace. ALREADY_EXISTS if one has the number. */
+  /** Starts a process in the namespace. ALREADY_EXISTS if the ID is in use. */
   start(pid: number, netns: Netns): void {
     const found = findNetns(this.#machine, netns);
     if (!found) throw new TypeError(`there is no network namespace ${netns}`);
@@ -25,7 +25,7 @@ export class SimProcesses implements Processes {
     this.#running.set(pid, { isAlive: true });
   }
 
-  /** The process ends, and with it its namespace, if nothing else leads there. The number is free. */
+  /** Ends the process, and its namespace if no other path leads there. The ID is free. */
   end(pid: number): void {
     const running = this.#running.get(pid);
     if (!running) return;
@@ -34,7 +34,7 @@ export class SimProcesses implements Processes {
     this.#machine.unname(pathOf(pid));
   }
 
-  /** How many holds there are. */
+  /** The number of held references to processes. */
   get holds(): number {
     return this.#holds;
   }

@@ -1,8 +1,8 @@
 /**
- * Where a packet would go on the simulated machine, as a question about its state: addresses, rules and routes decide
- * in each namespace; veths, tunnels, uplinks and `wire` programs carry it from one to the next.
+ * Follows a packet on the simulated machine. Addresses, rules and routes decide in each namespace; veths, tunnels, uplinks
+ * and `wire` programs carry it from one to the next.
  *
- * What is not modelled: fragmentation, rates, conntrack, and whether an answer would find its way back (ask that too).
+ * Not modelled: fragmentation, rates, conntrack, and the way back of an answer (ask for that too).
  */
 import { contains, familyOf, mustParseIp, mustParsePrefix } from "../../net/ip.ts";
 import { IPV6_MIN_MTU, isLinkLocal, linkLocalAddress } from "../../net/link-local.ts";
@@ -13,29 +13,29 @@ import { isAllowed } from "./guard.ts";
 import { sendOuter } from "./underlay.ts";
 import type { Arrival, Frame, Journey, Machinery, Packet, SimDevice, SimNetns, SimRoute } from "./state.ts";
 
-/** The next hop that is taken, and the route that says so; one to a network on the link has none. */
+/** The chosen next hop and its route. A next hop on a connected network has no route. */
 interface NextHop {
   readonly device: SimDevice;
   readonly via: string | undefined;
   readonly route?: SimRoute;
 }
 
-/** Of `lo`. */
+/** The MTU of `lo`. */
 const LOOPBACK_MTU = 65_536;
 
 const longestJourney = 32;
 
-/** Follows a packet from `netns` until a namespace takes it in; `undefined` if it is dropped on the way. */
+/** Follows a packet from `netns` to the namespace that accepts it; `undefined` if the packet is dropped on the way. */
 export function followPacket(machine: Machinery, netns: SimNetns, packet: Packet): Arrival | undefined {
   return new Route(machine).route(netns, packet, undefined);
 }
 
-/** Name of the device by which packets to `to` leave a namespace, whatever becomes of them. */
+/** The name of the device that packets to `to` leave a namespace by, even if they are dropped later. */
 export function wayOut(netns: SimNetns, to: string): string | undefined {
   return lookUp(netns, { to, bytes: 0 }, undefined)?.device.name;
 }
 
-/** What `Kernel.ways` answers. A simulated device has one MTU for both families. */
+/** The answer of `Kernel.ways`. A simulated device has one MTU for both families. */
 export function wayOf(netns: SimNetns, { to, from }: WayQuery): Way {
   if (from !== undefined && familyOf(from) === 4 && !isOwnAddress(netns, from))
     return { unreachable: "ENETUNREACH" };
@@ -48,7 +48,7 @@ export function wayOf(netns: SimNetns, { to, from }: WayQuery): Way {
   return { mtuBytes: Math.min(...hops.map(({ mtuBytes }) => mtuBytes)), hops };
 }
 
-/** All next hops of a route with several: a stranger's, as ours have one. */
+/** All next hops of a multipath route. Only foreign routes have several. */
 function besides(netns: SimNetns, route: SimRoute): NextHop[] {
   const { destination, table, metric, protocol } = route;
   return [...netns.routes]
@@ -96,7 +96,7 @@ class Route implements Journey {
     return this.transmit(device, { packet, nexthop: packet.to, mac: undefined });
   }
 
-  /** Out of `device`. */
+  /** Sends a frame out of `device`. */
   transmit(device: SimDevice, frame: Frame): Arrival | undefined {
     if (this.#steps++ > longestJourney || !device.isUp) return undefined;
     return device.transmit(this, frame, device);
@@ -138,13 +138,13 @@ class Route implements Journey {
   }
 }
 
-/** The source of a packet whose sender says none. */
+/** The source address that is chosen if the sender gives none. */
 function chosenFrom(device: SimDevice, { to }: Packet): Pick<Packet, "chosen"> {
   const address = [...device.addresses].find(({ family }) => family === familyOf(to))?.address;
   return address === undefined ? {} : { chosen: hostPart(address) };
 }
 
-/** The address that a device has by itself, now. */
+/** The automatic link-local address of a device, if it has one now. */
 function linkLocalOf(device: SimDevice): string | undefined {
   const { netns, name, mac, mtuBytes, isUp } = device;
   const isOn = netns.sysctls.get(`net/ipv6/conf/${name}/disable_ipv6`) !== "1";
@@ -160,7 +160,7 @@ function hasAddress(netns: SimNetns, address: string): boolean {
   return false;
 }
 
-/** What comes in by a device: the namespace says it for all of them, or the device for itself. */
+/** Are packets that arrive on this device forwarded? The setting may be for all devices or for this one. */
 function forwards({ netns, name: link }: SimDevice, family: 4 | 6): boolean {
   const names = {
     4: ["net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding", `net/ipv4/conf/${link}/forwarding`],
@@ -169,7 +169,10 @@ function forwards({ netns, name: link }: SimDevice, family: 4 | 6): boolean {
   return names[family].some((name) => netns.sysctls.get(name) === "1");
 }
 
-/** The rules in order of priority, the main table last. The longest prefix wins in a table, then the lowest metric. */
+/**
+ * Looks up a route: rules in order of priority, then the main table. In a table the longest prefix wins, then the lowest
+ * metric.
+ */
 function lookUp(netns: SimNetns, packet: Packet, iif: string | undefined): NextHop | undefined {
   const family = familyOf(packet.to);
   const to = mustParseIp(packet.to);

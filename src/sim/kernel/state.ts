@@ -1,4 +1,4 @@
-/** What a simulated machine is made of. Entries point at each other as the kernel's structures do. */
+/** The data structures of a simulated machine. Entries reference each other, as in the kernel. */
 import type { DropBook } from "./drop-book.ts";
 import type { AttachedObject, Device } from "../../kernel/objects.ts";
 import type {
@@ -15,7 +15,7 @@ export interface SimNetns {
   /** `/run/netns/a`, or `/proc/7/ns/net`. */
   readonly path: string;
   readonly identity: `inode://${string}`;
-  /** Unlike the inode it is never used again. */
+  /** Never reused, unlike the inode. */
   readonly cookie: string;
   isAlive: boolean;
   readonly devices: Map<string, SimDevice>;
@@ -26,46 +26,46 @@ export interface SimNetns {
 
 export interface SimDevice {
   readonly kind: Device["kind"] | "uplink" | "cable";
-  /** Out of it, while it is up. */
+  /** Sends a frame out of the device, which is up. */
   readonly transmit: Transmit;
   readonly netns: SimNetns;
   name: string;
-  /** Unlike Linux' it is unique on the machine. */
+  /** Unique on the machine, unlike in Linux. */
   readonly index: number;
   mac: string;
   mtuBytes: number;
   alias: string;
-  /** It has the address that follows from its MAC while it is up. */
+  /** While up, the device has the link-local address for its MAC. */
   linkLocal: boolean;
-  /** Somebody has taken away the route to its neighbours. */
+  /** Another program has removed the route of the link-local address. */
   lacksLinkLocal: boolean;
   readonly group: number;
   isUp: boolean;
   /** The far end of a veth pair. */
   peer: SimDevice | undefined;
   readonly tunnel: SimTunnel | undefined;
-  /** Of a VXLAN device in metadata mode: its UDP port. */
+  /** The UDP port of a VXLAN device in metadata mode. */
   readonly externalPort: number | undefined;
   /** Uplinks of one fabric share a flat segment. */
   readonly fabric: string | undefined;
-  /** Of a bridge: its name. */
+  /** The name of its bridge. */
   master: string | undefined;
   readonly addresses: Set<SimAddress>;
   readonly neighbors: Map<string, SimNeighbor>;
   program: SimProgram | undefined;
-  /** What has entered. */
+  /** Counters of entered frames. */
   readonly received: { packets: number; bytes: number };
-  /** By identity, what no packet meets. */
+  /** Objects that no packet depends on, by identity. */
   readonly kept: Map<string, KeptObject>;
-  /** The kernel is at work on its removal, and its name is free from this moment on (monotonic milliseconds). */
+  /** The kernel is deleting the device, and frees its name at this time (monotonic milliseconds). */
   goneAtMs: number | undefined;
-  /** Removed by its owner, hence unseen by `observe`. */
+  /** Removed by its owner, so hidden from `observe`. */
   isDoomed: boolean;
-  /** What was last told of it: its name, and all that is a fact. */
+  /** The name and the reported properties in the last notification. */
   told: { readonly name: string; readonly digest: string } | undefined;
 }
 
-/** A device with nothing on it. */
+/** The state of a device with nothing on it. */
 export function bare(): Pick<
   SimDevice,
   | "peer"
@@ -95,24 +95,24 @@ export function bare(): Pick<
   };
 }
 
-/** What all who act on a machine share. */
+/** The machine, for all code that acts on it. */
 export interface Machinery {
-  /** Tunnel devices, by what each has for itself (`deviceIn`). */
+  /** VXLAN devices, by their exclusive key (`deviceIn`). */
   readonly tunnels: Map<string, SimDevice>;
-  /** Devices whose tunnels take in what comes with these outer headers (`arrivalIn`). */
+  /** Devices whose tunnels accept packets with these outer headers (`arrivalIn`). */
   readonly arrivals: Map<string, SimDevice>;
   readonly uplinks: Set<SimDevice>;
   readonly drops: DropBook;
   readonly dying: Set<SimDevice>;
   readonly deletionMs: number;
   nowMs(): number;
-  /** Of a new device. */
+  /** The index of a new device. */
   nextIndex(): number;
-  /** Tells everybody who watches the namespace, at `dueMs` (default: now). */
+  /** Sends a notification to all watches of the namespace, at `dueMs` (default: now). */
   announce(netns: SimNetns, news: KernelNews, dueMs?: number): void;
 }
 
-/** What there is to say about a namespace; the listener knows its name. */
+/** A notification about a namespace. The listener knows its name. */
 export type KernelNews =
   | {
       readonly type: "link";
@@ -131,48 +131,48 @@ export type KernelNews =
       readonly type: "route" | "neighbor" | "program";
       readonly change: "new" | "removed";
       readonly link?: string;
-      /** Whose mark it bears. */
+      /** The protocol number of the owner's mark. */
       readonly protocol: number;
-      /** The kernel's own is lost to who has made the device. */
+      /** The group of the device, for a route of the kernel: its loss concerns the owner of the device. */
       readonly group?: number;
-      /** Who has done it. */
+      /** The kernel that made the change; `undefined` for another program. */
       readonly by: unknown;
     }
   | { readonly type: "netns-removed" };
 
-/** A packet under way. */
+/** A packet on its way. */
 export interface Packet {
-  /** A link-local address with its link: `fe80::1%nl-1`. */
+  /** A link-local address includes its link: `fe80::1%nl-1`. */
   readonly to: string;
-  /** As whoever asks says it: matters to rules and guards. */
+  /** The source address given by the caller. Matters to rules and guards. */
   readonly source?: string;
-  /** What its first namespace has chosen, where nobody said it: matters to guards only. */
+  /** The source address chosen by the first namespace if the caller gave none. Matters to guards only. */
   readonly chosen?: string;
-  /** Size of the frame; 0 asks without being counted. */
+  /** Size of the frame. 0 for a query, which is not counted. */
   readonly bytes: number;
 }
 
 export interface Frame {
   readonly packet: Packet;
-  /** Whose device the frame is for; its MAC is `mac`, if the sender need not ask. */
+  /** The address of the next hop. `mac` is its MAC, if the sender has a neighbour entry for it. */
   readonly nexthop: string;
   readonly mac: string | undefined;
 }
 
-/** Where a packet was taken in: the namespace that has the address, and the link that it came in by (`lo` if it never left). */
+/** The namespace that accepted a packet, and the link that it arrived on (`lo` if it never left). */
 export interface Arrival {
   readonly netns: SimNetns;
   readonly link: string;
 }
 
-/** What a device may do with a frame. */
+/** Moves frames between devices. */
 export interface Journey {
   readonly machine: Machinery;
-  /** In by a device: its program first, then the namespace's own stack. */
+  /** A frame enters a device: its program first, then the stack of the namespace. */
   enter(device: SimDevice, frame: Frame): Arrival | undefined;
-  /** Out by a device. */
+  /** A frame leaves by a device. */
   transmit(device: SimDevice, frame: Frame): Arrival | undefined;
-  /** A packet of its own, from a namespace. */
+  /** Sends a separate packet from a namespace, such as the outer packet of a tunnel. */
   apart(netns: SimNetns, packet: Packet): Arrival | undefined;
 }
 
@@ -183,7 +183,7 @@ interface SimTunnel {
   readonly vni: number;
   readonly port: number;
   readonly family: 4 | 6;
-  /** Where the UDP socket is. */
+  /** The namespace of the UDP socket. */
   readonly underlay: SimNetns;
   local: string;
   remote: string;
@@ -192,9 +192,9 @@ interface SimTunnel {
 export interface SimAddress extends Pick<Address, "address" | "peer"> {
   readonly protocol: number;
   readonly family: 4 | 6;
-  /** An IPv6 peer that was given while the link was down is not on the link: Linux routes only the address itself. */
+  /** False for an IPv6 peer added while the link was down: Linux then routes only the address itself. */
   readonly hasPeerRoute: boolean;
-  /** Somebody has taken away the route that the kernel makes for it. */
+  /** Another program has removed the kernel's route of the address. */
   lacksRoute: boolean;
 }
 
@@ -204,7 +204,7 @@ export interface SimRoute extends Omit<Route, "kind" | "netns" | "link" | "table
   readonly table: number;
   readonly metric: number;
   readonly protocol: number;
-  /** RTAX_MTU, of a stranger's route. */
+  /** RTAX_MTU of a foreign route. */
   readonly mtuBytes?: number;
 }
 
@@ -226,15 +226,15 @@ interface KeptObject {
 interface SimProgram {
   readonly wanted: Program;
   readonly target: SimDevice | undefined;
-  /** Directory of the pin: whose program it is. */
+  /** The directory of pins, which identifies the owner of the program. */
   readonly pins: string;
-  /** Of a tunnel: what has come out of it. */
+  /** For a tunnel: counters of packets that came out of it. */
   readonly arrived?: { packets: number; bytes: number };
   packets: number;
   bytes: number;
 }
 
-/** Why an operation cannot be: becomes a `KernelError` where the operation's number is known. */
+/** A refused operation. Becomes a `KernelError` where the number of the operation is known. */
 export class Refused extends Error {
   readonly errno: string;
   readonly details: Pick<KernelErrorDetails, "at" | "reason">;
@@ -246,7 +246,7 @@ export class Refused extends Error {
   }
 }
 
-/** The namespace at a path, as its URL. */
+/** The URL of the namespace at a path. */
 export function urlOf(path: string): Netns {
   return `file://${path}`;
 }

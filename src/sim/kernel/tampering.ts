@@ -1,12 +1,12 @@
-/** What others take off a device of the simulated machine, or out of a namespace: at once, whoever it belongs to. */
+/** Removals by other programs from a device or a namespace of the simulated machine: at once, whoever owns the objects. */
 import { familyOf } from "../../net/ip.ts";
 import { linkRoute } from "../../kernel/objects/address.ts";
 import type { Machinery, SimDevice, SimNetns } from "./state.ts";
 
-/** The protocol of routes that the kernel makes by itself: RTPROT_KERNEL. */
+/** RTPROT_KERNEL: the protocol of routes that the kernel makes itself. */
 const KERNEL = 2;
 
-/** `ip address flush`, `ip route flush`, `ip neighbor flush nud permanent`. */
+/** The objects of `ip address flush`, `ip route flush` or `ip neighbor flush nud permanent`. */
 export type Flushed = "addresses" | "routes" | "neighbors";
 
 export function flush(machine: Machinery, device: SimDevice, what: Flushed): void {
@@ -25,7 +25,7 @@ export function flush(machine: Machinery, device: SimDevice, what: Flushed): voi
     device.neighbors.clear();
     return;
   }
-  // The kernel's own go as well, and with them the way to whatever is on the link.
+  // The kernel's own routes are removed too, so nothing on the link can be reached.
   device.lacksLinkLocal = device.linkLocal && device.isUp;
   for (const address of device.addresses)
     address.lacksRoute = device.isUp && linkRoute(address) !== undefined;
@@ -44,7 +44,7 @@ export function flush(machine: Machinery, device: SimDevice, what: Flushed): voi
   }
 }
 
-/** `ip rule delete pref P`, until there is none. */
+/** Equivalent to: `ip rule delete pref P`, repeated until none is left. */
 export function dropRules(machine: Machinery, netns: SimNetns, priority: number): void {
   for (const rule of [...netns.rules].filter((each) => each.priority === priority)) {
     netns.rules.delete(rule);
@@ -53,7 +53,7 @@ export function dropRules(machine: Machinery, netns: SimNetns, priority: number)
   }
 }
 
-/** Without an IPv4 address a device has no IPv4 routes and neighbours; Linux says nothing of their end. */
+/** A device without IPv4 addresses has no IPv4 routes and neighbours. Linux does not notify of their removal. */
 function loseIpv4({ netns, ...device }: SimDevice): void {
   for (const route of netns.routes)
     if (route.device.index === device.index && route.family === 4) netns.routes.delete(route);
@@ -61,7 +61,7 @@ function loseIpv4({ netns, ...device }: SimDevice): void {
     if (familyOf(address) === 4) device.neighbors.delete(address);
 }
 
-/** `tc qdisc delete dev L ingress` */
+/** Equivalent to: `tc qdisc delete dev L ingress` */
 export function dropProgram(machine: Machinery, device: SimDevice): void {
   const { netns, name: link, group } = device;
   device.program = undefined;

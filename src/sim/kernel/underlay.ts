@@ -1,10 +1,10 @@
-/** Tunnel packets between simulated hosts: from one end to whatever takes in what comes from there. */
+/** Carries tunnel packets between simulated hosts, from one end to the end that accepts them. */
 import { arrivalKey } from "../../kernel/tunnel.ts";
 import { tunnelKey } from "../../kernel/objects/vxlan.ts";
 import { isAllowed } from "./guard.ts";
 import type { Arrival, Frame, Journey, SimDevice, SimNetns } from "./state.ts";
 
-/** What the outer headers say. */
+/** The outer headers of a tunnel packet. */
 export interface OuterHeaders {
   readonly vni: number;
   readonly port: number;
@@ -12,7 +12,7 @@ export interface OuterHeaders {
   readonly remote: string;
 }
 
-/** To the end that is open for it; `undefined` if none is. */
+/** Delivers a packet to the matching tunnel end; `undefined` if there is none. */
 export function sendOuter(
   journey: Journey,
   underlay: SimNetns,
@@ -31,7 +31,10 @@ export function sendOuter(
   return undefined;
 }
 
-/** The shared device of the tunnels counts what nobody negotiated; where there is none, the kernel has no socket for it. */
+/**
+ * The shared tunnel device counts packets without a matching tunnel. Without such a device the kernel has no socket for
+ * them.
+ */
 function refuse(
   { machine }: Journey,
   underlay: SimNetns,
@@ -57,12 +60,12 @@ function arrive(journey: Journey, device: SimDevice, frame: Frame): Arrival | un
   return shortCut ? journey.enter(shortCut, frame) : journey.transmit(device, frame);
 }
 
-/** What may come in by a namespace's underlay has one device. */
+/** The key of arriving tunnel packets in an underlay namespace: one device accepts them. */
 export function arrivalIn(underlay: SimNetns, end: OuterHeaders): string {
   return `${underlay.cookie} ${arrivalKey(end)}`;
 }
 
-/** A VXLAN device of its own. */
+/** The key of a separate VXLAN device. */
 export function deviceIn(underlay: SimNetns, end: OuterHeaders): string {
   return `${underlay.cookie} ${tunnelKey(end)}`;
 }

@@ -1,11 +1,11 @@
-/** A subscription to a simulated kernel: bounded, late, and honest about what was lost. */
+/** A subscription to a simulated kernel: bounded, delayed, and with a `resync` event for lost notifications. */
 import { isServedBy, type KernelEvent, purposeOf, type WatchPurpose } from "../../kernel/kernel.ts";
 import { Watch } from "../../async/watch.ts";
 import type { Clock } from "../../async/clock.ts";
 
 export interface SimWatchOptions {
   readonly clock: Clock;
-  /** So many events wait; one more, and all of them give way to a `resync`. */
+  /** The most events that may wait. One more, and a `resync` replaces all of them. */
   readonly limit: number;
   readonly purpose: WatchPurpose;
   readonly onClose: () => void;
@@ -39,7 +39,7 @@ export class SimWatch extends Watch<KernelEvent> {
     this.#wake();
   }
 
-  /** Drops what has not been read, and says so. */
+  /** Replaces the unread events by a `resync`. */
   lose(reason: string): void {
     this.#queue = [{ event: { type: "resync", reason }, dueMs: this.#clock.monotonicMs() }];
     this.#wake();

@@ -1,4 +1,4 @@
-/** One call over the simulated network: a question, an answer, and what may happen to both. */
+/** One call over the simulated network: request, answer, and the faults of both. */
 import { NetloomError } from "../../errors/errors.ts";
 import type { Scope } from "../../async/scope.ts";
 import type { Message, Waiting } from "../../world/hops.ts";
@@ -17,7 +17,7 @@ import {
 } from "./end.ts";
 import { arrive } from "./handshake.ts";
 
-/** The method that is nobody's: both ends find out who the other one is. */
+/** A method without a handler: both ends learn the identity of the other. */
 export const HANDSHAKE = "handshake";
 
 type Answer = { readonly value: Message } | { readonly error: NetloomError };
@@ -26,7 +26,7 @@ export class SimCall {
   readonly #network: Ways;
   readonly #question: SentQuestion;
   readonly #options: Waiting;
-  /** What the other side has under way: twice, if the question came twice. */
+  /** Running handlers: two, if the request was duplicated. */
   readonly #handling = new Set<Scope>();
   #isGone = false;
 
@@ -79,7 +79,7 @@ export class SimCall {
     });
   }
 
-  /** The caller has gone away, and the other side is told. */
+  /** Tells the other side that the caller has gone away. */
   #leave(): void {
     const { from, to, method } = this.#question;
     this.#network.send({ from: from.life.host, to }, `cancel ${method}`, () => {
@@ -125,7 +125,7 @@ export class SimCall {
       checkSize(`answer ${method}`, answer.bytes);
       return copySent(answer);
     };
-    // The connection breaks with the process at its other end.
+    // The connection breaks when the process at the other end dies.
     const forget = life.onEnd(() => {
       if (scope) this.#handling.delete(scope);
       const error = unavailable(this.#question, "the other side has died");

@@ -1,4 +1,4 @@
-/** What the parts of the simulated network share. */
+/** Types shared by the parts of the simulated network. */
 import { NetloomError } from "../../errors/errors.ts";
 import { reason } from "../../errors/reasons.ts";
 import type { Scope } from "../../async/scope.ts";
@@ -10,15 +10,15 @@ import type { Life } from "../life.ts";
 
 /** One life of a host on the network. */
 export interface NetworkEnd {
-  /** Those of its process. */
+  /** The credentials of the process. */
   readonly credentials: Credentials;
   readonly life: Life;
   readonly clock: Clock;
-  /** The root of what the host has started. */
+  /** The root of all tasks of the host. */
   readonly scope: Scope;
 }
 
-/** An address that somebody serves. Its scope is that of all calls under way there. */
+/** A served address. Its scope contains all calls under way there. */
 export interface SimListener {
   readonly end: NetworkEnd;
   readonly handler: Handler;
@@ -26,26 +26,26 @@ export interface SimListener {
   readonly scope: Scope;
 }
 
-/** A connection, as the one who has made it keeps it. */
+/** A connection, from the side of the host that opened it. */
 export interface NetworkLine {
   /** Unique on the network. */
   readonly connection: string;
-  /** What that one proves itself with. */
+  /** The proof of the host that opened it. */
   readonly proof: Proof;
-  /** Who the two ends are to each other, once they have met, and for as long as the listener is there. */
+  /** The identities of both ends, from the handshake on, while the listener exists. */
   met?: { readonly listener: SimListener; readonly ends: Ends };
 }
 
-/** Who the two ends of a connection are to each other. */
+/** The identity of each end of a connection, as seen by the other. */
 export interface Ends {
   readonly asking: Peer;
   readonly answering: Peer;
 }
 
-/** What a caller asks, and of whom. */
+/** A request and its destination. */
 export interface SentQuestion {
   readonly from: NetworkEnd;
-  /** The host to which the messages go. */
+  /** The host that the messages go to. */
   readonly to: string;
   readonly url: string;
   readonly method: string;
@@ -53,7 +53,7 @@ export interface SentQuestion {
   readonly line: NetworkLine;
 }
 
-/** A path with the two hosts the other way round. */
+/** The path from the other host back to the caller. */
 export function pathBack({ from, to }: SentQuestion): { readonly from: string; readonly to: string } {
   return { from: to, to: from.life.host };
 }
@@ -64,7 +64,7 @@ export function unavailable({ url, method }: SentQuestion, why: string): Netloom
   });
 }
 
-/** RESOURCE_EXHAUSTED for a message that is larger than any hop carries. */
+/** RESOURCE_EXHAUSTED for a message larger than any hop carries. */
 export function checkSize(what: string, { length }: Uint8Array): void {
   if (length <= MAX_MESSAGE_BYTES) return;
   throw new NetloomError(
@@ -77,7 +77,7 @@ export function copySent({ bytes, metadata }: Message): Message {
   return { bytes: bytes.slice(), metadata: { ...metadata } };
 }
 
-/** What of an error crosses the network: of a programmer's nothing but that there was one, and it fails the run. */
+/** The part of an error that crosses the network. An error other than NetloomError becomes INTERNAL, and fails the run. */
 export function copyError(error: unknown, life: Life): NetloomError {
   if (!(error instanceof NetloomError)) {
     life.codeOf(error);
@@ -87,23 +87,23 @@ export function copyError(error: unknown, life: Life): NetloomError {
   return new NetloomError(code, message, { topic, reason: why, ...(hint !== undefined && { hint }) });
 }
 
-/** Ends the scope of a call whose outcome is known; an operating error of its tasks is nobody's any more. */
+/** Ends the scope of a call with a known outcome. Operating errors of its tasks no longer matter. */
 export function endCall(scope: Scope, life: Life): void {
   scope.end().catch((error: unknown) => life.codeOf(error));
 }
 
-/** Each way between two hosts. */
+/** One direction between two hosts. */
 export interface Path {
   readonly from: string;
   readonly to: string;
 }
 
-/** What calls and streams ask of the network. */
+/** The network, for calls and streams. */
 export interface Ways {
-  /** Who serves there now. */
+  /** The current listener at an address. */
   listener(host: string, url: string): SimListener | undefined;
-  /** `deliver` runs when the message arrives, `onLost` where it does not. */
+  /** Sends a message. `deliver` runs when it arrives, `onLost` if it is lost. */
   send(path: Path, detail: string, deliver: () => string | void, onLost?: () => void): void;
-  /** After how long a stream of this connection is cut, for each cut that is planned. */
+  /** The delays after which planned partitions cut a stream of this connection. */
   cutsAfterMs(path: Path, connection: string): number[];
 }

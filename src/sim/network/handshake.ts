@@ -1,11 +1,11 @@
-/** How a question comes in: behind a handshake, in which each end looks at what the other one proves itself with. */
+/** Accepts a request after a handshake, in which each end checks the proof of the other. */
 import { NetloomError } from "../../errors/errors.ts";
 import type { CertificateProof, Proof, Proven } from "../../world/credentials.ts";
 import { type Origin, plainPeer } from "../../world/peer.ts";
 import type { Incoming } from "../../world/hops.ts";
 import { copySent, type Ends, type SimListener, type SentQuestion, unavailable } from "./end.ts";
 
-/** The question as it arrives, with a scope that ends at its deadline. UNAVAILABLE if the listener is ending. */
+/** The request at the listener, with a scope that ends at its deadline. UNAVAILABLE if the listener is ending. */
 export function arrive(
   question: SentQuestion,
   listener: SimListener,
@@ -23,9 +23,8 @@ export function arrive(
 }
 
 /**
- * Who the two ends of a connection are to each other: what has been found out when it was made. UNAUTHENTICATED, as at the one
- * who asks, if that one does not believe the listener; UNAVAILABLE if the listener does not believe it, or only one of them
- * proves anything.
+ * The identities of both ends of a connection, as found at its handshake. UNAUTHENTICATED if the caller does not accept the
+ * listener's proof. UNAVAILABLE if the listener does not accept the caller's proof, or if only one end has a proof.
  */
 export function shakeHands(question: SentQuestion, listener: SimListener): Ends {
   const { line } = question;
@@ -83,7 +82,7 @@ function proveCaller(
   }
 }
 
-/** Where a URL leads. */
+/** The origin that a URL leads to. */
 export function originAt(url: string): Origin {
   if (url.startsWith("unix:")) return { kind: "unix" };
   return { kind: "address", address: /^tcp:\/\/\[?([^\]]*?)\]?:\d+$/.exec(url)?.[1] ?? url };

@@ -26,7 +26,7 @@ const call = (world: HostWorld, address: string, timeoutMs = 500): Promise<strin
     .then((answer) => text(answer.bytes));
 
 suite("hops (R10, R11)", () => {
-  test("a call brings bytes there and back, and shares none of them", async () => {
+  test("a call carries bytes there and back without sharing them", async () => {
     const simulation = twoHosts();
     const seen: Uint8Array[] = [];
     simulation.start("beta", async ({ hops }) => {
@@ -48,7 +48,7 @@ suite("hops (R10, R11)", () => {
     });
   });
 
-  test("an address is served once; nobody there is UNAVAILABLE, also after a crash", async () => {
+  test("an address has one listener, and without one calls fail with UNAVAILABLE, also after a crash", async () => {
     const simulation = twoHosts();
     simulation.start("beta", async ({ hops }) => {
       await hops.serve("beta/echo", echo);
@@ -64,7 +64,7 @@ suite("hops (R10, R11)", () => {
     });
   });
 
-  test("an error keeps its code on the way", async () => {
+  test("an error keeps its code", async () => {
     const simulation = twoHosts();
     simulation.start("beta", async ({ hops }) => {
       await hops.serve(
@@ -90,7 +90,7 @@ suite("hops under faults (R10)", () => {
     ["the answer is lost", [{ kind: "message", from: "beta", to: "alpha", n: 0, how: "lose", delayMs: 0 }]],
     ["the hosts are parted", [{ kind: "partition", hosts: ["beta", "alpha"], atMs: 0, forMs: 100 }]],
   ] as const satisfies readonly (readonly [string, readonly Fault[]])[]) {
-    test(`when ${what}, the call ends with DEADLINE_EXCEEDED at its time, and the next one succeeds`, async () => {
+    test(`when ${what}, the call ends with DEADLINE_EXCEEDED at its deadline, and the next one succeeds`, async () => {
       const simulation = twoHosts(faults);
       simulation.start("beta", async ({ hops }) => void (await hops.serve("beta/echo", echo)));
       await onAlpha(simulation, async (world) => {
@@ -102,7 +102,7 @@ suite("hops under faults (R10)", () => {
     });
   }
 
-  test("a message that comes twice is handled twice and answered once; a late answer is dropped", async () => {
+  test("a duplicated message is handled twice and answered once, and a late answer is dropped", async () => {
     const simulation = twoHosts([
       { kind: "message", from: "alpha", to: "beta", n: 0, how: "duplicate", delayMs: 20 },
       { kind: "message", from: "beta", to: "alpha", n: 2, how: "delay", delayMs: 1000 },
@@ -129,7 +129,7 @@ suite("hops under faults (R10)", () => {
 });
 
 suite("streams under faults (R10)", () => {
-  /** Every 10 ms a byte, for a second. */
+  /** Sends a byte every 10 ms, for a second. */
   const ticking = (world: HostWorld, ended: string[]): Handler => ({
     methods: [{ path: "ticks", kind: "watch" }],
     call: () => assert.fail("there are no calls here"),
@@ -145,7 +145,7 @@ suite("streams under faults (R10)", () => {
       });
     },
   });
-  /** Reads until the end, or the error. */
+  /** Reads until the end or the error. */
   async function read(faults: readonly Fault[]) {
     const simulation = twoHosts(faults);
     const ended: string[] = [];
@@ -171,7 +171,7 @@ suite("streams under faults (R10)", () => {
     return { count: seen.length, last };
   }
 
-  test("late and double messages change nothing", async () => {
+  test("late and duplicated messages change nothing", async () => {
     const faults = Array.from({ length: 30 }, (_, n): Fault => {
       const how = n % 2 === 0 ? "delay" : "duplicate";
       return { kind: "message", from: "beta", to: "alpha", n: 3 * n, how, delayMs: 7 * n };
@@ -184,14 +184,14 @@ suite("streams under faults (R10)", () => {
     assert.deepEqual(await read([lose]), { count: 40, last: "UNAVAILABLE" });
   });
 
-  test("hosts that are parted notice it, each for itself", async () => {
+  test("each of two partitioned hosts notices the partition by itself", async () => {
     const part = { kind: "partition", hosts: ["alpha", "beta"], atMs: 300, forMs: 50 } as const;
     const { count, last } = await read([part]);
     assert.ok(count > 10 && count < 40, `${count} came`);
     assert.equal(last, "UNAVAILABLE");
   });
 
-  test("a reader that dies ends the handler's scope", async () => {
+  test("the death of a reader ends the handler's scope", async () => {
     const simulation = twoHosts([{ kind: "crash", host: "alpha", atMs: 300, downMs: 10 }]);
     const ended: string[] = [];
     simulation.start("beta", async (world) => {

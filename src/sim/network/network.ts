@@ -1,7 +1,7 @@
 /**
- * The network between simulated hosts. A message is bytes; it takes its time, and may be lost, come twice or come late,
- * as the fault plan says. A call is two messages, so its answer can be lost after the work was done. A stream is like a
- * TCP connection: in order and without a gap, or broken.
+ * The network between simulated hosts. A message is bytes; it takes time, and may be lost, duplicated or late according to
+ * the fault plan. A call is two messages, so its answer can be lost after the work is done. A stream is like a TCP
+ * connection: in order and without a gap, or broken.
  */
 import type { Path, Ways } from "./end.ts";
 import { NetloomError } from "../../errors/errors.ts";
@@ -30,7 +30,7 @@ export class SimNetwork implements Ways {
   readonly #faults: FaultPlan;
   readonly #random: SimRandom;
   readonly #listeners = new Map<string, SimListener>();
-  /** The host that served an address last: where its messages go, also while nobody is there. */
+  /** The host that last served an address. Messages go there even while nothing listens. */
   readonly #homes = new Map<string, string>();
   readonly #sent = new Map<string, number>();
   #connections = 0;
@@ -41,7 +41,7 @@ export class SimNetwork implements Ways {
     this.#random = new SimRandom(scheduler.seed, "network");
   }
 
-  /** The network as one life of a host reaches it. A `unix:` address is one of the host. */
+  /** The network for one life of a host. A `unix:` address belongs to the host. */
   hops(end: NetworkEnd): Hops {
     return {
       dial: (url, credentials = end.credentials) => this.#dial(end, url, credentials),
@@ -62,14 +62,14 @@ export class SimNetwork implements Ways {
     };
   }
 
-  /** Who serves there now. */
+  /** The current listener at an address. */
   listener(host: string, url: string): SimListener | undefined {
     return this.#listeners.get(addressOf(host, url));
   }
 
   /**
-   * Sends one message, whose sender may die meanwhile. `deliver` runs when it arrives, at most twice, and returns how
-   * that ended; `onLost` runs instead when it does not.
+   * Sends one message, whose sender may die meanwhile. `deliver` runs when it arrives, at most twice, and returns the
+   * outcome for the history; `onLost` runs instead if it is lost.
    */
   send(path: Path, detail: string, deliver: () => string | void, onLost?: () => void): void {
     const { from, to } = path;
@@ -102,8 +102,8 @@ export class SimNetwork implements Ways {
   }
 
   /**
-   * Virtual time from now until a connection between the two notices that they are parted, for every such time to come:
-   * up to a second after it began.
+   * The delays in virtual time until a connection between the two hosts notices each coming partition: up to a second after
+   * it begins.
    */
   cutsAfterMs({ from, to }: Path, connection: string): number[] {
     const { nowMs } = this.#scheduler;
@@ -150,7 +150,7 @@ export class SimNetwork implements Ways {
       isUsed = true;
       return { from: end, to, url, method, request: copySent(request), line };
     };
-    // Without anything to prove itself with, a process asks nothing.
+    // A process without a current proof sends no request.
     const refuse = (error: unknown): Promise<never> =>
       end.life.call({ kind: "hop.refuse", detail: url }, () => {
         throw error;
@@ -179,7 +179,7 @@ export class SimNetwork implements Ways {
   }
 }
 
-/** A simulated host has its addresses in its URL; a name leads to none. */
+/** The address in the URL of a simulated host; a name resolves to none. */
 function addressesIn(url: string): string[] {
   const [, v6, other = ""] = /^tcp:\/\/(?:\[([^\]]+)\]|([^:/]+)):/.exec(url) ?? [];
   const host = v6 ?? other;
@@ -197,7 +197,7 @@ function attempt<T>(run: () => T): { readonly value: T } | { readonly error: Net
   }
 }
 
-/** A socket's path means something on its host only. */
+/** The path of a socket is local to its host. */
 function addressOf(host: string, url: string): string {
   return url.startsWith("unix:") ? `${host} ${url}` : url;
 }

@@ -1,7 +1,7 @@
 /**
- * A stream of answers over the simulated network. Messages of one direction arrive in order; one that is lost, a
- * partition, or the death of a process breaks the stream for both sides, each at its own time. The receiver hands out
- * credit, so that a slow one holds up the sender instead of its own memory.
+ * A stream of answers over the simulated network. Messages of one direction arrive in order. A lost message, a partition or
+ * the death of a process breaks the stream for both sides, each at its own time. The receiver hands out credit, so that a
+ * slow receiver blocks the sender instead of filling its memory.
  */
 import type { NetloomError } from "../../errors/errors.ts";
 import { type Watch, watchOf } from "../../async/watch.ts";
@@ -19,10 +19,10 @@ import {
 } from "./end.ts";
 import { arrive } from "./handshake.ts";
 
-/** Answers that may be on their way or wait for the receiver. */
+/** The most answers that may be in transit or wait for the receiver. */
 const WINDOW = 16;
 
-/** How long a sender waits for the acknowledgement of a message before it gives up the connection. */
+/** The time for which a sender waits for an acknowledgement before it gives up the connection. */
 const GIVE_UP_MS = 1000;
 
 type End = { readonly error?: NetloomError };
@@ -36,7 +36,7 @@ export function openStream(network: Ways, question: SentQuestion): Watch<Uint8Ar
   });
 }
 
-/** One direction: whatever order the messages arrive in, `receive` gets them in the order in which they were sent. */
+/** One direction: `receive` gets the messages in the order of sending, whatever the order of arrival. */
 class OrderedWay<M> {
   readonly #network: Ways;
   readonly #path: Path;
@@ -135,7 +135,7 @@ class ClientStream {
     }
     const end = this.#end;
     if (end) {
-      // An error is told once, as by a stream of gRPC.
+      // An error is reported once, as by a stream of gRPC.
       this.#end = {};
       return life.call(event, () => {
         if (end.error) throw end.error;
@@ -226,7 +226,7 @@ class ServerStream {
     return undefined;
   }
 
-  /** The server notices too that the connection is gone. */
+  /** The server notices the broken connection, too. */
   breakLater(): void {
     const life = this.#listener?.end.life;
     if (life?.alive && this.#leave) {
@@ -308,7 +308,7 @@ class ServerStream {
     return undefined;
   }
 
-  /** Every answer is asked for in an event of its own, so that a recording has what is asked in its place. */
+  /** Pulls each answer in a separate event, so that a recording has the pull in its place. */
   async #pump(answers: Watch<Uint8Array>, life: Life): Promise<void> {
     const { method } = this.#question;
     while (this.#leave) {

@@ -1,19 +1,19 @@
-/** The program's side of what arrives at a carried world: the same for the recorder and for the replayer. */
+/** The program's side of calls that arrive in a carried world. The recorder and the replayer share it. */
 import { NetloomError } from "../../errors/errors.ts";
 import { type Watch, watchOf } from "../../async/watch.ts";
 import type { Scope } from "../../async/scope.ts";
 import type { Clock } from "../../async/clock.ts";
 import type { Handler, Incoming, Message } from "../../world/hops.ts";
 
-/** A call as it arrives, without its scope: that one is made here, so that a replay has it too. */
+/** An arriving call without its scope. The scope is made here, so that a replay has it too. */
 export type Arrived = Omit<Incoming, "scope">;
 
-/** What the program does with one call. */
+/** The program's answer to one call. */
 export interface Answering<T> {
   readonly answer: T;
-  /** To be called when the caller goes away: ends the scope, and the stream. */
+  /** Call when the caller goes away: ends the scope and the stream. */
   leave(): void;
-  /** The program has come to an end by itself, or has been told to. */
+  /** True if the program has finished or was stopped. */
   readonly isOver: () => boolean;
 }
 
@@ -21,11 +21,11 @@ export interface Answering<T> {
 export interface CarriedHandler {
   readonly methods: Handler["methods"];
   call(arrived: Arrived): Answering<Promise<Message>>;
-  /** Throws what the handler throws. */
+  /** Throws the error of the handler. */
   watch(arrived: Arrived): Answering<Watch<Uint8Array>>;
 }
 
-/** `root` and `clock` are those of the carried world. */
+/** Wraps a handler. `root` and `clock` are those of the carried world. */
 export function carriedHandler(handler: Handler, root: Scope, clock: Clock): CarriedHandler {
   const open = (arrived: Arrived): Scope =>
     root.child(
@@ -92,7 +92,7 @@ function once(action: () => void): { readonly go: () => void; readonly isGone: (
   };
 }
 
-/** An operating error of a call whose outcome is known is nobody's any more. */
+/** Ends a scope. Operating errors no longer matter, because the outcome of the call is known. */
 async function endQuietly(scope: Scope): Promise<void> {
   try {
     await scope.end();

@@ -1,6 +1,6 @@
 /**
- * A HostWorld whose every call goes through one carrier, as a name, plain arguments and the real call. The recorder and the
- * replayer are two such carriers, so that neither can forget a call.
+ * A HostWorld that passes every call through one carrier, as a name, plain arguments and the real call. The recorder and
+ * the replayer are carriers, so neither can miss a call.
  */
 import type { Log } from "../../observe/log.ts";
 import { observation } from "../../observe/observation.ts";
@@ -20,20 +20,20 @@ export interface Carrier {
   ask<T>(name: string, args: unknown, run: (world: HostWorld) => T): T;
   /** An asynchronous call. */
   call<T>(name: string, args: unknown, run: (world: HostWorld) => Promise<T>): Promise<T>;
-  /** Opens what later calls work on: a watch. Returns how they reach it. */
+  /** Opens a watch for later calls. Returns a function that gives access to it. */
   open<T>(name: string, args: unknown, run: (world: HostWorld) => T): () => T;
-  /** What calls from outside come to: see `Hops.serve`. */
+  /** Wraps the handler of calls from outside: see `Hops.serve`. */
   listen(handler: CarriedHandler): Handler;
 }
 
-/** The way to carry a call of a port, given by its answer: at once, later, or one after the other. */
+/** The way to carry a method, by its result: a watch, a promise, or a plain value. */
 type How<F> = F extends (...args: never[]) => Watch<unknown>
   ? "watch"
   : F extends (...args: never[]) => Promise<unknown>
     ? "call"
     : "ask";
 
-/** A port with all of its calls: the compiler names one that is missing, or carried in the wrong way. */
+/** A port with all of its methods: the compiler reports a method that is missing or carried in the wrong way. */
 type Description<P> = { readonly [M in keyof P]-?: How<P[M]> };
 
 const CLOCK = { wallMs: "ask", monotonicMs: "ask", sleep: "call" } as const satisfies Description<Clock>;
@@ -74,7 +74,7 @@ const KERNEL = {
   settle: "call",
 } as const satisfies Description<Kernel>;
 
-/** A program tells of itself in `log`, which changes nothing of what it does. */
+/** A HostWorld over `carrier`. Logging goes directly to `log`, because it does not influence the program. */
 export function carriedWorld(host: string, carrier: Carrier, log: Log): HostWorld {
   const clock = carried(carrier, "clock", CLOCK, (world) => world.clock);
   const scope = rootScope(host, clock);
@@ -92,7 +92,7 @@ export function carriedWorld(host: string, carrier: Carrier, log: Log): HostWorl
   };
 }
 
-/** The port that `portOf` finds in a World, call by call as it is described. `about` stands before the arguments of each. */
+/** Wraps the port that `portOf` finds in a World, method by method. `about` precedes the arguments of each call. */
 function carried<P extends object>(
   carrier: Carrier,
   port: string,
@@ -153,7 +153,7 @@ function carriedWatch<T>(
   });
 }
 
-/** An argument as plain data: a scope, or the scope among options, is its name. */
+/** An argument as plain data: a scope, or the scope in options, becomes its name. */
 function withoutScope(argument: unknown): unknown {
   if (typeof argument !== "object" || argument === null) return argument;
   if (isScope(argument)) return argument.name;

@@ -36,7 +36,7 @@ async function recordToy(seed: string): Promise<Recording[]> {
 
 const toy = (seed: string) => (world: HostWorld) => new ToyAgent(world).run(drawWishes(seed, 9));
 
-/** Answers a call with what it was asked, and a stream with one byte after the other; 99 takes long. */
+/** Answers a call with its request, and a stream with one byte after the other. The byte 99 takes long. */
 function echo({ clock }: HostWorld): Handler {
   const refuse = ({ bytes }: Incoming): void => {
     if (bytes.length === 0) throw new NetloomError("INVALID_ARGUMENT", "nothing");
@@ -67,7 +67,7 @@ function echo({ clock }: HostWorld): Handler {
   };
 }
 
-/** Uses what the toy does not: all kinds of calls, and errors of them. */
+/** Uses every kind of call that the toy fleet does not use, including their errors. */
 async function everything(world: HostWorld): Promise<void> {
   const { clock, random, keys, hops, disk, store, kernel, scope } = world;
   await disk.append("log", Uint8Array.of(clock.wallMs() % 256, Math.floor(random.fraction("x", 1) * 256)));
@@ -142,7 +142,7 @@ suite("the flight recorder (R12)", () => {
     assert.equal(await replayRecording(recording, everything, drain), recording.lines.length);
   });
 
-  test("a program that does something else is noticed, with the entry", async () => {
+  test("a replay reports the first entry where the program differs", async () => {
     const recording = await recordEverything();
     const other = async (world: HostWorld): Promise<void> => {
       world.clock.wallMs();
@@ -156,7 +156,7 @@ suite("the flight recorder (R12)", () => {
     await assert.rejects(replayRecording(recording, shorter, drain), /entry 0: the program waits/);
   });
 
-  test("the ring keeps the newest entries within its size, and then cannot be replayed", async () => {
+  test("the ring keeps the newest entries within its size, and cannot be replayed after it has dropped some", async () => {
     const recording = new Recording("alpha", 300);
     for (let call = 0; call < 100; call++) recording.add({ kind: "settle", call, outcome: { value: call } });
     assert.ok(recording.lines.join("").length <= 300);

@@ -5,7 +5,7 @@ import type { Arrived, CarriedHandler } from "./carried-handler.ts";
 import { carriedWorld, type Carrier } from "./carried-world.ts";
 import type { RecordedOutcome, Recording } from "./recording.ts";
 
-/** `world`, with every result of its calls written into `recording` on the way to the program. */
+/** Wraps `world`: writes the result of every call into `recording`. */
 export function recordWorld(world: HostWorld, recording: Recording): HostWorld {
   let calls = 0;
   let listeners = 0;
@@ -43,7 +43,7 @@ export function recordWorld(world: HostWorld, recording: Recording): HostWorld {
   return carriedWorld(world.host, carrier, world.log);
 }
 
-/** Writes down what comes from outside, and what the program makes of it. */
+/** Records calls from outside, and the program's answers. */
 function recordedHandler(
   handler: CarriedHandler,
   recording: Recording,

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { NetloomError } from "../../errors/errors.ts";
 import { Recording, decodeValue, encodeValue } from "./recording.ts";
 
-test("a value is what it was after encode and decode", () => {
+test("a value survives encoding and decoding", () => {
   const value = fc.letrec((tie) => ({
     node: fc.oneof(
       { depthSize: "small" },
@@ -21,7 +21,7 @@ test("a value is what it was after encode and decode", () => {
   fc.assert(fc.property(value, (original) => assert.deepEqual(decodeValue(encodeValue(original)), original)));
 });
 
-test("a recording that is cut or changed anywhere is read or refused, and nothing else", () => {
+test("a truncated or changed recording is either read or refused", () => {
   const whole = new Recording("alpha", 1000);
   for (let call = 0; call < 5; call++) whole.add({ kind: "call", name: "disk.sync", args: ["a"], call });
   const text = whole.text();

@@ -1,13 +1,12 @@
 /**
- * The flight recorder (rule R12): every result of a World call, in the order in which the program got it, as lines of
- * JSON in a ring of bounded size. What the program asks is in there too, so that a replay notices when it is not the
- * same program.
+ * The flight recorder (rule R12): every result of a World call, in the order in which the program got it, as lines of JSON
+ * in a ring of bounded size. It also holds the program's calls, so that a replay notices a different program.
  */
 import { NetloomError } from "../../errors/errors.ts";
 import { KernelError } from "../../kernel/kernel.ts";
 import type { Arrived } from "./carried-handler.ts";
 
-/** How a call ended. */
+/** The outcome of a call. */
 export type RecordedOutcome = { readonly value: unknown } | { readonly error: unknown };
 
 export type RecordingEntry =
@@ -15,7 +14,7 @@ export type RecordingEntry =
   | { readonly kind: "ask"; readonly name: string; readonly args: unknown; readonly outcome: RecordedOutcome }
   /** The beginning of an asynchronous call, numbered from 0. */
   | { readonly kind: "call"; readonly name: string; readonly args: unknown; readonly call: number }
-  /** Its end. */
+  /** The end of an asynchronous call. */
   | { readonly kind: "settle"; readonly call: number; readonly outcome: RecordedOutcome }
   /** A call to one of the program's listeners, which are numbered from 0. */
   | {
@@ -39,13 +38,13 @@ export class Recording {
   #bytes = 0;
   #dropped = 0;
 
-  /** Forgets the oldest entries when it holds more than `limitBytes` characters. */
+  /** Drops the oldest entries when the recording has more than `limitBytes` characters. */
   constructor(host: string, limitBytes: number) {
     this.host = host;
     this.#limitBytes = limitBytes;
   }
 
-  /** Reads what `text` wrote. INVALID_ARGUMENT if it is something else. */
+  /** Reads the result of `text`. INVALID_ARGUMENT for anything else. */
   static parse(text: string): Recording {
     const [head = "", ...lines] = text.split("\n").slice(0, -1);
     const fields = /^netloom-recording 1 (\d+) (\S+)$/.exec(head);
@@ -69,7 +68,7 @@ export class Recording {
     }
   }
 
-  /** Entries that the ring has forgotten. Only a recording without such can be replayed. */
+  /** The number of dropped entries. Only a recording without dropped entries can be replayed. */
   get dropped(): number {
     return this.#dropped;
   }
@@ -78,13 +77,13 @@ export class Recording {
     return this.#lines;
   }
 
-  /** The ring as it goes into a file. */
+  /** The content of the ring as a file. */
   text(): string {
     return [`netloom-recording 1 ${this.#dropped} ${this.host}`, ...this.#lines, ""].join("\n");
   }
 }
 
-/** JSON with bytes, errors, infinity and `undefined`. */
+/** Encodes a value as JSON with bytes, errors, infinity and `undefined`. */
 export function encodeValue(value: unknown): string {
   return JSON.stringify(toPlain(value));
 }

@@ -20,9 +20,9 @@ interface Pending {
 }
 
 /**
- * Runs `program` again on what a recording says, without any host, network or kernel. Returns how many entries were
- * replayed. FAILED_PRECONDITION if the recording has lost its beginning, or if the program does something else than
- * the recorded one did, byte for byte.
+ * Runs `program` again with the results of a recording, without any host, network or kernel. Returns the number of replayed
+ * entries. FAILED_PRECONDITION if the recording has lost its beginning, or if the program behaves differently from the
+ * recorded one in any byte.
  */
 export async function replayRecording(
   recording: Recording,
@@ -58,7 +58,7 @@ class Replayer implements Carrier {
     this.#recording = recording;
   }
 
-  /** Why the replay is not the recorded run. */
+  /** The reason why the replay differs from the recorded run. */
   get failure(): { readonly error: unknown } | undefined {
     return this.#failure;
   }
@@ -67,7 +67,7 @@ class Replayer implements Carrier {
     this.#failure ??= { error };
   }
 
-  /** Does what comes from outside next. Returns false at the end. */
+  /** Applies the next entry that came from outside. False at the end. */
   step(): boolean {
     if (this.#failure) return false;
     const entry = this.#next();

@@ -1,6 +1,6 @@
 import type { StoreKind } from "../store-kind.ts";
 
-/** Gone with the process that has it. */
+/** A store in the memory of the process. It is lost when the process ends. */
 export const memoryKind: Readonly<StoreKind> = {
   scheme: "memory",
   spelling: "memory",

@@ -18,9 +18,9 @@ interface HeldLease extends Lease, Expiring {
 
 export interface MemoryStoreOptions {
   readonly clock: Clock;
-  /** The home of the task that waits for leases to end. */
+  /** Parent of the task that ends leases. */
   readonly scope: Scope;
-  /** How many changes a watch can go back. Default: 10,000. */
+  /** The number of past changes that a watch can start from. Default: 10,000. */
   readonly historyLimit?: number;
 }
 
@@ -30,7 +30,7 @@ export class MemoryStore implements Store {
   readonly #keys = new Map<string, Stored>();
   readonly #leases = new Map<string, HeldLease>();
   readonly #ends = new ExpiryQueue<HeldLease>();
-  /** Rings when a lease ends earlier than all that were there. */
+  /** Rings when a lease becomes the first to expire. */
   readonly #sooner = new Signal();
   readonly #history: WatchHistory;
   #revision = 0;
@@ -118,7 +118,7 @@ export class MemoryStore implements Store {
     }
   }
 
-  /** Nobody sees a key whose lease is over, also when the task that watches over it has not run yet. */
+  /** Deletes the keys of expired leases, so that nobody sees them even if the task that ends leases has not run yet. */
   #endDue(): void {
     for (const { name, keys } of this.#ends.takeEnded(this.#clock.monotonicMs())) {
       this.#leases.delete(name);
@@ -126,7 +126,7 @@ export class MemoryStore implements Store {
     }
   }
 
-  /** In one revision, as etcd does. */
+  /** Deletes all keys in one revision, as etcd does. */
   #deleteAll(keys: readonly string[]): void {
     const present = keys.filter((key) => this.#keys.has(key));
     if (present.length === 0) return;
@@ -143,7 +143,7 @@ export class MemoryStore implements Store {
   }
 }
 
-/** Values are copied on their way in and out: no object is shared with a caller. */
+/** Copies the value: the store shares no object with a caller. */
 function copyEntry(entry: StoreEntry): StoreEntry {
   return { ...entry, value: entry.value.slice() };
 }

@@ -1,11 +1,11 @@
-/** What crosses between a store and the thread that has its database: plain data, many to a message. */
+/** Messages between a store and its database thread: plain data, with many operations to a message. */
 import type { ErrorCode, Topic } from "../../errors/errors.ts";
 import type { Lease, StoreEvent } from "../../world/store.ts";
 
 export type StoreOperation =
   | { readonly type: "get"; readonly key: string }
   | { readonly type: "list"; readonly prefix: string }
-  /** Nothing but what every batch does: tell what others have changed, and end leases that are due. */
+  /** No operation of its own. As in every batch, changes by other processes are reported and due leases end. */
   | { readonly type: "look" }
   | {
       readonly type: "put";
@@ -18,9 +18,9 @@ export type StoreOperation =
   | { readonly type: "keep-alive"; readonly lease: string };
 
 export interface StoreBatch {
-  /** Monotonic time of the host, which all processes that have the file open share. */
+  /** Monotonic time of the host, shared by all processes that have the file open. */
   readonly nowMs: number;
-  /** Leases that were kept alive in memory only, by name, and when they end now. */
+  /** Leases that were renewed in memory only, by name, with their new ends. */
   readonly renewals: ReadonlyMap<string, number>;
   readonly operations: readonly StoreOperation[];
 }
@@ -42,34 +42,36 @@ export interface BatchRefusal {
 export type BatchOutcome =
   | { readonly type: "rows"; readonly rows: readonly Row[]; readonly revision: number }
   | { readonly type: "looked" }
-  /** `ttlMs` is that of the lease, if there is one. */
+  /** `ttlMs` is the time to live of the lease, if there is one. */
   | { readonly type: "put"; readonly revision: number; readonly ttlMs: number | undefined }
   | { readonly type: "deleted"; readonly isChange: boolean; readonly revision: number }
   | { readonly type: "kept"; readonly ttlMs: number }
   | BatchRefusal;
 
 export interface Reply {
-  /** Changes of others since the last reply and keys of leases that have ended, in order. All before the operations. */
+  /**
+   * Changes by other processes since the last reply, and keys of expired leases, in order. All of them precede the
+   * operations.
+   */
   readonly news: readonly StoreEvent[];
-  /** Others have changed more than the file remembers: `news` begins after this revision. */
+  /** Set if the file no longer has all changes by other processes: `news` begins after this revision. */
   readonly forgotten: number | undefined;
-  /** One for each operation. */
+  /** One outcome for each operation. */
   readonly outcomes: readonly BatchOutcome[];
-  /** Of the renewals, leases that were over. */
+  /** The renewals whose leases had already expired. */
   readonly lost: readonly string[];
-  /** When the next lease ends, on the host's monotonic time; `Infinity` without leases. */
+  /** The end of the next lease to expire, on the host's monotonic time; `Infinity` without leases. */
   readonly nextEndMs: number;
-  /** Whether renewals are in the file, and leases that were due have ended. */
+  /** True if the renewals are in the file and the due leases have ended. */
   readonly isTended: boolean;
 }
 
 export interface Database {
-  /** Of the file when it was opened. */
+  /** The revision of the file when it was opened. */
   readonly revision: number;
   /**
-   * Runs the operations in order, in one transaction, and resolves when it is on the disk. If the disk does not take it,
-   * every operation that writes is refused, and those that read are answered all the same. Renewals alone do not wait
-   * for the disk.
+   * Runs the operations in order, in one transaction, and resolves when the transaction is on disk. If the disk is full,
+   * every write is refused, and reads are still answered. Renewals alone do not wait for the disk.
    */
   run(batch: StoreBatch): Promise<Reply>;
   close(): Promise<void>;

@@ -1,23 +1,23 @@
-/** What happens to an open file of a store: others write to it, or it goes away. Run by the thread that has the database. */
+/** Watches the open file of a store for writes and for removal. Runs in the database thread. */
 import { statSync, watch } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { BatchRefusal } from "./batch.ts";
 import { unusable } from "./file.ts";
 
 export interface FileWatchOptions {
-  /** Told when the file is not at its path any more, and with `undefined` when it is back. */
+  /** Called when the file is no longer at its path, and with `undefined` when it is back. */
   readonly onProblem: (problem: BatchRefusal | undefined) => void;
-  /** Its journal has grown: somebody has written, perhaps this process. */
+  /** Called when the journal has changed: some process has written, perhaps this one. */
   readonly onWrite: () => void;
 }
 
 /**
- * Notices when an open file, or its journal, is written to, and when it is not at its path any more: what is written then
- * is gone with the process. Source: https://www.sqlite.org/howtocorrupt.html
+ * Watches an open file and its journal. If either is no longer at its path, later writes would be lost when the process
+ * ends. Source: https://www.sqlite.org/howtocorrupt.html
  */
 export class FileWatch {
   readonly #file: string;
-  /** By path, what was there first. */
+  /** The device and inode first found at each path. */
   readonly #places = new Map<string, string>();
   readonly #end: () => void;
 
@@ -35,12 +35,12 @@ export class FileWatch {
       if (problem?.message !== told) onProblem(problem);
       told = problem?.message;
     });
-    // Its folder is gone: the next write finds that out.
+    // The folder is gone: the next write reports that.
     watcher.on("error", () => undefined);
     this.#end = () => watcher.close();
   }
 
-  /** `undefined` as long as the files are where they were opened. */
+  /** The problem, if a file is not where it was opened; otherwise `undefined`. */
   problem(attempt: string): BatchRefusal | undefined {
     for (const path of [this.#file, `${this.#file}-wal`]) {
       const found = identityOf(path);

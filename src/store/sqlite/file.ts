@@ -1,9 +1,9 @@
 /**
- * The file of a store: whose it is, whether it is whole, and in which form. Run by the thread that has the database.
+ * Opens the file of a store: checks its owner, integrity and format. Runs in the database thread.
  *
  * ```
- *  alone? ──yes──► check, make or upgrade, begin leases anew ──┐
- *    └─ no: another process has it open, and has done that ────┴──► open, with others
+ *  alone? ──yes──► check, make or upgrade, restart leases ──┐
+ *    └─ no: another process has it open, and has done that ─┴──► open, shared
  * ```
  * Source: https://www.sqlite.org/pragma.html#pragma_application_id, https://www.sqlite.org/wal.html#noshm
  */
@@ -12,23 +12,28 @@ import { crc32 } from "node:zlib";
 import type { ErrorCode } from "../../errors/errors.ts";
 import type { BatchRefusal } from "./batch.ts";
 
-/** "NLst". Every file of a store has it from its first transaction on. */
+/** "NLst". Marks a file of a store from its first transaction on. */
 const APPLICATION_ID = 0x4e_4c_73_74;
 
-/** 1: entries have checksums. 2: leases have names and ends, and the last changes are there for other processes. */
+/**
+ * Format 1 added checksums to entries. Format 2 has leases with names and ends, and keeps the last changes for other
+ * processes.
+ */
 const FORMAT = 2;
 
-/** How long a process waits for others that have the file, or its lock for writing. */
+/** The time to wait for other processes that hold the file, or its write lock. */
 export const LOCK_PATIENCE_MS = 5000;
 
-/** As long as a process may check a large file that nobody else has open. */
+/** Long enough for another process to check a large file that it has opened alone. */
 const OPEN_PATIENCE_MS = 30_000;
 const OPEN_PAUSE_MS = 10;
 
-/** How long SQLite itself waits for a lock. It asks less and less often, so whoever needs one asks again. */
+/**
+ * SQLite's own time-out for a lock. Short, because SQLite retries at growing intervals; the callers here retry themselves.
+ */
 const BUSY_MS = 2;
 
-/** Without a shared-memory file: fails if anybody else has it open, and keeps everybody else out. */
+/** Opens without a shared-memory file: fails if another process has the file open, and keeps all others out. */
 const ALONE = `
   PRAGMA locking_mode = EXCLUSIVE;
   PRAGMA journal_mode = WAL;
@@ -51,7 +56,7 @@ const MARK = `
   PRAGMA user_version = ${FORMAT};
 `;
 
-/** All at once, so that a file which has the mark is complete. */
+/** One transaction, so that a file with the mark is complete. */
 const CREATE = `
   BEGIN IMMEDIATE;
   CREATE TABLE entries (
@@ -64,7 +69,7 @@ const CREATE = `
   COMMIT;
 `;
 
-/** Format 0 had no mark and no checksums. */
+/** Format 0 had neither mark nor checksums. */
 const FROM_0 = `
   BEGIN IMMEDIATE;
   ALTER TABLE entries ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
@@ -75,7 +80,7 @@ const FROM_0 = `
   COMMIT;
 `;
 
-/** Format 1 had leases with numbers, and nobody who used them. */
+/** Format 1 had numbered leases, which nothing used. */
 const FROM_1 = `
   BEGIN IMMEDIATE;
   DROP TABLE leases;
@@ -99,7 +104,7 @@ const SQLITE_BUSY = 5;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
 
-/** Why a file cannot be a store. */
+/** The file cannot be used as a store. */
 class UnusableFile extends Error {
   readonly hint: string;
 
@@ -110,9 +115,9 @@ class UnusableFile extends Error {
 }
 
 /**
- * Opens the file, makes it if it is missing or empty, and reads all of it once. If nobody else has it open, all leases
- * begin anew: time in which nobody could keep them alive does not count, and after a start of the host its monotonic time
- * is another one. `nowMs` is that time.
+ * Opens the file, creates it if it is missing or empty, and checks all of it once. If no other process has it open, all
+ * leases restart with their full time: nobody could keep them alive in the meantime, and a reboot resets the monotonic
+ * time. `nowMs` is the current monotonic time.
  */
 export function openFile(file: string, nowMs: number, patienceMs = OPEN_PATIENCE_MS): DatabaseSync {
   const openedAt = performance.now();
@@ -133,14 +138,14 @@ export function openFile(file: string, nowMs: number, patienceMs = OPEN_PATIENCE
 function prepareAlone(file: string, nowMs: () => number): boolean {
   return using(file, (database) => {
     try {
-      // Before anything is changed.
+      // Before any change to the file.
       database.exec("PRAGMA locking_mode = EXCLUSIVE");
       const change = changeOf(database);
       database.exec(ALONE);
       checkPages(database);
       database.exec(change);
       checkSums(database);
-      // Those are for processes that have it open at the same time.
+      // The changes are kept only for processes that have the file open at the same time.
       database.exec("DELETE FROM changes");
       database.prepare("UPDATE leases SET ends_ms = ttl_ms + ?").run(nowMs());
     } catch (error) {
@@ -154,7 +159,7 @@ function prepareAlone(file: string, nowMs: () => number): boolean {
 function openShared(file: string, isChecked: boolean): DatabaseSync {
   const database = open(file);
   try {
-    // One that is being made has no mark yet.
+    // A file under creation has no mark yet.
     if (changeOf(database) !== "") throw busy();
     database.exec(SHARED);
     if (!isChecked) {
@@ -170,14 +175,14 @@ function openShared(file: string, isChecked: boolean): DatabaseSync {
 
 function open(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: BUSY_MS });
-  // As SQL has it: a checksum over all that an entry says.
+  // SQL function: the checksum over all fields of an entry.
   database.function("checksum_of", { deterministic: true }, (key, value, revision, lease) =>
     checksumOf(String(key), value as Uint8Array, Number(revision), lease as string | null),
   );
   return database;
 }
 
-/** What an entry has in its last column. */
+/** The checksum of an entry, stored in its last column. */
 export function checksumOf(key: string, value: Uint8Array, revision: number, lease: string | null): number {
   return crc32(`${key}\0${revision}\0${lease}`, crc32(value));
 }
@@ -191,7 +196,7 @@ function using<T>(file: string, use: (database: DatabaseSync) => T): T {
   }
 }
 
-/** What makes it a store of this format. */
+/** The SQL that turns the file into a store of the current format; empty if it is one. */
 function changeOf(database: DatabaseSync): string {
   const id = pragma(database, "application_id");
   const format = pragma(database, "user_version");
@@ -217,7 +222,7 @@ function changeOf(database: DatabaseSync): string {
   return "";
 }
 
-/** A part of it is worse than nothing: what is missing would be taken for unregistered. */
+/** Refuses a damaged file as a whole: missing entries would count as unregistered. */
 function checkPages(database: DatabaseSync): void {
   const found = pragma(database, "quick_check(1)");
   if (found !== "ok") throw new UnusableFile(`it is damaged: ${String(found)}`, MOVE_AWAY);
@@ -236,7 +241,7 @@ function pragma(database: DatabaseSync, name: string): unknown {
   return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
 }
 
-/** Of a thread that has nothing else to do. */
+/** Blocks the thread, which has nothing else to do. */
 function pause(durationMs: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, durationMs);
 }
@@ -245,12 +250,12 @@ function busy(): Error {
   return Object.assign(new Error("database is locked"), { errcode: SQLITE_BUSY });
 }
 
-/** Another process has what is needed, for now. */
+/** Does another process hold the lock for the moment? */
 export function isBusy(error: unknown): boolean {
   return ((error as { readonly errcode?: number }).errcode ?? 0) % 256 === SQLITE_BUSY;
 }
 
-/** What to say of an error of SQLite, or of this file. */
+/** Turns an error of SQLite or of this file into a refusal. */
 export function refusalOf(attempt: string, file: string, error: unknown): BatchRefusal {
   const what = `${attempt} ${file}`;
   if (error instanceof UnusableFile) return unusable(`${what}: ${error.message}`, error.hint);

@@ -1,4 +1,4 @@
-/** A store in a file. One of the edges of the deterministic zone: it makes the file's folder. */
+/** A store in a file. Belongs to the edge of the deterministic zone, because it creates the folder of the file. */
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { NetloomError } from "../../errors/errors.ts";

@@ -37,7 +37,7 @@ async function open(
     await scope.end();
     await database.close();
   };
-  /** As `close`, without a last word. */
+  /** Closes the database without flushing the store. */
   const die = (): Promise<void> => database.close();
   return { store, clock, close, die };
 }
@@ -46,14 +46,14 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 const LEASE = { name: "lease", ttlMs: 60_000 };
 
-test("keys, revisions and leases are there when the file is opened again, and leases begin anew", async (context) => {
+test("a reopened file has its keys, revisions and leases, and leases restart", async (context) => {
   const file = join(directory(context), "store.db");
   const first = await open(file);
   first.clock.pass(1e6);
   const revision = await first.store.put("a", bytes("1"), { lease: LEASE });
   await first.close();
 
-  // As after a start of the host, its monotonic time is another one.
+  // As after a reboot, the monotonic time starts anew.
   const second = await open(file);
   assert.deepEqual(await second.store.get("a"), { key: "a", value: bytes("1"), revision });
   second.clock.pass(54_000);
@@ -65,7 +65,7 @@ test("keys, revisions and leases are there when the file is opened again, and le
   await second.close();
 });
 
-test("writes that come together are one transaction", async (context) => {
+test("concurrent writes share one transaction", async (context) => {
   const database = await openDatabase({ file: join(directory(context), "store.db"), nowMs: 0 });
   const batches: number[] = [];
   const counted: Database = {
@@ -89,12 +89,12 @@ test("writes that come together are one transaction", async (context) => {
   await database.close();
 });
 
-/** Both on one time, as processes of one host are. */
+/** Two stores of one file on one clock, as in two processes of one host. */
 async function both(context: TestContext) {
   const file = join(directory(context), "store.db");
   const clock = new HandClock();
   const [first, second] = [await open(file, { clock }), await open(file, { clock })];
-  /** In steps, so that what each has to do is done in time. */
+  /** Advances the clock in steps, so that each store does its due work in time. */
   const pass = async (durationMs: number, those = [first, second]): Promise<void> => {
     for (let passed = 0; passed < durationMs; passed += 1000) {
       clock.pass(Math.min(1000, durationMs - passed));
@@ -104,8 +104,8 @@ async function both(context: TestContext) {
   return { file, clock, pass, first, second };
 }
 
-suite("two that have one file open", () => {
-  test("hear of each other without asking", async (context) => {
+suite("two stores with one file open", () => {
+  test("report each other's changes to watches", async (context) => {
     const { first, second } = await both(context);
     const watch = second.store.watch("", (await second.store.list("")).revision);
     const revision = await first.store.put("a", bytes("1"));
@@ -117,7 +117,7 @@ suite("two that have one file open", () => {
     await second.close();
   });
 
-  test("end no lease that either keeps alive, and one of them does when neither does", async (context) => {
+  test("end no lease that either keeps alive, and end it when neither does", async (context) => {
     const { first, second, pass } = await both(context);
     await first.store.put("a", bytes("1"), { lease: LEASE });
     for (const { store } of [first, first, second, first, second]) {
@@ -132,11 +132,11 @@ suite("two that have one file open", () => {
     await second.close();
   });
 
-  test("take over from one that dies: what it has said of a lease in its last second is half true at least", async (context) => {
+  test("take over from a process that dies: a lease it renewed in its last second keeps half of its time or more", async (context) => {
     const { first, second, pass, clock } = await both(context);
     await first.store.put("a", bytes("1"), { lease: LEASE });
     await pass(29_000);
-    // It dies before that is in the file: nothing of it runs any more.
+    // The process dies before the renewal is in the file.
     await first.store.keepAlive(LEASE.name);
     await first.die();
     clock.pass(30_000);
@@ -145,7 +145,7 @@ suite("two that have one file open", () => {
     await second.close();
   });
 
-  test("begin no lease anew when one of them comes or goes", async (context) => {
+  test("restart no lease when one of them opens or closes the file", async (context) => {
     const { file, clock, pass, first, second } = await both(context);
     await first.store.put("a", bytes("1"), { lease: LEASE });
     await pass(50_000);
@@ -157,7 +157,7 @@ suite("two that have one file open", () => {
     await third.close();
   });
 
-  test("list anew when one has changed more than is remembered", async (context) => {
+  test("fail the watch when another process has made more changes than the file keeps", async (context) => {
     const { file, clock, first, second } = await both(context);
     await second.close();
     const database = await openDatabase({ file, nowMs: clock.monotonicMs() });
@@ -220,7 +220,7 @@ test("a full disk refuses writes and answers reads, and takes writes again when 
   await close();
 });
 
-test("a file that another keeps for itself is waited for, and refused in the end", async (context) => {
+test("opening waits for a file that another process has locked, and is refused in the end", async (context) => {
   const file = join(directory(context), "store.db");
   await filled(file);
   const holder = new DatabaseSync(file);
@@ -237,7 +237,7 @@ test("a file that another keeps for itself is waited for, and refused in the end
   await close();
 });
 
-test("a path that is none is refused", async (context) => {
+test("an unusable path is refused", async (context) => {
   const path = directory(context);
   const file = join(path, "missing", "store.db");
   await assert.rejects(openDatabase({ file, nowMs: 0 }), { code: "NOT_FOUND" });
@@ -247,14 +247,14 @@ test("a path that is none is refused", async (context) => {
   });
 });
 
-/** A store with 100 entries, closed. */
+/** Makes and closes a store with 100 entries. */
 async function filled(file: string): Promise<void> {
   const { store, close } = await open(file);
   await Promise.all(Array.from({ length: 100 }, (_, n) => store.put(`k${n}`, new Uint8Array(200).fill(n))));
   await close();
 }
 
-suite("a file that is not whole, or not its own, is refused as a whole, and left as it was", () => {
+suite("a foreign, damaged or incomplete file is refused and left unchanged", () => {
   const foreign = (sql: string) => (file: string) => {
     const database = new DatabaseSync(file);
     database.exec(sql);
@@ -271,7 +271,7 @@ suite("a file that is not whole, or not its own, is refused as a whole, and left
   };
   const cases: readonly (readonly [string, (file: string) => Promise<void> | void, RegExp, RegExp])[] = [
     [
-      "a text",
+      "a text file",
       (file) => writeFileSync(file, "this is no database, and long enough to be looked at".repeat(20)),
       /it is no database, or its first page is damaged/,
       /name a file of its own, or move the file away/,
@@ -289,7 +289,7 @@ suite("a file that is not whole, or not its own, is refused as a whole, and left
       /name a file of its own/,
     ],
     [
-      "one of a later format",
+      "a store of a later format",
       async (file) => {
         await filled(file);
         foreign("PRAGMA user_version = 99")(file);
@@ -298,12 +298,12 @@ suite("a file that is not whole, or not its own, is refused as a whole, and left
       /use the program that made it, or move/,
     ],
     [
-      "one that was cut off",
+      "a truncated store",
       damaged((content) => content.subarray(0, content.length / 2)),
       /it is damaged/,
       /move the file away, and start again/,
     ],
-    ["one with a bit flipped", damaged(flipped), /the checksum of k42 is wrong/, /move the file away/],
+    ["a store with a flipped bit", damaged(flipped), /the checksum of k42 is wrong/, /move the file away/],
   ];
   for (const [title, make, message, hint] of cases)
     test(title, async (context) => {
@@ -332,7 +332,7 @@ for (const [how, lose] of [
   ],
   ["without its journal", (file: string) => rmSync(`${file}-wal`)],
 ] as const)
-  test(`a file that is ${how} while it is open takes no writes, says so, and is read all the same`, async (context) => {
+  test(`a file that is ${how} while it is open refuses writes, reports it, and still answers reads`, async (context) => {
     const file = join(directory(context), "store.db");
     const told = Promise.withResolvers<NetloomError | undefined>();
     const { store, close } = await open(file, { onProblem: told.resolve });
@@ -344,7 +344,7 @@ for (const [how, lose] of [
     await close();
   });
 
-test("a file that comes back to its place takes writes again", async (context) => {
+test("a file that is moved back to its path takes writes again", async (context) => {
   const file = join(directory(context), "store.db");
   const told: (string | undefined)[] = [];
   const { promise: isBack, resolve } = Promise.withResolvers<void>();
@@ -362,7 +362,7 @@ test("a file that comes back to its place takes writes again", async (context) =
   await close();
 });
 
-/** As earlier versions made it, which had lease numbers that nobody used. */
+/** Files of earlier versions, with lease numbers that nothing used. */
 const OLD_FORMATS = {
   "the first format": `
     CREATE TABLE entries (key TEXT PRIMARY KEY, value BLOB NOT NULL, revision INTEGER NOT NULL, lease TEXT) WITHOUT ROWID;
@@ -388,7 +388,7 @@ const OLD_FORMATS = {
 };
 
 for (const [format, sql] of Object.entries(OLD_FORMATS))
-  test(`a file of ${format} is taken over`, async (context) => {
+  test(`a file of ${format} is upgraded`, async (context) => {
     const file = join(directory(context), "store.db");
     const database = new DatabaseSync(file);
     database.exec(sql);
@@ -403,7 +403,7 @@ for (const [format, sql] of Object.entries(OLD_FORMATS))
     await close();
   });
 
-/** A process that writes; resolves the first time when `goal` keys were acknowledged. */
+/** Starts a process that writes. `reached` resolves when `goal` keys are acknowledged. */
 function writer(file: string, prefix: string, goal: number) {
   const program = fileURLToPath(new URL("../../../fixtures/store/sqlite-writer.ts", import.meta.url));
   const child = spawn(process.execPath, [program, file, prefix], { stdio: ["ignore", "pipe", "inherit"] });
@@ -424,7 +424,7 @@ function writer(file: string, prefix: string, goal: number) {
   return { acknowledged, reached: reached.promise, kill };
 }
 
-/** What of `acknowledged` is not in the file. */
+/** The acknowledged keys that are missing in the file. */
 async function missingIn(file: string, prefix: string, acknowledged: readonly string[]): Promise<string[]> {
   const { store, close } = await open(file);
   const kept = new Set((await store.list(`${prefix}/`)).entries.map(({ key }) => key));
@@ -432,7 +432,7 @@ async function missingIn(file: string, prefix: string, acknowledged: readonly st
   return acknowledged.filter((key) => !kept.has(key));
 }
 
-test("kill -9 in the middle of writes loses nothing that was acknowledged", async (context) => {
+test("kill -9 in the middle of writes loses no acknowledged key", async (context) => {
   const file = join(directory(context), "store.db");
   let total = 0;
   for (const [round, goal] of [60, 1, 200].entries()) {
@@ -445,7 +445,7 @@ test("kill -9 in the middle of writes loses nothing that was acknowledged", asyn
   assert.ok(total > 100, `${total} writes`);
 });
 
-test("two processes write to one file, and one of them goes on when the other is killed in the middle", async (context) => {
+test("two processes write to one file, and one continues when the other is killed in the middle", async (context) => {
   const file = join(directory(context), "store.db");
   const [killed, other] = [writer(file, "a", 100), writer(file, "b", 100)];
   await Promise.all([killed.reached, other.reached]);

@@ -1,10 +1,10 @@
 /**
- * A store in one SQLite file, for one process or several of one host.
+ * A store in one SQLite file, for one or several processes of a host.
  *
  * ```
  *  put, delete ─> batch ─> thread ─> one transaction, one fsync ─> answers, watches
- *                   ^ gathers while the transaction before it is under way      ^
- *  another process ─> journal of the file ─> thread hears it ─> looks ──────────┘
+ *                   ^ collects writes during the previous transaction            ^
+ *  another process ─> journal of the file ─> thread is notified ─> looks ────────┘
  * ```
  */
 import { NetloomError } from "../../errors/errors.ts";
@@ -26,13 +26,13 @@ import type {
 import { WatchHistory } from "../watch-history.ts";
 
 export interface SqliteStoreOptions {
-  /** `openDatabase` of thread.ts. */
+  /** The result of `openDatabase` in thread.ts. */
   readonly database: Database;
-  /** Its monotonic time is that of the host: all processes that have the file open go by it. */
+  /** The host's monotonic time, shared by all processes that have the file open. */
   readonly clock: Clock;
-  /** The home of the tasks that write and that wait for leases to end. */
+  /** Parent of the tasks that write and that end leases. */
   readonly scope: Scope;
-  /** How many changes a watch can go back, within this process. Default: 10,000. */
+  /** The number of past changes that a watch can start from, within this process. Default: 10,000. */
   readonly historyLimit?: number;
 }
 
@@ -42,41 +42,44 @@ interface Waiting {
 }
 
 /**
- * A lease that this process has kept alive. What it waits for is its way into the file. There may be as many as endpoints,
- * so times are whole numbers, since the store was opened.
+ * A lease that this process has renewed. It is queued until its end has to be written to the file. There may be as many as
+ * endpoints, so times are whole numbers, in milliseconds since the store was opened.
  */
 interface KnownLease extends Expiring {
   readonly name: string;
   readonly ttlMs: number;
-  /** When it is over. */
+  /** The end of the lease. */
   untilMs: number;
-  /** The same as the file has it: what other processes go by. */
+  /** The end of the lease in the file, which other processes go by. */
   storedMs: number;
 }
 
-/** After the disk has not taken the ends of leases. */
+/** The pause after the disk has refused to store the ends of leases. */
 const RETRY_MS = 1000;
 
-/** How long a lease with less than half of its time may wait for its way into the file. */
+/**
+ * The longest time before a renewal is written to the file, for a lease with less than half of its time left in the file.
+ */
 const FLUSH_MS = 1000;
 
-/** One that ends sooner than this, as the file has it, is kept alive there at once. */
+/** A lease whose end in the file is closer than this is renewed there at once. */
 const MARGIN_MS = 5 * FLUSH_MS;
 
-/** How often those that nobody keeps alive any more are forgotten. */
+/** The interval at which expired leases are removed from memory. */
 const SWEEP_MS = 60_000;
 
 /**
  * Guarantees, beyond those of every store
- * - What was acknowledged is on the disk, also after `kill -9` and loss of power (WAL, synchronous=FULL).
- * - The event loop never waits for the disk, and writes that come together share one fsync.
- * - Several processes may open one file: each hears what another has written within milliseconds, at the latest after a
+ * - An acknowledged write is on disk, even after `kill -9` and loss of power (WAL, synchronous=FULL).
+ * - The event loop never waits for the disk, and concurrent writes share one fsync.
+ * - Several processes may open one file. Each learns of the others' writes within milliseconds, at the latest after a
  *   second. They take turns to write.
- * - Any process that has the file open ends leases, whoever has kept them alive: the file has when, on the monotonic time
- *   of the host. `keepAlive` writes nothing as long as half of the time is left there, and within a second otherwise: a
- *   process that dies has left its leases half of their time. After a time in which nobody had the file open all begin
- *   anew.
- * - A full disk refuses writes with RESOURCE_EXHAUSTED; reads go on, no lease ends, and writes go on once there is room.
+ * - Any process that has the file open ends leases, whoever has renewed them: the file holds their ends, on the host's
+ *   monotonic time. `keepAlive` writes nothing while half of the time is left in the file, and otherwise writes within a
+ *   second, so the leases of a process that dies keep half of their time. If no process had the file open, all leases
+ *   restart.
+ * - A full disk refuses writes with RESOURCE_EXHAUSTED. Reads continue, no lease ends, and writes succeed once there is
+ *   room.
  * - A file that is deleted, moved or replaced while it is open refuses writes with FAILED_PRECONDITION until it is back.
  */
 export class SqliteStore implements Store {
@@ -84,15 +87,15 @@ export class SqliteStore implements Store {
   readonly #clock: Clock;
   readonly #scope: Scope;
   readonly #history: WatchHistory;
-  /** When it was opened, on the host's monotonic time. */
+  /** The time of opening, on the host's monotonic time. */
   readonly #openedMs: number;
   readonly #leases = new Map<string, KnownLease>();
-  /** Leases that the file does not know as they are, by the time at which it has to. */
+  /** Leases whose renewal is not in the file yet, by the time when it must be. */
   readonly #unwritten = new ExpiryQueue<KnownLease>();
   #nextEndMs = 0;
   #restUntilMs = 0;
   #sweepAtMs = SWEEP_MS;
-  /** Rings when there is something to do earlier than before. */
+  /** Rings when a task becomes due earlier than before. */
   readonly #sooner = new Signal();
   #waiting: Waiting[] = [];
   #isWriting = false;
@@ -151,12 +154,12 @@ export class SqliteStore implements Store {
     return this.#history.watch(prefix, revision);
   }
 
-  /** Another process may have changed something: the watches are told. */
+  /** Reports changes by other processes to the watches. */
   look(): void {
     if (!this.#scope.ended) this.#enqueue({ operation: { type: "look" }, settle: () => undefined });
   }
 
-  /** Brings into the file what is only in memory, and lets leases end. */
+  /** Writes pending renewals to the file, and ends due leases. */
   async #tend(scope: Scope): Promise<void> {
     const dueMs = (): number =>
       Math.max(this.#restUntilMs, Math.min(this.#unwritten.nextMs, this.#nextEndMs));
@@ -185,7 +188,7 @@ export class SqliteStore implements Store {
     this.#scope.spawn("write", () => this.#write());
   }
 
-  /** Until nothing waits. What comes while a batch is written is the next batch. */
+  /** Writes batches until no operation waits. Operations that arrive during a batch form the next one. */
   async #write(): Promise<void> {
     try {
       while (this.#waiting.length > 0) {
@@ -210,7 +213,7 @@ export class SqliteStore implements Store {
     return { nowMs: this.#openedMs + nowMs, renewals, operations };
   }
 
-  /** `endsAtMs` is when its time in the queue ends. */
+  /** Queues a lease to be written by `atMs`. */
   #writeBy(known: KnownLease, atMs: number): void {
     known.endsAtMs = atMs;
     if (this.#unwritten.schedule(known)) this.#sooner.ring();
@@ -222,7 +225,7 @@ export class SqliteStore implements Store {
     this.#history.publish([...news, ...own]);
   }
 
-  /** What the file knows of leases now. */
+  /** Updates the known leases after a batch. */
   #tended({ nowMs: sentMs, renewals, operations }: StoreBatch, reply: Reply): void {
     const { outcomes, lost, isTended, nextEndMs } = reply;
     const nowMs = sentMs - this.#openedMs;
@@ -250,7 +253,7 @@ export class SqliteStore implements Store {
     const known = this.#leases.get(name);
     if (known?.ttlMs === ttlMs) {
       known.storedMs = storedMs;
-      // It may have been kept alive in memory meanwhile.
+      // A renewal in memory may have extended the lease meanwhile.
       known.untilMs = Math.max(known.untilMs, storedMs);
       return;
     }
@@ -276,7 +279,7 @@ export class SqliteStore implements Store {
   }
 }
 
-/** What was refused, as an error. */
+/** Turns a refusal into an error. */
 export function errorOf({ code, message, hint, topic }: BatchRefusal): NetloomError {
   return new NetloomError(code, message, { ...(hint !== undefined && { hint }), ...(topic && { topic }) });
 }

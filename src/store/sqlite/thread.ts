@@ -1,4 +1,4 @@
-/** The near side of the thread that has the database. One of the edges of the deterministic zone. */
+/** The caller's side of the database thread. Belongs to the edge of the deterministic zone. */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { NetloomError } from "../../errors/errors.ts";
@@ -8,17 +8,17 @@ import type { StoreBatch, Database, BatchRefusal, Reply } from "./batch.ts";
 const WORKER = new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url);
 
 export interface DatabaseOptions {
-  /** Made if it is missing; its directory is not. */
+  /** Created if it is missing; its directory must exist. */
   readonly file: string;
-  /** Monotonic time of the host, which all processes that open the file share. */
+  /** Monotonic time of the host, shared by all processes that open the file. */
   readonly nowMs: number;
-  /** Told when another process may have changed something: a batch hears what. */
+  /** Called when another process may have written: the next batch reports the changes. */
   readonly onTouched?: () => void;
-  /** Told when the open file is not at its path any more, and with `undefined` when it is back. */
+  /** Called when the open file is no longer at its path, and with `undefined` when it is back. */
   readonly onProblem?: ((problem: NetloomError | undefined) => void) | undefined;
-  /** How long to wait for a process that keeps the file for itself. Default: 30,000 ms. */
+  /** The time to wait for a process that has locked the file. Default: 30,000 ms. */
   readonly patienceMs?: number;
-  /** The file grows no further: for tests. 4,096 bytes each. */
+  /** The maximum size of the file in pages of 4,096 bytes, for tests. */
   readonly maxPages?: number;
 }
 
@@ -32,9 +32,9 @@ export type ThreadAnswer =
   | BatchRefusal;
 
 /**
- * Opens the file, together with other processes of this host. FAILED_PRECONDITION if it is another program's or damaged,
- * NOT_FOUND or PERMISSION_DENIED if it cannot be opened, INVALID_ARGUMENT if it is a folder, UNAVAILABLE if another
- * process keeps it for itself, as earlier versions did.
+ * Opens the file, shared with other processes of this host. FAILED_PRECONDITION if it belongs to another program or is
+ * damaged, NOT_FOUND or PERMISSION_DENIED if it cannot be opened, INVALID_ARGUMENT if it is a folder, UNAVAILABLE if
+ * another process has locked it, as earlier versions did.
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { onTouched, onProblem, ...workerData } = options;
@@ -53,7 +53,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 class SqliteThread implements Database {
   readonly revision: number;
   readonly #worker: Worker;
-  /** Batches under way, in their order. */
+  /** Batches under way, in order. */
   readonly #pending: PromiseWithResolvers<Reply>[] = [];
   #failure: NetloomError | undefined;
 

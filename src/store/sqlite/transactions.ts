@@ -1,7 +1,7 @@
 /**
- * Batches as transactions, for the thread that has the database. Several processes may have the file open: a transaction
- * that writes first takes the file's one lock for writing, and hears what others have written since its last one. One of
- * the edges of the deterministic zone.
+ * Runs batches as transactions in the database thread. Several processes may have the file open: a transaction that writes
+ * first takes the file's single write lock, and reads the changes by other processes since the last one. Belongs to the
+ * edge of the deterministic zone.
  * Source: https://www.sqlite.org/wal.html, https://www.sqlite.org/rescode.html
  */
 import type { DatabaseSync } from "node:sqlite";
@@ -9,10 +9,10 @@ import type { Lease, StoreEvent } from "../../world/store.ts";
 import type { StoreBatch, StoreOperation, BatchOutcome, BatchRefusal, Reply, Row } from "./batch.ts";
 import { checksumOf, isBusy, LOCK_PATIENCE_MS, refusalOf } from "./file.ts";
 
-/** How many changes are remembered for other processes. One that is further behind lists anew. */
+/** The number of changes kept for other processes. A process that is further behind lists again. */
 const CHANGES = 10_000;
 
-/** Forgetting is done for so many at a time. */
+/** Old changes are deleted in steps of this size. */
 const FORGET_AT_ONCE = 1000;
 
 type Durability = "FULL" | "NORMAL";
@@ -23,9 +23,9 @@ export class Transactions {
   readonly #fileProblem: () => BatchRefusal | undefined;
   readonly #sql;
   #durability: Durability = "FULL";
-  /** Leases that the batch under way has begun, by name, and how long they last. */
+  /** Leases started or renewed in the current batch, by name, with their time to live. */
   readonly #begun = new Map<string, number>();
-  /** The last revision, and the number of the last change, that were seen. */
+  /** The last revision and change number that this process has seen. */
   #revision: number;
   #change: number;
 
@@ -58,13 +58,13 @@ export class Transactions {
       return reply;
     } catch (error) {
       ({ revision: this.#revision, change: this.#change } = before);
-      // Some errors have ended the transaction already.
+      // Some errors have already ended the transaction.
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       return this.#read(batch, refusalOf("write to the store", this.#file, error));
     }
   }
 
-  /** Whoever waits for the lock asks often: there is no queue for it, and the holder may take it again at once. */
+  /** Retries often: the lock has no queue, and its holder may take it again at once. */
   #begin(): void {
     const giveUpAt = performance.now() + LOCK_PATIENCE_MS;
     for (;;) {
@@ -77,7 +77,7 @@ export class Transactions {
     }
   }
 
-  /** After a power failure leases begin anew, so that a transaction about nothing else need not wait for the disk. */
+  /** After a power failure leases restart, so a transaction that only concerns leases need not wait for the disk. */
   #setDurability(wanted: Durability): void {
     if (this.#durability === wanted) return;
     this.#database.exec(`PRAGMA synchronous = ${wanted}`);
@@ -118,7 +118,7 @@ export class Transactions {
     }
   }
 
-  /** What others have changed. Inside of a transaction: nobody changes more until its end. */
+  /** Changes by other processes. Within a transaction, so nobody makes more before its end. */
   #hear(): Pick<Reply, "news" | "forgotten"> {
     const revision = this.#storedRevision();
     if (revision === this.#revision) return { news: [], forgotten: undefined };
@@ -129,7 +129,7 @@ export class Transactions {
     return isWhole ? { news: changes.map(eventOf), forgotten: undefined } : { news: [], forgotten: revision };
   }
 
-  /** Every process does, and none before another has said that a lease lives: the file has when it ends. */
+  /** Ends the leases that are due according to the file. Any process may do this: the file holds the others' renewals, too. */
   #endLeases(nowMs: number): StoreEvent[] {
     const due = this.#sql.due.all(nowMs) as readonly unknown[] as readonly { readonly lease: string }[];
     return due.flatMap(({ lease }) => {
@@ -189,7 +189,7 @@ export class Transactions {
     const checksum = checksumOf(key, value, revision, held);
     const row = [key, value, revision, held, checksum] as const;
     const { put, putNew, putOver } = this.#sql;
-    // One statement looks and writes.
+    // A single statement checks and writes.
     const { changes } = !expectedRevision
       ? (expectedRevision === 0 ? putNew : put).run(...row)
       : putOver.run(...row, expectedRevision);
@@ -199,7 +199,7 @@ export class Transactions {
     return { type: "put", revision, ttlMs: lease && this.#beginLease(lease, nowMs) };
   }
 
-  /** How long it lasts from now on. Once for all keys of a batch: its time is that of the batch. */
+  /** Starts or renews a lease and returns its time to live. Once for all keys of a batch, because they share its time. */
   #beginLease({ name, ttlMs }: Lease, nowMs: number): number {
     const known = this.#begun.get(name);
     if (known !== undefined) return known;
@@ -227,7 +227,7 @@ export class Transactions {
     return Number(this.#sql.revisionOf.get(key)?.["revision"] ?? 0);
   }
 
-  /** For other processes. */
+  /** Logs the change for other processes. */
   #log(key: string, value: Uint8Array | null): void {
     this.#change += 1;
     this.#sql.log.run(this.#change, this.#revision, key, value);
@@ -264,7 +264,7 @@ function eventOf({ key, value, revision }: Change): StoreEvent {
     : { type: "put", entry: { key, value, revision } };
 }
 
-/** Within a transaction: what `StoreOperation`s need. */
+/** Prepared statements for the operations, to be used within a transaction. */
 function statements(database: DatabaseSync) {
   const columns = "key, value, revision";
   return {
@@ -295,12 +295,12 @@ function statements(database: DatabaseSync) {
   };
 }
 
-/** Only reads. */
+/** Is the operation read-only? */
 function isRead({ type }: StoreOperation): boolean {
   return type === "get" || type === "list" || type === "look";
 }
 
-/** Changes what has to outlive a power failure. */
+/** Does the operation change data that must survive a power failure? */
 function isChange({ type }: StoreOperation): boolean {
   return type === "put" || type === "delete";
 }

@@ -1,10 +1,9 @@
 /**
- * The thread that has the database: takes batches, and tells when another process has written. One of the edges of the
- * deterministic zone.
+ * The database thread: runs batches, and reports writes by other processes. Belongs to the edge of the deterministic zone.
  *
- * Who writes is heard by the file system's own notice about the journal, within a millisecond, and never more often than
- * it can be worked off. `PRAGMA data_version` then says whether it was another process. In case a notice is lost it is
- * asked once a second as well.
+ * The file system notifies of changes to the journal within a millisecond. The thread then compares `PRAGMA data_version`
+ * to find out whether another process has written, at most once in 5 ms. It also compares once a second, in case a
+ * notification is lost.
  * Source: https://www.sqlite.org/pragma.html#pragma_data_version, inotify(7)
  */
 import { statSync } from "node:fs";
@@ -16,7 +15,7 @@ import { isBusy, openFile, refusalOf } from "./file.ts";
 import type { ThreadAnswer, ThreadData } from "./thread.ts";
 import { Transactions } from "./transactions.ts";
 
-/** Between two looks at who has written. */
+/** The shortest time between two comparisons of the data version. */
 const LOOK_MS = 5;
 const LOOK_ANYWAY_MS = 1000;
 
@@ -39,7 +38,7 @@ function send(answer: ThreadAnswer): void {
   parentPort?.postMessage(answer);
 }
 
-/** Tells when another process has written, until the result is called. */
+/** Reports writes by other processes until `end` is called. */
 function listenToOthers(database: DatabaseSync): { readonly onWrite: () => void; readonly end: () => void } {
   const version = database.prepare("PRAGMA data_version");
   const read = (): unknown => version.get()?.["data_version"];

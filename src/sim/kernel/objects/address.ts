@@ -50,7 +50,7 @@ function addAddress(actor: Actor, object: Address): Undo {
   };
 }
 
-/** The other end of a point-to-point address becomes another one; nothing else is touched. */
+/** Changes the peer of a point-to-point address, and nothing else. */
 function changeAddress(actor: Actor, object: Address, from: Address): Undo {
   const device = simDeviceOf(actor.find(from.netns), from.link);
   const entry = findAddress(device, from);
@@ -72,7 +72,10 @@ function changeAddress(actor: Actor, object: Address, from: Address): Undo {
   }
 }
 
-/** With the last IPv4 address of a device go its IPv4 routes and neighbours; routes from an address that no device has any more go everywhere. */
+/**
+ * Removing the last IPv4 address of a device removes its IPv4 routes and neighbours. Routes whose source no device has any
+ * more are removed everywhere.
+ */
 function removeAddress(actor: Actor, object: Address): Undo | undefined {
   const netns = actor.find(object.netns);
   const device = netns.devices.get(object.link);
@@ -116,7 +119,7 @@ function findAddress(device: SimDevice, object: Pick<Address, "address" | "peer"
   return undefined;
 }
 
-/** Linux tells IPv4 addresses apart by the address and the prefix that they put on the link. */
+/** Linux identifies an IPv4 address by the address and its on-link prefix. */
 function onLink(address: Pick<Address, "address" | "peer">): string {
   return formatPrefix(network(mustParsePrefix(address.peer ?? address.address)));
 }

@@ -18,7 +18,7 @@ export const program = {
   },
   remove(actor, object) {
     const devices = actor.find(object.netns).devices;
-    // A borrowed device may have another name by now.
+    // A borrowed device may have been renamed.
     const device =
       object.index === undefined
         ? devices.get(object.link)
@@ -53,7 +53,7 @@ export const program = {
     }),
 } as const satisfies SimObjectKind<Program>;
 
-/** In the place of what the device has; the counters go on. */
+/** Sets or replaces the program of a device. The counters go on. */
 function put(actor: Actor, device: SimDevice, wanted: Program): Undo {
   const { arrivals } = actor.machine;
   const target = wanted.target === undefined ? undefined : simDeviceOf(device.netns, wanted.target);

@@ -35,7 +35,7 @@ function setUp(actor: Actor, object: Up): Undo {
   demandPort(device);
   device.isUp = true;
   announcePair(actor.machine, device);
-  // On its way down again it would lose what it already had when it was down.
+  // Setting the device down removes addresses and neighbours that it had before it was up: restore them.
   const addresses = [...device.addresses];
   const neighbors = [...device.neighbors];
   return () => {
@@ -45,7 +45,7 @@ function setUp(actor: Actor, object: Up): Undo {
   };
 }
 
-/** A device in metadata mode shares its UDP port with no other. */
+/** A device in metadata mode has its UDP port exclusively. */
 function demandPort({ externalPort, tunnel, netns }: SimDevice): void {
   const port = externalPort ?? tunnel?.port;
   if (port === undefined) return;

@@ -54,7 +54,7 @@ export const vxlan = {
   inTheWay: ({ machine, home }, object) => machine.tunnels.get(deviceIn(home, object)),
 } as const satisfies SimObjectKind<Vxlan>;
 
-/** Through the underlay of its host, to whatever takes in what comes from there. */
+/** Sends through the underlay of its host, to the tunnel end that accepts the packet. */
 const transmit: Transmit = (journey, frame, { tunnel }) =>
   tunnel && sendOuter(journey, tunnel.underlay, { outer: tunnel, frame });
 
