@@ -12,7 +12,7 @@ run() {
   # A test that runs for four minutes hangs, on a machine of normal speed. Processes that a test file leaves behind do not
   # block the others.
   timeout --foreground --kill-after=5 "${minutes}m" "$project/bin/node" --import "$project/scripts/test-process.ts" \
-    --test --test-concurrency=2 --test-timeout=$((240000 * ${TEST_SLOWNESS:-1})) --test-force-exit "$@"
+    --test --test-concurrency=2 --test-timeout=$((240000 * ${TEST_SLOWNESS:-1})) "$@"
   local code=$?
   if [ $code = 124 ] || [ $code = 137 ]; then
     echo "the tests were given up after $minutes minutes; still at work:" >&2

@@ -9,7 +9,7 @@ import { optional } from "./optional.ts";
 import type { State } from "./state.ts";
 
 /** A reason of docs/reference/errors.md with its fields. */
-interface ReasonView {
+export interface ReasonView {
   /** `NO_CANDIDATE` */
   readonly name: string;
   readonly fields: Readonly<Record<string, string>>;

@@ -1,10 +1,11 @@
 import type {
   AttachmentStatus,
+  ErrorReason,
   Judgement,
   Selection,
   WhyResponse,
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
-import { attachmentView, reasonView } from "../../view/attachment-view.ts";
+import { attachmentView, type ReasonView, reasonView } from "../../view/attachment-view.ts";
 import { pathView } from "../../view/told-wire.ts";
 import { isoTime } from "../../view/iso-time.ts";
 
@@ -36,7 +37,7 @@ export function whyDocument({
       labels,
     })),
     ...(problem !== "" && { problem }),
-    ...(cause && { cause: reasonView(cause) }),
+    ...causeOf(cause),
     ...(last && { last: lastDocument(last) }),
     ...(path && pathView(path)),
     ...(attachment && { attachment: attachmentDocument(attachment) }),
@@ -79,8 +80,12 @@ function lastDocument({ at, wireId, taken, asking, problem, failed, judgements }
       endpoint,
       reason,
       ...(code !== "" && { code }),
-      ...(cause && { cause: reasonView(cause) }),
+      ...causeOf(cause),
     })),
     judgements: judgements.map(judgementDocument),
   };
+}
+
+function causeOf(cause: ErrorReason | undefined): { readonly cause?: ReasonView } {
+  return cause ? { cause: reasonView(cause) } : {};
 }
