@@ -1,21 +1,27 @@
 /**
  * Loaded before each test file: ends processes that the file started and left behind, in whatever session they are by now,
- * lists them, and fails the file. They are recognised by a mark in their environment.
+ * lists them, and fails the file. They are recognised by a mark in their environment. A file that something keeps alive after its
+ * last test ends a moment later: `--test-force-exit` would do that at once, and lose reports that are still on their way.
  */
 import { randomUUID } from "node:crypto";
 import { readdirSync, readFileSync, writeSync } from "node:fs";
+import { after } from "node:test";
 import { isMainThread } from "node:worker_threads";
 import { SLOWNESS } from "../fixtures/async/slowness.ts";
 
 /** Time for processes that were told to end, or that end by themselves when this process is gone. */
 const PATIENCE_MS = 10_000 * SLOWNESS;
 const POLL_MS = 20;
+/** Time for the reports of a file to reach the runner. */
+const REPORT_MS = 1_000 * SLOWNESS;
 const MARK = "TEST_PROCESS";
 
 /** Only in a test file: not in the runner, nor in a thread of a test. */
 if (process.env["NODE_TEST_CONTEXT"] !== undefined && isMainThread) {
   const mark = `${MARK}=${randomUUID()}`;
   process.env[MARK] = mark.slice(MARK.length + 1);
+  // A file that nothing keeps alive ends by itself before.
+  after(() => void setTimeout(() => process.exit(), REPORT_MS).unref());
   process.on("exit", () => {
     const left = markedAfterPatience(mark);
     for (const pid of left) {
