@@ -79,7 +79,7 @@ int retarget(struct retarget *request)
 		struct wire *wire = bpf_map_lookup_percpu_elem(&wires, &entry, request->cpu + n);
 		if (!wire)
 			break;
-		/* What the words after them tell of comes first. */
+		/* The words written last refer to these, so these come first. */
 		for (int i = 0; i < 4; i++)
 			wire->first6[i] = request->wire.first6[i];
 		wire->first4 = request->wire.first4;

@@ -85,7 +85,7 @@ static __always_inline int decapsulate_as(struct __sk_buff *skb, const int is6, 
 			return TCX_NEXT;
 		ecn = *(__u8 *)(ip + 1) & ECN_MASK;
 	}
-	/* What nobody negotiated may be for another host, or is dropped behind the shared device. */
+	/* A packet that nobody negotiated may be for another host. If not, it is dropped behind the shared device. */
 	if (!to)
 		return TCX_NEXT;
 	/* The checksum of a packet that a virtual device carries may be yet to be written, at a place that is cut off here. */

@@ -1,11 +1,11 @@
-/* What does not get through is counted by its reason. */
+/* Frames that do not get through are counted by reason. */
 #pragma once
 
 #include "headers.h"
 
 /* Why a frame did not get through. */
 enum drop {
-	DROP_CLOSED = 0,      /* it entered a device that nothing is known of */
+	DROP_CLOSED = 0,      /* it entered a device without an entry */
 	DROP_UNKNOWN = 1,     /* a tunnel packet of a source, for a destination, with a VNI, that nobody negotiated */
 	DROP_CONGESTED = 2,   /* marked as congested on the way, and its sender knows no such marks (RFC 6040) */
 	DROP_REFUSED = 3,     /* the kernel put no headers on, took none off, or wrote no mark */

@@ -139,7 +139,7 @@ static __always_inline int encapsulate_as(struct __sk_buff *skb, const struct tu
 		*(word16 *)(udp + 4) = htons(total - IPV4_BYTES);
 	}
 	*(word16 *)udp = source_port;
-	/* Where a device has added up the frame, what is before it now counts, too. */
+	/* If a device has summed up the frame, the new headers belong to the sum, too. */
 	if (bpf_csum_update(skb, 0) >= 0)
 		bpf_csum_update(skb, bpf_csum_diff(0, 0, ip, room - 2, inner12));
 

@@ -1,6 +1,6 @@
 /*
- * What a side of a wire may send: frames from its MAC, packets from its addresses and from what is routed to it. And what nobody
- * may: to configure the other side unasked, and to say by which way a packet goes.
+ * Checks the frames that a side of a wire sends. It may send frames from its MAC, and packets from its addresses and from the
+ * networks that are routed to it. It may not configure the other side unasked, nor choose the route of a packet.
  */
 #pragma once
 
@@ -57,7 +57,7 @@ struct {
 	__type(value, struct grant[GRANTS]);
 } grants SEC(".maps");
 
-/* Which wires have had something dropped, by entry of `wires` and reason. Few, and the latest. */
+/* The wires whose frames were dropped, by entry of `wires` and reason: the latest ones. */
 struct offence {
 	__u32 entry;
 	__u32 reason;
@@ -129,7 +129,7 @@ static __always_inline int guard_arp(struct __sk_buff *skb, const struct guarded
 	if ((by->may & GUARD_MAC) && mac != (by->wire->guard & MAC_MASK))
 		return DROP_MAC;
 	__u32 ip = arp.ip[0] | (__u32)arp.ip[1] << 16;
-	/* Who has no address yet asks whether somebody has it (RFC 5227). */
+	/* A host without an address asks whether somebody has it (RFC 5227). */
 	return ip == 0 || !(by->may & GUARD_SOURCES) || is_granted4(by, ip) ? PASSES : DROP_SOURCE;
 }
 
@@ -226,7 +226,7 @@ static __always_inline int guard4(struct __sk_buff *skb, const struct guarded *b
 	int is_first = ((words[1] >> 16) & htons(0x1fff)) == 0;
 	if ((by->may & GUARD_DHCP) && ip[9] == IPPROTO_UDP && is_first && is_to_port(skb, ETH_BYTES + bytes, DHCP_CLIENT))
 		return DROP_SERVER;
-	/* Who has no address yet speaks to everybody or to a group. */
+	/* A host without an address sends to everybody or to a group. */
 	int is_question = words[3] == 0 && (words[4] & htonl(0xe0000000)) == htonl(0xe0000000);
 	int may_come = !(by->may & GUARD_SOURCES) || is_question || is_granted4(by, words[3]);
 	if (ip[9] == IPPROTO_ICMP && is_first)
@@ -301,7 +301,7 @@ static __always_inline int guard6(struct __sk_buff *skb, const struct guarded *b
 			at += (header[1] + 2) * 4;
 		else
 			at += (header[1] + 1) * 8;
-		/* What follows in a later fragment is no header. */
+		/* A later fragment goes on with data, not with a header. */
 		if (next == IPPROTO_FRAGMENT && (header[2] || (header[3] & 0xf8))) {
 			next = IPPROTO_NONE;
 			break;
@@ -321,7 +321,7 @@ static __always_inline int guard6(struct __sk_buff *skb, const struct guarded *b
 	}
 	if (!(by->may & GUARD_SOURCES) || is_answer || may_claim6(by, from))
 		return PASSES;
-	/* Who has no address yet speaks to a group. */
+	/* A host without an address sends to a group. */
 	return !has_source && ip[24] == 0xff ? PASSES : DROP_SOURCE;
 }
 

@@ -1,4 +1,4 @@
-/* What stands in packets, as far as the programs of this folder write or read it. */
+/* The parts of packets that the programs of this folder read or write. */
 #pragma once
 
 #include "bpf.h"

@@ -110,8 +110,9 @@ struct {
 } arrivals6 SEC(".maps");
 
 /*
- * Whose tunnel packets nobody negotiated, and how many they were; an IPv4 address as IPv6 has it (RFC 4291 section 2.5.5.2). Few,
- * and the latest: who tries all VNIs takes no memory. Written for packets that are dropped anyway.
+ * The senders of tunnel packets that nobody negotiated, with the number of their packets. An IPv4 address is written as an IPv4-mapped
+ * IPv6 address (RFC 4291 section 2.5.5.2). Only the latest ones are kept, so that a sweep of all VNIs takes no memory. Only the path of
+ * packets that are dropped anyway writes it.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
