@@ -38,12 +38,13 @@ test-kernel: $(SETUP) apt-test apt-kernel ## the tests that ask most of the kern
 upgrade: $(SETUP) apt-test ## a running mesh of the last release, upgraded to this version host by host (root)
 	@scripts/with-release.sh scripts/test.sh e2e/upgrade-release.ts
 
-check: $(SETUP) apt-check ## types, lint, format, dead code, generated files, the committed eBPF object
+check: $(SETUP) apt-check ## types, lint, format, dead code, generated files, plain words, the committed eBPF object
 	tsc -p .
 	oxlint --type-aware --max-warnings=0 src fixtures e2e interop bench scripts
 	oxfmt --check src fixtures e2e interop bench scripts
 	knip
 	node scripts/docs.ts --check
+	node scripts/words.ts
 	@rm -rf .cache/proto && mkdir -p .cache/proto/out
 	cd proto && buf generate --output ../.cache/proto/out
 	diff -r .cache/proto/src/api/gen src/api/gen

@@ -10,7 +10,7 @@ import type { Kernel, Netns } from "../src/kernel/kernel.ts";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { NetworkServiceEndpointSchema, NetworkServiceSchema } from "../src/api/gen/nsm/registry_pb.js";
 import { passthrough } from "../src/functions/passthrough/passthrough.ts";
-import { networkFunction } from "../src/roles/network-function.ts";
+import { serviceFunctionRole } from "../src/roles/service-function.ts";
 import { LocalDirectory } from "../src/api/directory.ts";
 import { connectionsOf, endpointsOf, serveConnections, servicesOf, stationsOver } from "../src/api/hops.ts";
 import { serveAll } from "../src/api/rpc.ts";
@@ -166,7 +166,7 @@ async function serveMiddle(
 ): Promise<void> {
   const name = "firewall";
   const { services, endpoints } = stationsOver(world.hops.dial(managerUrl), world.clock);
-  const role = networkFunction({
+  const role = serviceFunctionRole({
     world,
     name,
     identity: labIdentity(world),

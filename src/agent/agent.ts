@@ -43,7 +43,7 @@ import { forwarder } from "../roles/forwarder.ts";
 import { ownForwarder } from "./own-forwarder.ts";
 import { type ManagerRegistry, managerRegistry } from "../roles/manager-registry.ts";
 import { manager } from "../roles/manager.ts";
-import { networkFunction } from "../roles/network-function.ts";
+import { serviceFunctionRole } from "../roles/service-function.ts";
 import type { ConnectionRole } from "../roles/role.ts";
 
 export interface AgentOptions {
@@ -320,7 +320,7 @@ function newFunction(
   managing: ConnectionRole,
   wanted: NewFunction,
 ): ConnectionRole {
-  return networkFunction({
+  return serviceFunctionRole({
     world,
     identity,
     ...wanted,

@@ -35,7 +35,7 @@ export interface NewEndpoint {
   readonly context: () => ContextOptions;
 }
 
-/** What stands between two wires: `NetworkFunctionOptions` of src/roles. */
+/** What stands between two wires: `ServiceFunctionRoleOptions` of src/roles. */
 export interface NewFunction {
   readonly name: string;
   /** What its workload is called on this host. */

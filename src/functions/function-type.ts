@@ -1,5 +1,5 @@
 /**
- * A network function in the middle of a service chain. A new type is a folder with a `FunctionType`, and an entry of
+ * A service function in the middle of a service chain. A new type is a folder with a `FunctionType`, and an entry of
  * functions.ts.
  */
 import type { z } from "zod";

@@ -1,4 +1,4 @@
-/** The types of network functions. A new one is a folder, and an entry here. */
+/** The types of service functions. A new one is a folder, and an entry here. */
 import type { FunctionType } from "./function-type.ts";
 import { passthrough } from "./passthrough/passthrough.ts";
 

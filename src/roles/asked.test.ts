@@ -80,6 +80,7 @@ const EXPECTED: ReadonlyMap<string, readonly [asked: string, request?: Uint8Arra
     [admin.capture, "own host"],
     [admin.why, "read host"],
     [admin.graph, "read host"],
+    [admin.events, "read host"],
   ].map(([method, ...expected]) => [
     methodPath(method as Parameters<typeof methodPath>[0]),
     expected as [string],

@@ -1,4 +1,4 @@
-/** Two wires in a row along one path: a client, a network function that passes traffic on, an endpoint. */
+/** Two wires in a row along one path: a client, a service function that passes traffic on, an endpoint. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clone } from "@bufbuild/protobuf";
@@ -12,7 +12,7 @@ import { NetloomError } from "../errors/errors.ts";
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
 import { addressOf, failing, Mesh, pathOf, type MeshHost } from "../../fixtures/roles/mesh.ts";
 import { passthrough } from "../functions/passthrough/passthrough.ts";
-import { networkFunction, type NetworkFunctionOptions } from "./network-function.ts";
+import { serviceFunctionRole, type ServiceFunctionRoleOptions } from "./service-function.ts";
 import { peerNamed } from "../../fixtures/world/peer.ts";
 
 const CHAIN = {
@@ -24,7 +24,7 @@ const CHAIN = {
 };
 
 /** The options of the firewall on any host. */
-const FIREWALL: Omit<NetworkFunctionOptions, "world" | "identity" | "netns" | "next"> = {
+const FIREWALL: Omit<ServiceFunctionRoleOptions, "world" | "identity" | "netns" | "next"> = {
   name: "firewall",
   workload: "firewall",
   addresses: { pools: [["10.1.0.0/24"]] },
@@ -54,7 +54,7 @@ function chainOf(at: { readonly firewall: "alpha" | "beta"; readonly shop: "alph
   mesh.offer(CHAIN);
   const host = mesh[at.firewall];
   const firewall = mesh.worlds.machine.createNetns(`/run/netns/firewall`);
-  const role = networkFunction({
+  const role = serviceFunctionRole({
     ...FIREWALL,
     world: host.world,
     identity: labIdentity(host.world),
@@ -156,7 +156,7 @@ test("both wires of a lost client go when its token has expired", async () => {
   });
 });
 
-test("the second wire of a path belongs to the network function: nobody else may request or close it", async () => {
+test("the second wire of a path belongs to the service function: nobody else may request or close it", async () => {
   const { mesh, role } = chainOf({ firewall: "alpha", shop: "alpha" });
   const { alpha } = mesh;
   await mesh.run(async () => {

@@ -20,7 +20,7 @@ import { wireIdOf } from "../elements/wires/wire-id.ts";
 import { hash64 } from "../net/hash.ts";
 import type { ConnectionRole, RoleOptions } from "./role.ts";
 
-export interface NetworkFunctionOptions extends RoleOptions, Omit<OnwardOptions, "name" | "nameOf"> {
+export interface ServiceFunctionRoleOptions extends RoleOptions, Omit<OnwardOptions, "name" | "nameOf"> {
   /** The workload's name on its host. */
   readonly workload: string;
   /** The manager of its host. */
@@ -35,7 +35,7 @@ export interface NetworkFunctionOptions extends RoleOptions, Omit<OnwardOptions,
  * Stands in the middle of service chains: answers for a workload, and requests the next wire for it. Each client's wire ends in
  * the device `in-…`, and its next wire begins at `out-…` with the same suffix.
  */
-export function networkFunction(options: NetworkFunctionOptions): ConnectionRole {
+export function serviceFunctionRole(options: ServiceFunctionRoleOptions): ConnectionRole {
   const { world, name, identity, netns, next, addresses, context, workload } = options;
   const board = new MonitorBoard();
   const onward = new Onward({ ...options, nameOf: deviceName("out") });

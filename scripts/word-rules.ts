@@ -1,0 +1,57 @@
+/** Plain words, as far as a machine can keep them: how a comment begins, and words that the glossary bans. */
+
+/** A comment that begins with a relative clause names no thing. A question may begin so. */
+const RELATIVE = /^(?:What|Who|Whom|Whose|Where|Which|Whoever|Whatever)\b/;
+
+export interface WordFinding {
+  readonly line: number;
+  readonly why: string;
+}
+
+/** Finds comments of TypeScript or C that begin with a relative clause. */
+export function relativeClauses(text: string): WordFinding[] {
+  const lines = text.split("\n");
+  return lines.flatMap((line, i) => {
+    const words = commentOn(line, lines[i - 1] ?? "");
+    if (words === undefined || !RELATIVE.test(words) || /[?:]$/.test(words)) return [];
+    return [{ line: i + 1, why: `a comment begins with a relative clause: ${words.slice(0, 40)}` }];
+  });
+}
+
+/** The first line of a comment, without its marks; `undefined` for any other line. */
+function commentOn(line: string, before: string): string | undefined {
+  const block = /^\s*\/\*\*?\s*(.*?)\s*(?:\*\/)?$/.exec(line)?.[1];
+  if (block !== undefined && block !== "") return block;
+  const isFirst = /^\s*\/\*\*?\s*$/.test(before);
+  if (isFirst) return /^\s*\*\s*(.*?)\s*(?:\*\/)?$/.exec(line)?.[1];
+  return /^\s*\/\//.test(before) ? undefined : /^\s*\/\/\s*(.*)$/.exec(line)?.[1];
+}
+
+export interface BannedWord {
+  readonly word: string;
+  readonly instead: string;
+}
+
+/** The table of the glossary below "Words that Netloom does not use". */
+export function bannedWords(glossary: string): BannedWord[] {
+  const table = glossary.split("## Words that Netloom does not use")[1] ?? "";
+  return [...table.matchAll(/^\| (?!not \||---)([^|]+?) \| ([^|]+?) \|$/gm)].map(
+    ([, word = "", instead = ""]) => ({
+      word,
+      instead,
+    }),
+  );
+}
+
+/** Finds banned words in a text, whatever their case. */
+export function wordsBanned(text: string, banned: readonly BannedWord[]): WordFinding[] {
+  return text
+    .split("\n")
+    .flatMap((line, i) =>
+      banned.flatMap(({ word, instead }) =>
+        new RegExp(`\\b${word}\\b`, "i").test(line)
+          ? [{ line: i + 1, why: `the glossary bans "${word}": write ${instead}` }]
+          : [],
+      ),
+    );
+}

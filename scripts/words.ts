@@ -1,0 +1,44 @@
+/** Plain words in the sources and pages, for `make check`: prints each place that breaks a rule, and exits with 1. */
+import { readdirSync, readFileSync } from "node:fs";
+import { textDecisions } from "./text-rules.ts";
+import { tokenise } from "./tokens.ts";
+import { bannedWords, relativeClauses, type WordFinding, wordsBanned } from "./word-rules.ts";
+
+const ROOT = new URL("../", import.meta.url);
+const GLOSSARY = "docs/reference/glossary.md";
+const FOLDERS = ["src", "fixtures", "e2e", "bench", "interop", "scripts", "datapath", "site", "docs"];
+const NOT_OURS = /(^|\/)(node_modules|gen|build|dist|\.cache|\.build)\//;
+/** The rules name the words themselves. */
+const RULES = /^scripts\/word-rules\.ts$/;
+
+function files(): string[] {
+  const below = FOLDERS.flatMap((folder) =>
+    readdirSync(new URL(`${folder}/`, ROOT), { recursive: true, encoding: "utf8" }).map(
+      (name) => `${folder}/${name}`,
+    ),
+  );
+  const all = [...below, "README.md", "ARCHITECTURE.md", "STYLE.md"];
+  return all
+    .filter((path) => /\.(ts|c|h|md)$/.test(path) && !NOT_OURS.test(path) && !RULES.test(path))
+    .sort();
+}
+
+function read(path: string): string {
+  return readFileSync(new URL(path, ROOT), "utf8");
+}
+
+const banned = bannedWords(read(GLOSSARY));
+if (banned.length === 0) throw new Error(`${GLOSSARY} has no table of words that are not used`);
+
+function findingsIn(path: string): readonly WordFinding[] {
+  const text = read(path);
+  const words = path === GLOSSARY ? [] : wordsBanned(text, banned);
+  if (path.endsWith(".md")) return words;
+  const isProduct = path.startsWith("src/") && !path.endsWith(".test.ts");
+  const decisions = isProduct ? textDecisions(path.slice("src/".length), tokenise(text)) : [];
+  return [...words, ...relativeClauses(text), ...decisions];
+}
+
+const found = files().flatMap((path) => findingsIn(path).map(({ line, why }) => `${path}:${line}: ${why}`));
+for (const line of found) console.error(line);
+process.exitCode = found.length > 0 ? 1 : 0;
