@@ -16,12 +16,15 @@ import type { HostConfig } from "./host.ts";
 import { Stranger, type StrangerOptions } from "./stranger.ts";
 
 export const LAB = `
-name: NAME
-hosts:
-  alpha: { workloads: [web, shop] }
-  beta: { workloads: [db] }
-links:
-  - { ends: [alpha, beta], subnets: [10.8.0.0/24] }
+apiVersion: netloom.dev/v1alpha1
+kind: Lab
+metadata: { name: NAME }
+spec:
+  hosts:
+    alpha: { workloads: [web, shop] }
+    beta: { workloads: [db] }
+  links:
+    - { ends: [alpha, beta], subnets: [10.8.0.0/24] }
 `;
 
 /** Where the mesh of a test has its registry, ours or a stranger's. */
