@@ -9,7 +9,7 @@ import { Output } from "../output.ts";
 import { examine, printReport } from "./report.ts";
 import { LAB_WORDS } from "../../identity/identities.ts";
 
-/** What the doctor finds on a machine that is in order but for `trouble`. */
+/** The findings on a machine that is in order except for `trouble`. */
 function findings(t: TestContext, trouble: FakeHostOptions): Report[] {
   return examine(fakeHost(t, trouble), checks).checks.flatMap((report) =>
     report.findings.filter(({ status }) => status !== "ok"),
@@ -52,7 +52,7 @@ interface Case {
   readonly finds: RegExp;
   readonly status: "absent" | "warning" | "failed";
   readonly remedy: RegExp;
-  /** The same machine, put right. */
+  /** The same machine with the problem fixed. */
   readonly healed: FakeHostOptions;
 }
 
@@ -327,7 +327,7 @@ const cases: readonly Case[] = [
   },
 ];
 
-test("a machine in order has nothing but fine findings", (t) => {
+test("a machine in order has only ok findings", (t) => {
   assert.deepEqual(findings(t, {}), []);
 });
 
@@ -343,7 +343,7 @@ for (const { title, sick, finds, status, remedy, healed } of cases) {
   });
 }
 
-test("each mode says what it needs, and the first Linux that has all of it", (t) => {
+test("each mode lists its requirements, and the first Linux that meets all of them", (t) => {
   const modes = examine(fakeHost(t), checks)
     .checks.flatMap(({ findings: all }) => all.map(({ what }) => what))
     .filter((what) => /^(linux|local wires|remote wires|ports|cables)/.test(what));
@@ -384,7 +384,7 @@ for (const { lacks, worst, says } of [
   });
 }
 
-test("what netloom does not use yet is one line, asks for nothing, and is listed with --all", (t) => {
+test("features that netloom does not use yet share one line without a remedy, and are listed with --all", (t) => {
   const features = withFeature({ name: "geneve", supported: false });
   const report = examine(fakeHost(t, { features }), checks);
   const print = (options: { all?: boolean }): string => {
@@ -402,7 +402,7 @@ test("what netloom does not use yet is one line, asks for nothing, and is listed
   assert.doesNotMatch(long, /--all/);
 });
 
-test("the report is as bad as its worst finding", (t) => {
+test("the report has the status of its worst finding", (t) => {
   const statusOf = (options: FakeHostOptions): string => examine(fakeHost(t, options), checks).status;
   assert.equal(statusOf({}), "ok");
   assert.equal(statusOf({ files: process(70, "NetworkManager") }), "warning");

@@ -319,7 +319,7 @@ test("a VNI never has two owners, whatever is taken, claimed and released", () =
   );
 });
 
-test("a wire never draws the VNI of a network with many members or of a stranger's device", () => {
+test("a wire draws no VNI from the range of LANs, or from the small numbers that people choose", () => {
   for (const [fraction, vni] of [
     [0, 4_096],
     [1 - 2 ** -40, 0xef_ffff],
