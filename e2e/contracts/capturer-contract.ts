@@ -1,16 +1,16 @@
-/** The promises of `Capturer` (src/kernel/capturer.ts), on the kernel of this machine and on the simulated one. */
+/** The contract of `Capturer` (src/kernel/capturer.ts), for the kernel of this machine and the simulated one. */
 import assert from "node:assert/strict";
 import { next, add, remove, veth } from "../../fixtures/linux/machine.ts";
 import type { Capturer } from "../../src/kernel/capturer.ts";
 import type { Kernel, Netns } from "../../src/kernel/kernel.ts";
 
-/** A host for one case. It is cleaned up by whoever made it. */
+/** A host for one case. Its maker cleans it up. */
 interface CapturerHarness {
   readonly capturer: Capturer;
   readonly kernel: Kernel;
   /** A new, empty namespace, as a path. */
   readonly netns: () => Promise<Netns>;
-  /** Takes the name of a namespace away, which is all that it lives by. */
+  /** Removes the name of a namespace, which is all that keeps it alive. */
   readonly removeNetns: (netns: Netns) => Promise<void>;
 }
 

@@ -1,18 +1,18 @@
-/** The promises of `Privileged` (src/kernel/privileged.ts), on the kernel of this machine and on the simulated one. */
+/** The contract of `Privileged` (src/kernel/privileged.ts), for the kernel of this machine and the simulated one. */
 import assert from "node:assert/strict";
 import type { KernelObject, Netns } from "../../src/kernel/kernel.ts";
 import type { Need, Privileged } from "../../src/kernel/privileged.ts";
 
-/** A machine for one case. It is cleaned up by whoever made it. */
+/** A machine for one case. Its maker cleans it up. */
 export interface PrivilegedHarness {
   readonly privileged: Privileged;
   /** A new, empty namespace, as a path. */
   readonly netns: () => Promise<Netns>;
-  /** A directory for pins, which need not be there. */
+  /** A directory for pins, which may be missing. */
   readonly bpffs: string;
-  /** Number of a process that lives until the case is over. */
+  /** Starts a process that runs until the case is over, and returns its ID. */
   readonly process: () => Promise<number>;
-  /** Somebody listens on a unix socket, until `end`. */
+  /** Listens on a unix socket, until `end`. */
   readonly listen: () => Promise<{
     readonly path: string;
     readonly identity: string;

@@ -1,6 +1,6 @@
 /**
- * The promises of every resolver of workloads, as data: they hold on the kernel of this machine and on the simulated one.
- * Each resolver of the list has a specimen: a name, and a way to make something come to its place and go again.
+ * The contract of every resolver of workloads, as data: it holds on the kernel of this machine and on the simulated
+ * one. Each resolver of the list has a specimen: a name, and a way to make its object appear and disappear.
  */
 import { NO_LOG } from "../../src/observe/log.ts";
 import assert from "node:assert/strict";
@@ -12,30 +12,30 @@ import { RESOLVERS } from "../../src/resolvers/resolvers.ts";
 import { identityKey, leadsTo, resolveWorkload, workloadLabel } from "../../src/resolvers/workload-ref.ts";
 import { WorkloadWatch } from "../../src/resolvers/workload-watch.ts";
 
-/** A name for one case. Nothing is at its place. */
+/** A name for one case. Nothing has it yet. */
 export interface Specimen {
   readonly ref: WorkloadRef;
-  /** Something comes to its place: the namespace that it is in, as a path. */
+  /** Makes the object appear, and returns its namespace as a path. */
   come(): Promise<Netns>;
-  /** It goes, with its namespace. */
+  /** Removes the object with its namespace. */
   go(): Promise<void>;
-  /** Of a port: what its owner does with it. */
+  /** For a port: changes it as its owner does. */
   tend?(change: {
     readonly isUp?: boolean;
     readonly mtuBytes?: number;
     readonly master?: string;
   }): Promise<void>;
-  /** What comes after that to the same place is nothing to the name: numbers are given again. */
+  /** The name never means a later object in the same place, because numbers are reused. */
   readonly isOnce?: true;
 }
 
-/** A machine for one case. It is cleaned up by whoever made it. */
+/** A machine for one case. Its maker cleans it up. */
 export interface ResolverHarness {
   readonly world: { readonly clock: Clock; readonly scope: Scope };
   readonly outside: Outside;
-  /** By type of resolver. */
+  /** Specimens by type of resolver. */
   readonly specimens: Readonly<Record<string, () => Promise<Specimen>>>;
-  /** Whatever resolvers hold of the machine now. */
+  /** Number of resources that resolvers hold on the machine now. */
   held(): number;
 }
 
@@ -166,7 +166,7 @@ function casesOf(type: string): ResolverCase[] {
           await specimen.go();
           await specimen.come();
           let second = await next(watch, harness, first);
-          // Who looks in between sees nothing there.
+          // A resolver that looks in between finds nothing there.
           if (!second.isThere && specimen.isOnce !== true) second = await next(watch, harness, second);
           assert.equal(second.isThere, specimen.isOnce !== true);
           if (second.isThere) assert.notEqual(identityKey(second.found), identityKey(first.found));
@@ -202,7 +202,7 @@ async function watching(
 }
 
 /**
- * What is told after `seen`, which is what was told last. The kernel's word that something has changed is given in its place: a look
+ * The next report after `seen`, the last one. It stands in for the kernel's notification and makes the resolver look
  * now.
  */
 async function next(
