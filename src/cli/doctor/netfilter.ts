@@ -116,7 +116,7 @@ function follow({ rules, chains }: FilterState, { family, table, chain }: Filter
 /** Possible values of a register, each as bytes in network order. A register without an entry may have any value. */
 type Values = readonly Uint8Array[];
 
-/** What a rule does with tunnel packets, if it may match any and does more than accept them. */
+/** The effect of a rule on tunnel packets, if it may match any and does more than accept them. */
 function effectOf(
   rule: FilterRule,
   { way, known }: Walk,

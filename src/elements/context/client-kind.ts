@@ -1,4 +1,4 @@
-/** How `begin` merges the requests of a client's connection. Upstream: sdk/pkg/networkservice/common/begin/merge.go */
+/** Merges the requests of a client's connection, for `begin`. Upstream: sdk/pkg/networkservice/common/begin/merge.go */
 import { copyMessage } from "../../api/copy-message.ts";
 import { equals } from "@bufbuild/protobuf";
 import { State } from "../../api/gen/nsm/connection_pb.js";

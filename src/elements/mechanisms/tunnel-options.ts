@@ -1,4 +1,4 @@
-/** What both sides of a tunnel's negotiation have in common. */
+/** Shared by both sides of a tunnel's negotiation. */
 import type { Connection, Mechanism } from "../../api/gen/nsm/connection_pb.js";
 import { hasCode, NetloomError, reasonOf } from "../../errors/errors.ts";
 import { reason } from "../../errors/reasons.ts";

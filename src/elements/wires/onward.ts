@@ -32,7 +32,7 @@ import type { Notice } from "../upkeep/next-hop-monitor.ts";
 import { sayFarAddresses } from "../path/path-hosts.ts";
 import { beginWire, type FurtherWire, wiresBehind } from "./wire-id.ts";
 
-/** How a service function joins its two wires. Each type of function has its own. */
+/** Joins the two wires of a service function. Each type of function has its own. */
 export interface Passage {
   /** Called before the request for the next wire; `first` is what the client gets without it. Changes `next`. */
   readonly ask: (next: ConnectionContext, first: ConnectionContext) => void;
