@@ -339,7 +339,7 @@ test(
 );
 
 test(
-  "root in its own user namespace sends nothing foreign, and cannot remove a guard",
+  "root in its own user namespace cannot send from a foreign address or remove the guard",
   { skip },
   async (t) => {
     const hosts = await hostsFixture(t, machine);
