@@ -67,8 +67,8 @@ const tampering: readonly (readonly [title: string, place: string, ...commands: 
     "sysctl net.ipv6.conf.to-db.disable_ipv6=1",
     "sysctl net.ipv6.conf.to-db.disable_ipv6=0",
   ],
-  ["the program of the tunnel device taken off", "alpha", "qdisc delete dev X ingress"],
-  ["the program of the host's end taken off", "alpha", "qdisc delete dev V ingress"],
+  ["the program of the tunnel device removed", "alpha", "qdisc delete dev X ingress"],
+  ["the program of the host's end removed", "alpha", "qdisc delete dev V ingress"],
   ["a policy's rules removed", "alpha/web", "-4 rule flush protocol 78"],
   ["a policy's routes removed", "alpha/web", "-4 route flush table all proto 78"],
 ];

@@ -147,15 +147,15 @@ const CASES: readonly Case[] = [
   { title: "an address behind it, IPv4", frame: four("10.7.0.44") },
   { title: "an address behind it, IPv6", frame: six("fd07::44") },
   { title: "its link-local address", frame: six("fe80::1") },
-  { title: "a question of who has no address yet", frame: four("0.0.0.0", 67, "255.255.255.255") },
+  { title: "a DHCP request without an address yet", frame: four("0.0.0.0", 67, "255.255.255.255") },
   { title: "a claim to its own address", frame: arp("10.0.0.1") },
-  { title: "an error of a router on the way", frame: error4("10.7.0.9") },
+  { title: "an error from a router on the way", frame: error4("10.7.0.9") },
   { title: "another address, IPv4", frame: four("10.6.6.6"), reason: "source" },
   { title: "another address, IPv6", frame: six("fd66::6"), reason: "source" },
   { title: "the other side's own address", frame: four("10.0.0.2"), reason: "source" },
   { title: "an address behind the other side", frame: four("10.9.0.1"), reason: "source" },
-  { title: "no address, to one alone", frame: four("0.0.0.0"), reason: "source" },
-  { title: "an error about a packet that it has not got", frame: error4("10.6.6.6"), reason: "source" },
+  { title: "no source address in a unicast packet", frame: four("0.0.0.0"), reason: "source" },
+  { title: "an error about a packet that it never got", frame: error4("10.6.6.6"), reason: "source" },
   { title: "another address with a priority tag", frame: priorityTagged, reason: "source" },
   { title: "a claim to another address, by ARP", frame: arp("10.9.0.1"), reason: "source" },
   {
@@ -173,7 +173,7 @@ const CASES: readonly Case[] = [
   { title: "a redirect", frame: neighbor(137, "fe80::1", "fd09::1"), reason: "server" },
   { title: "a source route, IPv4", frame: routed4, reason: "source-routed" },
   { title: "a source route, IPv6", frame: routed6, reason: "source-routed" },
-  { title: "two tags that say nothing", frame: doubleTagged, reason: "unreadable" },
+  { title: "two priority tags", frame: doubleTagged, reason: "unreadable" },
 ];
 
 class Stage {

@@ -175,8 +175,8 @@ test(
 for (const listens of [true, false])
   test(
     listens
-      ? "an SDK's client asks again at once when our endpoint answers otherwise"
-      : "an SDK's client that does not listen for that is left in peace, and gets it when it asks next",
+      ? "an SDK's client asks again at once when the answer of Netloom's endpoint changes"
+      : "an SDK's client that does not listen for that is not asked to, and gets the change with its next request",
     { skip },
     async (t) => {
       const bed = await ourMesh(t);

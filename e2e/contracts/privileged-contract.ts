@@ -32,7 +32,7 @@ const DATAGRAMS = { domain: 2, type: 2, protocol: 0 };
 
 export const privilegedContract: readonly PrivilegedCase[] = [
   {
-    title: "a kernel of a host does what it is asked there",
+    title: "a kernel of a host works in the namespace of that host",
     async run({ privileged, netns, bpffs }) {
       const host = await netns();
       const kernel = await privileged.kernel({ host, bpffs });
@@ -44,7 +44,7 @@ export const privilegedContract: readonly PrivilegedCase[] = [
     },
   },
   {
-    title: "what is there is opened, each time anew, and may be closed twice",
+    title: "an existing object is opened again each time, and may be closed twice",
     async run(harness) {
       const { privileged } = harness;
       const [netns, pid, socket] = [await harness.netns(), await harness.process(), await harness.listen()];
@@ -64,7 +64,7 @@ export const privilegedContract: readonly PrivilegedCase[] = [
     },
   },
   {
-    title: "what is not there is NOT_FOUND, whatever it is",
+    title: "a missing object of any kind is NOT_FOUND",
     async run({ privileged }) {
       const needs: Need[] = [
         { type: "netns", netns: NOWHERE },
@@ -78,7 +78,7 @@ export const privilegedContract: readonly PrivilegedCase[] = [
     },
   },
   {
-    title: "a socket is found by its file for as long as somebody listens there",
+    title: "a socket is found by its file as long as a process listens on it",
     async run({ privileged, listen }) {
       const socket = await listen();
       (await privileged.open({ type: "socket-file", identity: socket.identity })).close();

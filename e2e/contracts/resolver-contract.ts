@@ -77,7 +77,7 @@ export const resolverContract: readonly ResolverCase[] = [
 function portCasesOf(type: string): ResolverCase[] {
   return [
     {
-      title: `${type}: a port stays the same one while it goes down, comes up and carries less, and says so`,
+      title: `${type}: a port keeps its identity while it goes down, comes up and gets a smaller MTU, and each change is reported`,
       run: async (harness) => {
         const specimen = await specimenOf(harness, type);
         await specimen.come();
@@ -103,7 +103,7 @@ function portCasesOf(type: string): ResolverCase[] {
       },
     },
     {
-      title: `${type}: a device that becomes a member of a bridge is no port any more, with the reason`,
+      title: `${type}: a device that joins a bridge stops being a port, with the reason`,
       run: async (harness) => {
         const specimen = await specimenOf(harness, type);
         await specimen.come();
@@ -125,7 +125,7 @@ function portCasesOf(type: string): ResolverCase[] {
 function casesOf(type: string): ResolverCase[] {
   return [
     {
-      title: `${type}: a name that leads nowhere is NOT_FOUND, and a watch of it says why`,
+      title: `${type}: a name that refers to nothing is NOT_FOUND, and a watch of it reports why`,
       run: async (harness) => {
         const { ref } = await specimenOf(harness, type);
         await assert.rejects(resolveWorkload(ref, harness.outside), { code: "NOT_FOUND" });
@@ -137,7 +137,7 @@ function casesOf(type: string): ResolverCase[] {
       },
     },
     {
-      title: `${type}: what comes is told with the identity that the kernel knows it by, and so is its end`,
+      title: `${type}: an object that appears is reported with its identity in the kernel, and its end is reported too`,
       run: async (harness) => {
         const specimen = await specimenOf(harness, type);
         await watching(harness, specimen.ref, async (watch) => {
@@ -156,7 +156,7 @@ function casesOf(type: string): ResolverCase[] {
       },
     },
     {
-      title: `${type}: what comes to the same place is another one, or nothing where a name holds once`,
+      title: `${type}: a later object in the same place has another identity, or is not found if the name is valid only once`,
       run: async (harness) => {
         const specimen = await specimenOf(harness, type);
         await specimen.come();
