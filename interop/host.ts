@@ -43,7 +43,7 @@ export interface HostConfig {
   };
   /** A forwarder for another implementation's manager. */
   readonly forwarder?: { readonly listen: string; readonly manager: string };
-  /** A network function for a workload, registered at another implementation's manager. */
+  /** A service function for a workload, registered at another implementation's manager. */
   readonly middle?: {
     readonly listen: string;
     readonly manager: string;

@@ -413,7 +413,7 @@ spec:
   pools: [10.1.0.0/24]
 `;
 
-test("a network function", async (t) => {
+test("a service function", async (t) => {
   const house = new HouseCopy(t);
   house.write("src/functions/hiding/hiding.ts", HIDING_FUNCTION);
   house.extend(

@@ -4,7 +4,7 @@
  * (elements/limits.ts).
  */
 
-/** A chain of eight network functions on as many hosts has 42 segments. */
+/** A chain of eight service functions on as many hosts has 42 segments. */
 export const MAX_SEGMENTS = 64;
 /** Labels, parameters, metrics and extra context: limit for each. */
 export const MAX_PAIRS = 128;

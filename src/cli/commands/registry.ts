@@ -94,7 +94,7 @@ async function runRegistry(
   const leaseMs = options.lease === undefined ? DEFAULT_LEASE_MS : options.lease * 1000;
   const world = nodeWorld({
     host: options.name,
-    // No registration outlives the lease.
+    // Its tokens live as long as a lease, so no registration outlives what this process vouches for.
     identity: (its) => open({ world: its, lifetimeMs: leaseMs }),
     ...(peerCredentials && { unixCredentials: peerCredentials }),
     log,

@@ -1,7 +1,4 @@
-/**
- * The texts about each error in `netloom explain` and docs/reference/errors.md. A test checks that every topic in the
- * sources has a page.
- */
+/** The texts of `netloom explain` and docs/reference/errors.md. A test requires one for every topic in the sources. */
 import type { Topic } from "../../errors/errors.ts";
 import { IDENTITIES } from "../../identity/identities.ts";
 

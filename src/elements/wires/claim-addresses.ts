@@ -29,8 +29,8 @@ const TAKEN = memoryKey<{ readonly wireId: string; readonly taken: Taken }>("cla
  * - A request excludes the addresses of the workload's other wires and its own network, in as few prefixes as possible.
  *   The answer has only the client's own exclusions.
  * - The addresses that an answer brings into workloads of this host are claimed before anything is made. If one is
- *   taken, the endpoint is asked once more, with all taken addresses excluded. An endpoint that answers with them again
- *   is ALREADY_EXISTS.
+ *   taken, the endpoint is asked again, with all taken addresses excluded. An endpoint that answers with an excluded
+ *   address is ALREADY_EXISTS.
  */
 export function claimAddresses(claims: Claims): ConnectionElement {
   return {

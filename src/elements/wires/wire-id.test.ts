@@ -54,14 +54,14 @@ test("a path between workloads is one wire, whatever stations it passes", () => 
   assert.equal(wireIdOf(create(ConnectionSchema, { id: "alone" })), "alone");
 });
 
-test("a network function ends one wire and begins the next, on its own host or on another", () => {
+test("a service function ends one wire and begins the next, on its own host or on another", () => {
   assert.deepEqual(numbers("nsc mgr fwd fw mgr fwd nse"), [1, 1, 1, 1, 2, 2, 2]);
   assert.deepEqual(numbers("nsc mgr fwd fw fw-client mgr fwd nse"), [1, 1, 1, 1, 1, 2, 2, 2]);
   assert.deepEqual(numbers("nsc a fa b fb fw b fb a fa nse"), [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2]);
   assert.deepEqual(numbers("nsc a fa fw a fa b fb nse"), [1, 1, 1, 1, 2, 2, 2, 2, 2]);
 });
 
-test("a network function that marks its segment begins a wire, whatever the names are", () => {
+test("a service function that marks its segment begins a wire, whatever the names are", () => {
   assert.deepEqual(numbers("nsc mgr fwd fw* mgr fwd nse"), [1, 1, 1, 1, 2, 2, 2]);
   assert.deepEqual(numbers("nsc a fa fw* b fb nse"), [1, 1, 1, 1, 2, 2, 2], "nobody comes again");
   assert.deepEqual(numbers("nsc m f fw* m f fw* m f nse"), [1, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
@@ -75,7 +75,7 @@ test("a network function that marks its segment begins a wire, whatever the name
   assert.equal(said, wireIdOf(at("nsc mgr fwd fw mgr fwd nse", 4)), "the wire is the same one, said or not");
 });
 
-test("every pass of the same network function begins another wire", () => {
+test("every pass of the same service function begins another wire", () => {
   assert.deepEqual(numbers("nsc m f fw m f fw m f nse"), [1, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
 });
 

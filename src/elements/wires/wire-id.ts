@@ -29,7 +29,7 @@ const HEAD_CHARACTERS = 32;
  *   number and a hash of the asking station's name: `<id>.2.<hash>`.
  * - It is the owner in the alias of devices. An id that does not fit an alias (more than 242 bytes, control characters)
  *   is replaced by its beginning and a hash: `<beginning>~<hash>`.
- * - A network function that answers for the first wire and asks for the second is a station of the first.
+ * - A service function that answers for the first wire and asks for the second is a station of the first.
  */
 export function wireIdOf(connection: Connection): string {
   const { number, start } = wireAt(connection);
@@ -75,7 +75,7 @@ export function wiresBehind(connection: Connection): FurtherWire[] {
 }
 
 /**
- * For a network function, before it asks on: marks that the wire that it answers for ends here and another one begins.
+ * For a service function, before it asks on: marks that the wire that it answers for ends here and another one begins.
  */
 export function beginWire(connection: Connection): void {
   const own = ownSegment(connection);
@@ -95,7 +95,7 @@ function wireAt({ path }: Connection): {
 }
 
 /**
- * Index of the first segment of each wire. Netloom's network functions mark it. Other network functions do not; the
+ * Index of the first segment of each wire. Netloom's service functions mark it. Other service functions do not; the
  * manager of their host leads both the wire to them and the next one. So where a station name repeats, the segment
  * before it begins a wire.
  */

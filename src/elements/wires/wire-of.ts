@@ -56,8 +56,8 @@ function routedFor(sources: readonly string[], context: WholeContext): Connectio
 }
 
 /**
- * Splits a policy by address family, because a routing table has one family. Routes of the other family are dropped,
- * except that a policy without routes takes all packets.
+ * The policy with the routes of its own family, because a routing table has one family. A policy that would lose all
+ * its routes is dropped: without routes it would take all packets.
  */
 function ofOwnFamily(policy: PolicyRoute): PolicyRoute[] {
   const { from = "", routes = [] } = policy;
