@@ -64,7 +64,7 @@ export function captureCommand(context: CommandContext): Command {
     });
 }
 
-/** The longest duration: timers are limited to 24 days. */
+/** The longest capture, because timers are limited to 24 days. */
 const WEEK_SECONDS = 604_800;
 
 function seconds(text: string): number {
