@@ -1,5 +1,5 @@
 /**
- * What `netloom capture` sees on the real kernel, and what it leaves there: nothing.
+ * `netloom capture` on the real kernel: what it captures, and that it leaves nothing behind.
  *
  * ```
  *   alpha ─────────────────── beta
@@ -51,12 +51,12 @@ metadata: { name: cache-db }
 spec: { workload: beta/cache, service: db, interface: to-db }
 `;
 
-/** A command that runs. */
+/** A running command. */
 interface Capturing {
   readonly child: ChildProcess;
-  /** What it has said until now on stderr. */
+  /** Its stderr so far. */
   readonly said: () => string;
-  /** What it has written until now. */
+  /** Its stdout so far. */
   readonly file: () => Buffer;
   /** Waits for its end. */
   readonly end: () => Promise<{
@@ -66,7 +66,7 @@ interface Capturing {
   }>;
 }
 
-/** Runs until the capture has begun, or until it has refused. */
+/** Runs the command until the capture has begun or was refused. */
 async function capturing(
   t: TestContext,
   lab: LabFixture,
@@ -101,7 +101,7 @@ function inside(lab: LabFixture, place: string, ...argv: readonly string[]): str
   return execFileSync("ip", ["netns", "exec", namespaceName(lab.name, place), ...argv], { encoding: "utf8" });
 }
 
-/** Packet sockets in a namespace, by /proc/net/packet without its heading. */
+/** Number of packet sockets in a namespace, from /proc/net/packet without its heading. */
 function packetSockets(lab: LabFixture, place: string): number {
   return inside(lab, place, "cat", "/proc/net/packet").trimEnd().split("\n").length - 1;
 }
@@ -121,7 +121,7 @@ async function addressesOf(lab: LabFixture): Promise<ReadonlyMap<string, readonl
   );
 }
 
-/** How many packets of each comment and direction are in a file. */
+/** Number of packets of each comment and direction in a file. */
 function tally({ packets }: ReadFile): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { comment, direction } of packets) {
@@ -132,7 +132,7 @@ function tally({ packets }: ReadFile): Record<string, number> {
 }
 
 test(
-  "a capture has both directions of a remote and of a local wire, as tcpdump reads them, and only what the filter lets through",
+  "a capture has both directions of a remote and of a local wire, as tcpdump reads them, and only packets that the filter matches",
   { skip },
   async (t) => {
     const lab = await labFixture(t);
@@ -190,7 +190,7 @@ test(
 );
 
 test(
-  "a capture leaves no socket in the workload, whoever is killed, and ends with the workload",
+  "a capture leaves no socket in the workload, whichever process is killed, and ends with the workload",
   { skip },
   async (t) => {
     const lab = await labFixture(t);
@@ -218,7 +218,7 @@ test(
     assert.equal(code, 1, last.said());
     assert.match(last.said(), /^alpha\/web\/to-db: no more comes: its workload is gone$/m);
     assert.equal(file.statistics.length, 1);
-    // The namespace went when the capture had: nothing of the wire is left.
+    // The namespace was removed after the capture: nothing of the wire is left.
     await until(
       () =>
         !spawnSync("ip", ["-n", namespaceName(lab.name, "alpha"), "link"])
@@ -229,7 +229,7 @@ test(
 );
 
 test(
-  "a capture of a port sees what who is behind it sends as coming in, on the way from the client",
+  "a capture of a port records packets of the machine behind it as coming in, on the way from the client",
   { skip },
   async (t) => {
     const lab = await labFixture(t);
@@ -282,7 +282,7 @@ test(
 );
 
 test(
-  "a capture waits for a reader that is slow, loses what it has no room for meanwhile, and says how much",
+  "a capture waits for a slow reader, loses frames for which it has no room, and reports how many",
   { skip },
   async (t) => {
     const lab = await labFixture(t);
@@ -295,7 +295,7 @@ test(
     let said = "";
     child.stderr.on("data", (part) => (said += String(part)));
     await until(() => said.includes("capturing"));
-    // Far more than the pipe and all between it and the socket hold; nobody reads.
+    // Far more than the pipe and all buffers up to the socket hold; nobody reads.
     inside(lab, "alpha/web", "ping", "-n", "-q", "-f", "-c", "4000", "-s", "1400", far);
     const pieces: Buffer[] = [];
     child.stdout.on("data", (piece: Buffer) => pieces.push(piece));
@@ -315,12 +315,12 @@ test(
   },
 );
 
-/** Whether a frame of that length has been written as a whole. */
+/** Returns whether a frame of that length was written completely. */
 function hasFrame(pieces: readonly Buffer[], bytes: number): boolean {
   try {
     return readPcapng(Buffer.concat(pieces)).packets.some(({ data }) => data.length === bytes);
   } catch {
-    // Its last block has not come as a whole yet.
+    // Its last block is not complete yet.
     return false;
   }
 }

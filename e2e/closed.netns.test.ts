@@ -1,14 +1,15 @@
 /**
- * Nothing comes out of a tunnel but what its two hosts have negotiated, and nothing of a workload leaves but by its own wire:
+ * A tunnel only lets out packets that its two hosts have negotiated, and a workload's packets leave only by its own
+ * wire:
  *
  *   [client nsm-1]===[alpha 10.8.0.1]====eth0[beta 10.8.0.2]===[nse-1 server]    wire c1, VNI 7, from alpha
  *                    [outside 10.8.1.9]==eth1[             ]===[nse-1 tenant]    wire c2, VNI 9, from 10.8.1.9
  *                                     ===eth2[             ]                     appears later
  *
- * None of the wires is guarded (guards.netns.test.ts): what comes out of one is closed off by the tunnels alone.
+ * None of the wires has a guard (guards.netns.test.ts): only the tunnels close them.
  *
- * An attack is a hand-made tunnel packet that differs in one thing from one that gets in. It has failed when beta has counted it as
- * dropped, and no workload has seen it before a frame that was sent afterwards.
+ * An attack is a hand-made tunnel packet that differs in one property from one that gets in. It has failed when beta
+ * has counted it as dropped, and no workload has seen it before a frame that was sent afterwards.
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -57,7 +58,7 @@ const underlays = {
 } as const;
 type Underlay = (typeof underlays)[keyof typeof underlays];
 
-/** Where an attacker sends from: a device that leads to one of beta's. */
+/** The place from which an attacker sends: a device that leads to one of beta's. */
 interface Cable {
   readonly netns: Netns;
   readonly link: string;
@@ -123,7 +124,10 @@ class Stage {
     return socket;
   }
 
-  /** A tunnel packet of alpha's in the wire c1, but for `change`: its inner frame is for the server, and for the tenant too. */
+  /**
+   * A tunnel packet from alpha in the wire c1, with `change` applied: its inner frame is for the server, and for the
+   * tenant too.
+   */
   packet(
     at: Cable,
     mark: string,
@@ -140,7 +144,7 @@ class Stage {
     };
   }
 
-  /** Fails unless it comes out of the wire. */
+  /** Fails unless the packet comes out of the wire. */
   async getsIn(
     at: Cable,
     framesOf: (packet: StrangersPacket) => readonly Uint8Array[] = whole,
@@ -151,7 +155,7 @@ class Stage {
     await this.#server.receive((frame) => has(frame, mark));
   }
 
-  /** Sends what must not get in, and fails unless beta has dropped each, and nothing of them comes out anywhere. */
+  /** Sends packets that must not get in. Fails unless beta has dropped each, and none of them comes out anywhere. */
   async isClosed(
     at: Cable,
     changes: readonly Parameters<Stage["packet"]>[2][],
@@ -161,7 +165,7 @@ class Stage {
     const socket = await this.socket(at, this.underlay.ethertype);
     const before = await this.unknown();
     for (let sent = 0; sent < changes.length;) {
-      // As many as a CPU's queue surely takes.
+      // As many as a CPU's queue surely holds.
       for (const change of changes.slice(sent, sent + 100)) {
         for (const frame of framesOf(this.packet(at, mark, change))) socket.send(frame);
         sent++;
@@ -172,13 +176,13 @@ class Stage {
     await this.#nothingSeen(mark);
   }
 
-  /** Packets that beta has dropped because nobody had negotiated them. */
+  /** Number of packets that beta has dropped because they were not negotiated. */
   async unknown(): Promise<number> {
     const { counts } = await this.hosts.beta.drops();
     return counts.find(({ reason }) => reason === "unknown")?.packets ?? 0;
   }
 
-  /** What beta knows of one who sent them. */
+  /** Beta's entry about a sender of such packets. */
   async stranger(wanted: Partial<Stranger>): Promise<Stranger | undefined> {
     const { strangers } = await this.hosts.beta.drops();
     return strangers.find((each) =>
@@ -186,7 +190,7 @@ class Stage {
     );
   }
 
-  /** The wires carry, and neither workload has seen a frame with this mark by then. */
+  /** Checks that the wires carry frames, and that no workload has seen a frame with this mark by then. */
   async #nothingSeen(mark: string): Promise<void> {
     await reaches(this.hosts, this.hosts.client, "10.0.0.2");
     const proof = this.mark("proof");
@@ -195,7 +199,7 @@ class Stage {
     await this.isUnseenByTenant(mark);
   }
 
-  /** The tenant's wire carries, and by then the tenant has seen no frame with this mark. */
+  /** Checks that the tenant's wire carries frames, and that the tenant has seen no frame with this mark by then. */
   async isUnseenByTenant(mark: string): Promise<void> {
     const proof = this.mark("proof");
     const change = { from: this.underlay.outside, vni: TENANTS };
@@ -207,7 +211,7 @@ class Stage {
     (await this.socket(at, this.underlay.ethertype)).send(frame);
   }
 
-  /** Asked for once: a sweep has thousands of packets. */
+  /** Cached, because a sweep has thousands of packets. */
   #macOf(netns: Netns, link: string): string {
     const key = `${netns} ${link}`;
     const mac = this.#macs.get(key) ?? macOf(netns, link);
@@ -220,7 +224,7 @@ class Stage {
   }
 }
 
-/** Plain IP for a workload, with a mark; long enough for the fast path of either family. */
+/** A plain IP packet for a workload, with a mark; long enough for the fast path of either family. */
 function innerFrame(to: string, mark: string): Uint8Array {
   const text = new TextEncoder().encode(mark.padEnd(64));
   const datagram = bytes(be16(7), be16(9), be16(8 + text.length), be16(0), text);
@@ -250,7 +254,7 @@ function addAddress(netns: string, address: string, dev: string): void {
   execFileSync("ip", ["-n", netns, "address", "add", ...words]);
 }
 
-/** Another uplink of beta, which leads outside. */
+/** Adds another uplink of beta, which leads outside. */
 function plug({ net, other }: Hosts, outside: Netns, n: number): void {
   const [beta, far] = [net.nameOf(other), net.nameOf(outside)];
   const dev = `eth${n}`;
@@ -265,7 +269,7 @@ function plug({ net, other }: Hosts, outside: Netns, n: number): void {
   }
 }
 
-/** What the client's root sends, who would like to get it into the tenant's wire, or out with the host's address. */
+/** Packets of root in the client, meant for the tenant's wire, or to leave with the host's address. */
 async function workloadAttacks(
   stage: Stage,
 ): Promise<readonly (readonly [string, (mark: string) => void])[]> {
@@ -301,7 +305,7 @@ async function workloadAttacks(
   ];
 }
 
-/** A VXLAN device that the client makes with the host's address, and a route that encapsulates by itself. */
+/** Makes a VXLAN device with the host's address in the client, and a route that encapsulates. */
 async function ownDevice(stage: Stage, server: string): Promise<FrameSocket> {
   const { hosts, underlay } = stage;
   const { alpha, beta } = underlay;
@@ -324,7 +328,7 @@ async function ownDevice(stage: Stage, server: string): Promise<FrameSocket> {
 
 for (const [title, underlay] of Object.entries(underlays)) {
   test(
-    `a stranger with the right VNI gets nothing in, teaches nobody anything, and is named: ${title}`,
+    `a stranger with the right VNI gets nothing in, teaches no device anything, and is reported: ${title}`,
     { skip },
     async (t) => {
       const stage = await Stage.open(t, underlay);
@@ -346,7 +350,7 @@ for (const [title, underlay] of Object.entries(underlays)) {
   );
 
   test(
-    `a host of the mesh gets nothing into another one's wire, whatever VNI it tries: ${title}`,
+    `a host of the mesh gets nothing into another host's wire, whatever VNI it tries: ${title}`,
     { skip },
     async (t) => {
       const stage = await Stage.open(t, underlay);
@@ -360,7 +364,7 @@ for (const [title, underlay] of Object.entries(underlays)) {
   );
 
   test(
-    `the right source and VNI get nothing in by another address of the host: ${title}`,
+    `packets with the right source and VNI get nothing in through another address of the host: ${title}`,
     { skip },
     async (t) => {
       const stage = await Stage.open(t, underlay);
@@ -370,12 +374,12 @@ for (const [title, underlay] of Object.entries(underlays)) {
     },
   );
 
-  test(`an uplink that appears later is closed as well: ${title}`, { skip }, async (t) => {
+  test(`an uplink that appears later is closed too: ${title}`, { skip }, async (t) => {
     const stage = await Stage.open(t, underlay);
     plug(stage.hosts, stage.outside, 2);
     const eth2 = { netns: stage.outside, link: "eth2" };
     await stage.isClosed(eth2, [{ from: underlay.outside }, { vni: TENANTS }, { to: underlay.second }]);
-    // What is right comes in there, too: so the packets were as they should be.
+    // Correct packets come in there too: so the refused ones were otherwise correct.
     await stage.getsIn(eth2);
   });
 
@@ -388,10 +392,10 @@ for (const [title, underlay] of Object.entries(underlays)) {
     await stage.isClosed(stage.eth0, [{ vni: TENANTS }, { to: underlay.second }], inTwo);
   });
 
-  test(`root in a workload reaches nobody but the other end of its wire: ${title}`, { skip }, async (t) => {
+  test(`root in a workload reaches only the other end of its wire: ${title}`, { skip }, async (t) => {
     const stage = await Stage.open(t, underlay);
     const { other, server } = stage.hosts;
-    // Of all types: then it sees what the uplink program takes, too.
+    // Of all types: so the socket also sees what the uplink program takes.
     const capture = await stage.socket({ netns: other, link: "eth0" }, ETHERTYPE.all);
     const end = await stage.socket({ netns: server, link: "nse-1" }, ETHERTYPE.all);
     for (const [what, send] of await workloadAttacks(stage)) {
@@ -411,7 +415,7 @@ for (const [title, underlay] of Object.entries(underlays)) {
   });
 
   test(
-    `who sends with the address of the other host is believed: only encryption tells them apart: ${title}`,
+    `a sender with the address of the other host gets in: only encryption tells them apart: ${title}`,
     { skip },
     async (t) => {
       const stage = await Stage.open(t, underlay);

@@ -1,6 +1,6 @@
 /**
- * Tunnel packets of any shape, sent to a host with a wire by whoever is on the same network. Whether the data path is at the uplink
- * or not: the same frames reach the workload, and no other ones.
+ * Tunnel packets of any shape, sent to a host with a wire by a machine on the same network. The same frames reach the
+ * workload whether the data path is at the uplink or not, and no others.
  *
  *   [client: nsm-1]===veth===[alpha: eth0]====[beta: eth0]  <- damaged packets
  */
@@ -31,20 +31,20 @@ import type { TunnelEntry } from "../src/linux/bpf/tunnel-entry.ts";
 const skip = needs("tcx links");
 const context: ConnectionContext = { srcIpAddrs: ["10.0.0.1/32"], dstIpAddrs: ["10.0.0.2/32"] };
 const PACKETS = 400;
-/** Frames that wait at the workload at a time: fewer than its socket has room for. */
+/** Number of frames that wait at the workload at a time: fewer than its socket has room for. */
 const ROUND = 10;
 const STRANGER = "02:de:ad:00:00:01";
 const UNDERLAY_MTU = 9000;
-/** The kernel has a frame of more than a page in pieces, the first of which ends with the Ethernet header. */
+/** The kernel keeps a frame of more than a page in pieces; the first one ends with the Ethernet header. */
 const BYTES_OF_PIECES = 6000;
 
-/** A frame that goes the long way, behind all that was sent before it by the same CPU. */
+/** A frame that takes the slow path, after all frames that the same CPU sent before. */
 function fence(good: TunnelPacket, number: number): TunnelPacket {
   const [high, low] = [number >> 8, number & 0xff].map((byte) => byte.toString(16).padStart(2, "0"));
   return { ...good, innerTo: `02:fe:00:00:${high}:${low}`, innerEthertype: 0x88b5 };
 }
 
-/** What reaches the workload of these packets, in hexadecimal. */
+/** The frames that reach the workload from these packets, in hexadecimal. */
 async function arriving(
   packets: readonly TunnelPacket[],
   { good, from, to }: { readonly good: TunnelPacket; readonly from: FrameSocket; readonly to: FrameSocket },
@@ -64,7 +64,7 @@ async function arriving(
   return frames.toSorted();
 }
 
-/** Congestion marks in all combinations (RFC 6040), of packets in one piece and in many. */
+/** All combinations of congestion marks (RFC 6040), for packets in one piece and in many. */
 function markedPackets(good: TunnelPacket): TunnelPacket[] {
   const marks = [0, 1, 2, 3];
   return [good.innerBytes, BYTES_OF_PIECES].flatMap((innerBytes) =>
@@ -82,7 +82,7 @@ function markedPackets(good: TunnelPacket): TunnelPacket[] {
   );
 }
 
-/** What is of another tunnel says so inside. */
+/** Marks the inner frame of a packet that belongs to another tunnel. */
 function marked(packet: TunnelPacket, good: TunnelPacket): TunnelPacket {
   const { source, destination, port, vniWord } = packet;
   const isOfIt =
@@ -93,24 +93,24 @@ function marked(packet: TunnelPacket, good: TunnelPacket): TunnelPacket {
   return isOfIt ? packet : { ...packet, innerTo: STRANGER, damage: [0, 0] };
 }
 
-/** More than an Ethernet header, and no more than the underlay carries. */
+/** Returns whether the packet is longer than an Ethernet header, and fits the underlay. */
 function isSendable(packet: TunnelPacket): boolean {
   const { length } = encodeTunnelPacket(packet);
   return length > 14 && length <= 14 + UNDERLAY_MTU;
 }
 
-/** What one CPU sends is worked off in order. */
+/** Packets of one CPU are processed in order. */
 function sendFromOneCpu(): void {
   const [, cpu] = /^Cpus_allowed_list:\s*(\d+)/m.exec(readFileSync("/proc/self/status", "latin1")) ?? [];
   execFileSync("taskset", ["-cp", cpu ?? "0", String(process.pid)]);
 }
 
-/** What workload and kernel send by themselves is not. */
+/** Excludes frames that workload and kernel send by themselves. */
 function isOfTunnel(frame: Uint8Array): boolean {
   return Buffer.from(frame).toString("hex", 6, 12) === INNER_FROM.replaceAll(":", "");
 }
 
-/** As on a host whose data path has never been at the uplink. */
+/** Detaches the data path, as on a host where it has never been at the uplink. */
 async function detachUplinks({ net, host }: Hosts): Promise<void> {
   const folder = join(net.bpffs, "alpha", "uplinks");
   const indexes = readdirSync(folder);
@@ -144,7 +144,7 @@ for (const [family, alpha, beta] of [
         const name = hosts.net.nameOf(netns);
         execFileSync("ip", ["-n", name, "link", "set", "eth0", "mtu", String(UNDERLAY_MTU)]);
       }
-      // It is about the tunnels: what is inside is not checked.
+      // Without a guard: the test is about the tunnels, not about the frames inside.
       await new WireMaker(hosts.alpha).apply({ ...near, guard: "never" });
       await new WireMaker(hosts.beta).apply({ ...far, guard: "never" });
       await reachEachOther(hosts, hosts.server, context);
@@ -180,7 +180,7 @@ for (const [family, alpha, beta] of [
 
       const withProgram = await arriving(packets, { good, from, to });
       await detachUplinks(hosts);
-      // Fragments of the second time meet none of the first one.
+      // Fragments of the second round must not match any of the first.
       const again = packets.map((packet): TunnelPacket => ({ ...packet, id: packet.id + 0x8000 }));
       const without = await arriving(again, { good, from, to });
 

@@ -1,4 +1,4 @@
-/** The pages of the project: every link leads somewhere, and every page of docs/ has its place in the table of contents. */
+/** The pages of the project: every link leads somewhere, and the table of contents has every page of docs/. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
@@ -12,7 +12,7 @@ function read(path: string): string {
   return readFileSync(new URL(path, root), "utf8");
 }
 
-/** Pages that are written here, by paths below the project. */
+/** Pages written in this repository, as paths relative to the project. */
 function pages(): string[] {
   const below = (folder: string): string[] =>
     readdirSync(new URL(`${folder}/`, root), { recursive: true, encoding: "utf8" })
@@ -22,7 +22,7 @@ function pages(): string[] {
   return [...top, ...below("docs")].sort();
 }
 
-/** Sentences about the links of `page` that lead nowhere. */
+/** Descriptions of the broken links of `page`. */
 function brokenLinks(page: string, markdown: string): string[] {
   return linksOf(markdown).flatMap(({ target, line }) => {
     if (isForeign(target)) return [];
@@ -37,7 +37,7 @@ function brokenLinks(page: string, markdown: string): string[] {
 }
 
 suite("links", () => {
-  test("every link of every page leads to a file, and to a heading of it", () => {
+  test("every link of every page leads to a file, and to a heading in it", () => {
     const all = pages();
     assert.ok(all.length > 20, "the scan has seen the pages");
     assert.deepEqual(
@@ -46,7 +46,7 @@ suite("links", () => {
     );
   });
 
-  test("a link that leads nowhere is found, one in code is none", () => {
+  test("a broken link is found, one in code is ignored", () => {
     const text = [
       "# A page",
       "[a](b.md) [c](#a-page)",
@@ -67,7 +67,7 @@ suite("links", () => {
   });
 });
 
-test("a page that a source file, a message or a script names is there", () => {
+test("every page that a source file, a message or a script names exists", () => {
   const { stdout } = spawnSync(
     "grep",
     ["-rnoE", "docs/[a-z/-]+\\.md", "src", "e2e", "scripts", "bench", "proto", "Makefile"],
@@ -100,7 +100,7 @@ suite("pictures", () => {
     assert.deepEqual([...new Set(shown)].sort(), svgs);
   });
 
-  test("text is no markup, a line ends at the edges of its boxes, and one to a box that is not there is refused", () => {
+  test("text is not read as markup, a line ends at the edges of its boxes, and a line to a missing box is refused", () => {
     const source = [
       "title: a < b",
       "boxes:",

@@ -1,5 +1,5 @@
 /**
- * What others remove, rename, change or flush of a wire is put right, and what is theirs is not touched:
+ * Foreign changes of a wire (removals, renames, flushes) are repaired, and foreign objects are not touched:
  *
  *   alpha 10.1.0.1 ──────── beta 10.1.0.2
  *     web: to-db ═══ vxlan ═══ db: db-…
@@ -15,7 +15,7 @@ import { needsRoot } from "../fixtures/linux/netns.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
 import { moment } from "../fixtures/async/until.ts";
 
-/** What is not put right ends here. */
+/** Time limit for a repair. */
 const HANG_MS = 60_000;
 
 const THEIR_ADDRESS = "192.0.2.1";
@@ -42,7 +42,9 @@ metadata: { name: web-db }
 spec: { workload: alpha/web, service: db, interface: to-db }
 `;
 
-/** What somebody does in the workload, or in the host. `X` stands for the tunnel device there, `V` for the host's end of the pair. */
+/**
+ * Tampering in the workload or in the host. `X` stands for the tunnel device there, `V` for the host's end of the pair.
+ */
 const tampering: readonly (readonly [title: string, place: string, ...commands: readonly string[]])[] = [
   ["the device set down", "alpha/web", "link set to-db down"],
   ["another MAC", "alpha/web", "link set to-db address 02:00:00:00:00:77"],
@@ -65,13 +67,13 @@ const tampering: readonly (readonly [title: string, place: string, ...commands: 
     "sysctl net.ipv6.conf.to-db.disable_ipv6=1",
     "sysctl net.ipv6.conf.to-db.disable_ipv6=0",
   ],
-  ["the program of the tunnel device taken off", "alpha", "qdisc delete dev X ingress"],
-  ["the program of the host's end taken off", "alpha", "qdisc delete dev V ingress"],
+  ["the program of the tunnel device removed", "alpha", "qdisc delete dev X ingress"],
+  ["the program of the host's end removed", "alpha", "qdisc delete dev V ingress"],
   ["a policy's rules removed", "alpha/web", "-4 rule flush protocol 78"],
   ["a policy's routes removed", "alpha/web", "-4 route flush table all proto 78"],
 ];
 
-/** `ip …`, or `tc qdisc …`, or `sysctl …` in the namespace. */
+/** Runs `ip …`, `tc qdisc …` or `sysctl …` in the namespace. */
 function run(netns: Netns, command: string): void {
   const name = netns.slice(netns.lastIndexOf("/") + 1);
   const [tool = "", ...words] = command.split(" ");
@@ -79,7 +81,7 @@ function run(netns: Netns, command: string): void {
   else execFileSync(tool === "qdisc" ? "tc" : "ip", ["-n", name, tool, ...words]);
 }
 
-/** The wire as `ip` tells it: addresses, routes, neighbours, MAC, MTU and state, without what the kernel counts. */
+/** The wire as `ip` shows it: addresses, routes, neighbours, MAC, MTU and state, without the kernel's counters. */
 function wireOf(alpha: Netns, web: Netns): unknown {
   const device = ipJson(web, "link", "show").find(({ ifname }) => ifname === "to-db");
   const fields = (rows: readonly Record<string, unknown>[], ...keys: readonly string[]): string[] =>
@@ -98,7 +100,7 @@ function wireOf(alpha: Netns, web: Netns): unknown {
         "prefixlen",
       ),
     ),
-    // Theirs the kernel takes with a device that they set down.
+    // The kernel removes foreign routes when others set the device down.
     routes: [4, 6].map((family) =>
       fields(
         ipJson(web, `-${family}`, "route", "show", "dev", "to-db").filter(({ dst }) => dst !== THEIR_ROUTE),
@@ -123,11 +125,11 @@ function pairOf(alpha: Netns, index: number): readonly Record<string, unknown>[]
 
 function ingressOf(netns: Netns, device: string): boolean {
   const name = netns.slice(netns.lastIndexOf("/") + 1);
-  // By now it may have another name.
+  // By now the pair may have another name.
   return /ingress/.test(spawnSync("tc", ["-n", name, "qdisc", "show", "dev", device]).stdout.toString());
 }
 
-/** What `netloom status` tells of the wires of a host. */
+/** The output of `netloom status` about the wires of a host. */
 async function askedOf(
   lab: string,
   host: string,
@@ -141,7 +143,7 @@ function tunnelsOf(alpha: Netns): readonly Record<string, unknown>[] {
 }
 
 test(
-  "what is others' on a wire's device is not touched; what they do to the wire is put right",
+  "foreign objects on a wire's device are not touched, and foreign changes of the wire are repaired",
   { skip: needsRoot },
   async (t) => {
     const lab = await labFixture(t);
@@ -162,7 +164,7 @@ test(
     run(web, "rule add pref 4711 lookup 4711");
     run(web, "link add theirs type veth peer name theirs2");
     const before = theirs();
-    // A second wire comes and goes beside it.
+    // A second wire is made and removed beside it.
     await lab.up(
       `${TEXT}---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: also-db }\nspec: { workload: alpha/web, service: db, interface: also-db }\n`,
     );
@@ -185,7 +187,7 @@ test(
         assert.deepEqual(wireOf(alpha, web), whole);
       });
     const again = theirs() as unknown[];
-    // Their address and their route have gone with the device.
+    // Foreign addresses and routes have gone with the device.
     assert.deepEqual(again.slice(2), (before as unknown[]).slice(2));
     await lab.assertHealthy();
     const { wires } = await askedOf(lab.name, "alpha");

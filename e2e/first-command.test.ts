@@ -1,4 +1,4 @@
-/** The first thing that a person does, whatever npm and Node the machine has. */
+/** A user's first command, with any npm and Node.js on the machine. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
@@ -20,10 +20,10 @@ import { conditionalPackages, type Lock, missingPackages } from "../scripts/inst
 
 const project = fileURLToPath(new URL("..", import.meta.url));
 const lock: Lock = JSON.parse(readFileSync(join(project, "package-lock.json"), "utf8"));
-/** The package of the Node that runs this. */
+/** The package of the Node.js that runs this test. */
 const brought = dirname(dirname(process.execPath));
 
-/** A folder where bin/ is at `at`, on a machine with a Node that is of no use. */
+/** A folder with bin/ at `at`, on a machine with an unusable Node.js. */
 function machine(t: TestContext, at: string) {
   const folder = mkdtempSync(join(tmpdir(), "netloom-first-"));
   t.after(() => rmSync(folder, { recursive: true }));
@@ -62,7 +62,7 @@ for (const [where, at, modules] of [
   });
 }
 
-test("a clone that is not set up says what to run, and the system's Node runs nothing", (t) => {
+test("a clone without a set-up prints what to run, and the system's Node runs nothing", (t) => {
   const { folder, put, bring, run } = machine(t, "clone");
   put("clone/package-lock.json", "{}");
   put("clone/src/main.ts", "throw new Error('an old Node has got here')");
@@ -71,12 +71,12 @@ test("a clone that is not set up says what to run, and the system's Node runs no
     const { status, stdout, stderr } = run(program, "--version");
     assert.deepEqual([status, stdout, stderr], [1, "", says], program);
   }
-  // A set-up that was interrupted is none.
+  // An interrupted set-up does not count.
   bring("clone/node_modules");
   assert.equal(run("netloom", "version").stderr, says);
 });
 
-test("a package whose Node npm has left out says how to get it", (t) => {
+test("a package whose Node npm has left out prints how to get it", (t) => {
   const { put, run } = machine(t, "node_modules/netloom");
   put("node_modules/netloom/dist/main.js", "");
   const { status, stderr } = run("netloom", "version");
@@ -87,7 +87,7 @@ test("a package whose Node npm has left out says how to get it", (t) => {
   );
 });
 
-test("whatever Node runs npm, it leaves out no package that this machine needs", () => {
+test("whatever Node runs npm, it installs every package that this machine needs", () => {
   assert.deepEqual(
     conditionalPackages(lock),
     [],

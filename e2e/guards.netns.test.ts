@@ -1,13 +1,14 @@
 /**
- * A side of a wire sends from its own addresses, from what is routed to it, and for ETHERNET from its own MAC. What else it sends, with
- * whatever rights it has in its namespace, is dropped by its host, by the host of the other side, or by the pair in the middle:
+ * A side of a wire may send from its own addresses, from prefixes routed to it, and for ETHERNET from its own MAC.
+ * Anything else, whatever rights the sender has in its namespace, is dropped by its host, by the host of the other
+ * side, or by the pair in the middle:
  *
  *   remote   [client nsm-1]===[alpha]====underlay====[beta]===[nse-1 server]     checked on both hosts
- *   unaided  the same, and alpha checks nothing, as a host of another make       checked on beta
+ *   unaided  the same, and alpha checks nothing, like a foreign implementation   checked on beta
  *   local    [client nsm-1]===nlv… alpha nlv…===[nse-1 local]                    a service with `guard: true`
  *
- * A frame is sent past the queues of its device; it has failed when it is counted by its reason, and the other side has not seen it
- * before a good one that was sent afterwards.
+ * A frame is sent past the queues of its device. It has failed when it is counted by its reason, and the other side has
+ * not seen it before a good frame that was sent afterwards.
  */
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
@@ -51,7 +52,7 @@ const ALL: readonly DropReason[] = DROP_REASONS;
 
 type Kind = "remote" | "unaided" | "local";
 
-/** Frames from the client, as they are made of whom they are for. */
+/** A frame of the client, made for a given recipient. */
 interface Case {
   readonly title: string;
   readonly frame: (mark: string, link: { readonly to: string; readonly from: string }) => Uint8Array;
@@ -88,7 +89,7 @@ const neighbor =
       ETHERTYPE.ipv6,
       icmpv6({ from, to: "fd00::2" }, type, bytes([0, 0, 0, 0], ip(about), new TextEncoder().encode(mark))),
     );
-/** With a header of source routes, which leads on. */
+/** A frame with a source routing header that leads on. */
 const routed4: Case["frame"] = (mark, link) => {
   const packet = ipv4(
     { from: "10.0.0.1", to: "10.0.0.2" },
@@ -106,7 +107,7 @@ const routed6: Case["frame"] = (mark, link) => {
     ipv6({ from: "fd00::1", to: "fd00::2" }, 43, bytes(header, datagram(mark))),
   );
 };
-/** A router that nobody knows says that a packet of the server's to a granted address cannot go on. */
+/** An unknown router reports that a packet of the server to a granted address cannot go on. */
 const error4 =
   (about: string): Case["frame"] =>
   (mark, link) => {
@@ -117,7 +118,7 @@ const error4 =
       ipv4({ from: "192.0.2.1", to: "10.0.0.2" }, 1, bytes([3, 4, 0, 0, 0, 0, 5, 0], quoted)),
     );
   };
-/** Linux takes it in a namespace whose `all` says so, whatever the device says. */
+/** Linux accepts it in a namespace whose `all` sysctl allows it, whatever the device's says. */
 const redirect4: Case["frame"] = (mark, link) => {
   const quoted = ipv4({ from: "10.0.0.2", to: "10.9.0.1" }, UDP, datagram(mark));
   const message = bytes([5, 1, 0, 0], ip("10.0.0.1"), quoted);
@@ -146,15 +147,15 @@ const CASES: readonly Case[] = [
   { title: "an address behind it, IPv4", frame: four("10.7.0.44") },
   { title: "an address behind it, IPv6", frame: six("fd07::44") },
   { title: "its link-local address", frame: six("fe80::1") },
-  { title: "a question of who has no address yet", frame: four("0.0.0.0", 67, "255.255.255.255") },
+  { title: "a DHCP request without an address yet", frame: four("0.0.0.0", 67, "255.255.255.255") },
   { title: "a claim to its own address", frame: arp("10.0.0.1") },
-  { title: "an error of a router on the way", frame: error4("10.7.0.9") },
+  { title: "an error from a router on the way", frame: error4("10.7.0.9") },
   { title: "another address, IPv4", frame: four("10.6.6.6"), reason: "source" },
   { title: "another address, IPv6", frame: six("fd66::6"), reason: "source" },
   { title: "the other side's own address", frame: four("10.0.0.2"), reason: "source" },
   { title: "an address behind the other side", frame: four("10.9.0.1"), reason: "source" },
-  { title: "no address, to one alone", frame: four("0.0.0.0"), reason: "source" },
-  { title: "an error about a packet that it has not got", frame: error4("10.6.6.6"), reason: "source" },
+  { title: "no source address in a unicast packet", frame: four("0.0.0.0"), reason: "source" },
+  { title: "an error about a packet that it never got", frame: error4("10.6.6.6"), reason: "source" },
   { title: "another address with a priority tag", frame: priorityTagged, reason: "source" },
   { title: "a claim to another address, by ARP", frame: arp("10.9.0.1"), reason: "source" },
   {
@@ -172,7 +173,7 @@ const CASES: readonly Case[] = [
   { title: "a redirect", frame: neighbor(137, "fe80::1", "fd09::1"), reason: "server" },
   { title: "a source route, IPv4", frame: routed4, reason: "source-routed" },
   { title: "a source route, IPv6", frame: routed6, reason: "source-routed" },
-  { title: "two tags that say nothing", frame: doubleTagged, reason: "unreadable" },
+  { title: "two priority tags", frame: doubleTagged, reason: "unreadable" },
 ];
 
 class Stage {
@@ -217,7 +218,10 @@ class Stage {
     return this.#kind === "local" ? this.hosts.local : this.hosts.server;
   }
 
-  /** Packets by reason, by whom they have to be dropped: whom a workload lets serve it is known on its own host alone. */
+  /**
+   * Dropped packets by reason, counted where they must be dropped: only a workload's own host knows whom the workload
+   * lets serve it.
+   */
   async dropped(): Promise<Map<DropReason, number>> {
     const { alpha, beta } = this.hosts;
     const onAlpha =
@@ -239,7 +243,7 @@ class Stage {
     return (await Promise.all([alpha, beta].map(async (kernel) => (await kernel.drops()).offences))).flat();
   }
 
-  /** Fails unless the frame gets through, or is counted and does not. */
+  /** Fails unless the frame gets through, or is counted and does not get through. */
   async judges({ frame, reason }: Case): Promise<void> {
     const mark = `<case ${this.#marks++}>`;
     const before = await this.dropped();
@@ -261,7 +265,7 @@ function has(frame: Uint8Array, mark: string): boolean {
 }
 
 for (const kind of ["remote", "unaided", "local"] as const)
-  test(`what a side may send gets through, and what it may not is counted: ${kind}`, { skip }, async (t) => {
+  test(`permitted frames get through, and all others are counted: ${kind}`, { skip }, async (t) => {
     const stage = await Stage.open(t, kind);
     await reaches(stage.hosts, stage.hosts.client, "10.0.0.2");
     await reaches(stage.hosts, stage.hosts.client, "fd00::2");
@@ -277,7 +281,7 @@ for (const kind of ["remote", "unaided", "local"] as const)
   });
 
 test(
-  "who asks for a router and for DHCP hears them, and nothing else that is not granted",
+  "a workload that asks for a router and for DHCP gets their answers, and nothing else that is not granted",
   { skip },
   async (t) => {
     const stage = await Stage.open(t, "remote", (wire) =>
@@ -295,7 +299,7 @@ test(
 );
 
 test(
-  "what is granted changes under the wire, and nothing that stays granted is lost",
+  "grants change while the wire is up, and packets that stay granted are not lost",
   { skip },
   async (t) => {
     const hosts = await hostsFixture(t, machine);
@@ -335,7 +339,7 @@ test(
 );
 
 test(
-  "root in its own user namespace sends nothing that is not its own, and takes nothing off",
+  "root in its own user namespace cannot send from a foreign address or remove the guard",
   { skip },
   async (t) => {
     const hosts = await hostsFixture(t, machine);

@@ -54,8 +54,10 @@ interface Applied {
   }[];
 }
 
-/** What has become of them: each is up, or has a reason with a page. */
-/** Applies them, and looks again until all are in one of the states `ends`. */
+/**
+ * Applies documents and asks until all attachments are in one of the states `ends`. Returns each one: it is up, or has
+ * a reason with a page.
+ */
 function apply(
   lab: LabFixture,
   documents: string,
@@ -66,7 +68,7 @@ function apply(
     const ran = spawnSync(netloomPath, args, { encoding: "utf8", input: documents });
     assert.notEqual(ran.stdout, "", ran.stderr);
     const { attachments } = JSON.parse(ran.stdout) as Applied;
-    // While it is asked for once more, it is requesting, with the reason of the last time.
+    // During a retry the state is `requesting`, with the reason of the last attempt.
     const isOver = attachments.every(
       ({ state, topic }) => ends.includes(state) && (state === "up" || topic !== undefined),
     );
@@ -78,7 +80,7 @@ const connect = (name: string, workload: string, service: string): string =>
   `apiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: ${name} }\nspec:\n  workload: ${workload}\n  service: ${service}\n  interface: ${name}\n`;
 
 test(
-  "a host's own namespace is known by its identity, whatever it is called, and is no workload",
+  "a host's own namespace is recognized by its identity, whatever its name, and may not be a workload",
   { skip: needsRoot },
   async (t) => {
     const lab = await labFixture(t);
@@ -113,16 +115,20 @@ test(
   },
 );
 
-test("where it may be one, what would cut the host off is refused", { skip: needsRoot }, async (t) => {
-  const lab = await labFixture(t);
-  await lab.up(TEXT.replace("HOST_WORKLOADS", "true"));
-  const place = `{ netns: /run/netns/${namespaceName(lab.name, "alpha")} }`;
-  const [fine] = apply(lab, connect("fine", place, "db"));
-  assert.equal(fine?.state, "up", fine?.reason);
-  const [cut] = apply(lab, connect("cut", place, "all"));
-  assert.deepEqual([cut?.state, cut?.topic], ["failed", "NL-409"]);
-  assert.match(
-    cut?.reason ?? "",
-    /the route 10\.0\.0\.0\/8 would lead the way to .*10\.1\.0\.2, into the wire/,
-  );
-});
+test(
+  "where it may be a workload, documents that would cut the host off are refused",
+  { skip: needsRoot },
+  async (t) => {
+    const lab = await labFixture(t);
+    await lab.up(TEXT.replace("HOST_WORKLOADS", "true"));
+    const place = `{ netns: /run/netns/${namespaceName(lab.name, "alpha")} }`;
+    const [fine] = apply(lab, connect("fine", place, "db"));
+    assert.equal(fine?.state, "up", fine?.reason);
+    const [cut] = apply(lab, connect("cut", place, "all"));
+    assert.deepEqual([cut?.state, cut?.topic], ["failed", "NL-409"]);
+    assert.match(
+      cut?.reason ?? "",
+      /the route 10\.0\.0\.0\/8 would lead the way to .*10\.1\.0\.2, into the wire/,
+    );
+  },
+);

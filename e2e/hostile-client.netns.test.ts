@@ -1,6 +1,6 @@
 /**
- * A client that speaks the protocol by itself, and sends a context that would reroute the workload it asks for, on the real
- * kernel:
+ * A client that speaks the protocol directly and sends a context that would reroute the workload it asks for, on the
+ * real kernel:
  *
  * ```
  *   alpha, one agent
@@ -48,7 +48,7 @@ metadata: { name: db }
 spec: { workload: alpha/db, services: [db], pools: [10.9.0.0/24] }
 `;
 
-/** `device destination` of each IPv4 route, as the kernel tells it. */
+/** `device destination` of each IPv4 route in the kernel. */
 function routesOf(lab: LabFixture, place: string): string[] {
   const ran = spawnSync(netloomPath, ["lab", "exec", lab.name, place, "--", "cat", "/proc/net/route"], {
     encoding: "utf8",

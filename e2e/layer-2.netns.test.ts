@@ -1,10 +1,10 @@
 /**
- * What a wire does with frames, whatever kind it is: local and remote wires mean the same.
+ * Forwarding of frames by a wire: local and remote wires behave the same.
  *
  *   local    [client: nsm-1 10.0.0.1]===veth===[local: nse-1 10.0.0.2]
  *   remote   [client: nsm-1 10.0.0.1]===veth===nlv  nlx ))) VXLAN ((( nlx  nlv===veth===[server: nse-1 10.0.0.2]
  *
- * A frame that gets no answer is followed by one that does: a wire keeps the order.
+ * A frame without an answer is followed by one with an answer: a wire keeps the order.
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -61,7 +61,7 @@ async function wired(t: TestContext, kind: Kind): Promise<Wired> {
   };
 }
 
-/** The sequence numbers of echo requests to 10.0.0.2 that are answered, of frames to these MACs. */
+/** The sequence numbers of the answered echo requests to 10.0.0.2, sent in frames to these MACs. */
 async function answered({ near, far, open }: Wired, macs: readonly string[]): Promise<number[]> {
   const socket = await open(near, ETHERTYPE.ipv4);
   const echo = (sequence: number): Uint8Array =>
@@ -74,7 +74,7 @@ async function answered({ near, far, open }: Wired, macs: readonly string[]): Pr
     socket.send(ethernet({ to, from: near.mac }, ETHERTYPE.ipv4, echo(i)));
   const heard: number[] = [];
   for (;;) {
-    // Ethernet 14, IPv4 20: type of ICMP at 34, its sequence number at 40.
+    // Ethernet 14, IPv4 20: ICMP type at 34, its sequence number at 40.
     const reply = await socket.receive((frame) => frame[23] === 1 && frame[34] === 0);
     const sequence = ((reply[40] ?? 0) << 8) | (reply[41] ?? 0);
     if (sequence === macs.length) return heard;
@@ -82,7 +82,10 @@ async function answered({ near, far, open }: Wired, macs: readonly string[]): Pr
   }
 }
 
-/** Which of 192.0.2.9, …10, … the far end, a router now, forwards of packets in frames to these MACs. */
+/**
+ * The targets among 192.0.2.9, …10, … that the far end, now a router, forwards to, from packets in frames to these
+ * MACs.
+ */
 async function forwarded({ hosts, near, far, open }: Wired, macs: readonly string[]): Promise<number[]> {
   const name = hosts.net.nameOf(far.netns);
   const run = (...words: readonly string[]): unknown => execFileSync("ip", ["-n", name, ...words]);
@@ -99,7 +102,7 @@ async function forwarded({ hosts, near, far, open }: Wired, macs: readonly strin
   }
   const heard: number[] = [];
   for (;;) {
-    // Ethernet 14: the target's address of an ARP request at 38 (RFC 826).
+    // Ethernet 14: target address of an ARP request at 38 (RFC 826).
     const request = await asked.receive(
       (frame) => Buffer.compare(frame.subarray(38, 41), ip("192.0.2.1").subarray(0, 3)) === 0,
     );
@@ -115,11 +118,11 @@ for (const kind of ["local", "remote"] as const) {
     assert.deepEqual(await answered(wire, [STRANGER, wire.far.mac, STRANGER]), [1]);
   });
 
-  test(`no frame for a foreign MAC, nor a broadcast, is forwarded: ${kind}`, { skip }, async (t) => {
+  test(`no frame for a foreign MAC, and no broadcast, is forwarded: ${kind}`, { skip }, async (t) => {
     assert.deepEqual(await forwarded(await wired(t, kind), [STRANGER, BROADCAST, MULTICAST]), []);
   });
 
-  test(`frames of every ethertype and size come out as they went in: ${kind}`, { skip }, async (t) => {
+  test(`frames of every ethertype and size come out unchanged: ${kind}`, { skip }, async (t) => {
     const { near, far, open } = await wired(t, kind);
     const mtu = kind === "local" ? 1500 : 1446;
     // Experimental, LLDP, MPLS, loopback, MACsec, 802.1X.
@@ -146,7 +149,7 @@ for (const kind of ["local", "remote"] as const) {
 
   test(`a frame with a VLAN tag comes out: ${kind}`, { skip }, async (t) => {
     const { near, far, open } = await wired(t, kind);
-    // The kernel takes the tag off, and hands the frame to a packet socket by its inner ethertype.
+    // The kernel removes the tag, and delivers the frame to a packet socket by its inner ethertype.
     const [out, into] = [await open(near, 0x8100), await open(far, 0x88b5)];
     const payload = Uint8Array.from({ length: 60 }, (_, i) => i);
     out.send(ethernet({ to: far.mac, from: near.mac }, 0x8100, bytes(be16(0x2005), be16(0x88b5), payload)));
@@ -154,7 +157,7 @@ for (const kind of ["local", "remote"] as const) {
   });
 }
 
-test("a remote wire answers and forwards what a local one does", { skip }, async (t) => {
+test("a remote wire answers and forwards the same frames as a local one", { skip }, async (t) => {
   const macs = [STRANGER, BROADCAST, MULTICAST];
   const [local, remote] = [await wired(t, "local"), await wired(t, "remote")];
   assert.deepEqual(await answered(remote, macs), await answered(local, macs));

@@ -51,7 +51,7 @@ const WEB = `---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\n
 const CACHE = `---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: cache-db }\nspec: { workload: beta/cache, service: "kernel://db/to-db" }\n`;
 const TEXT = FRAME + DB + WEB + CACHE;
 
-/** What `cat` says of a file inside of a workload; of /proc/net above all. */
+/** The content of a file inside a workload, above all of /proc/net. */
 function cat(lab: LabFixture, place: string, file: string): string {
   return spawnSync(netloomPath, ["lab", "exec", lab.name, place, "--", "cat", file], { encoding: "utf8" })
     .stdout;
@@ -68,13 +68,13 @@ function kill(lab: LabFixture, kind: "agent" | "registry", host: string): void {
   process.kill(found.pid, "SIGKILL");
 }
 
-/** A process that was killed takes its time. */
+/** Waits until the lab is healthy: a killed process takes time to disappear. */
 function becomesHealthy(lab: LabFixture): Promise<Awaited<ReturnType<LabFixture["status"]>>> {
   return until(() => lab.assertHealthy());
 }
 
 suite("a mesh of processes", { skip }, () => {
-  test("makes a wire within a host and one between hosts for who asks by name, in both families", async (t) => {
+  test("makes a wire within a host and one between hosts for clients that ask by name, in both families", async (t) => {
     const lab = await labFixture(t);
     const { attachments } = await lab.up(TEXT);
     assert.deepEqual(
@@ -103,7 +103,7 @@ suite("a mesh of processes", { skip }, () => {
     assert.deepEqual([again.changed, again.started], [false, []]);
   });
 
-  test("adds, changes and removes wires while it runs, and touches no other", async (t) => {
+  test("adds, changes and removes wires while it runs, and touches no other wire", async (t) => {
     const lab = await labFixture(t);
     await lab.up(FRAME + DB + CACHE);
     const before = interfaceIndex(lab, "beta/cache", "to-db");
@@ -127,7 +127,7 @@ const COUNTERS = ["client", "server"].flatMap((side) =>
   ["rx_bytes", "rx_packets", "tx_bytes", "tx_packets"].map((name) => `${side}_${name}`),
 );
 
-/** The numbers among the metrics of the host's forwarder, whose own the connection is. */
+/** The numeric metrics of the host's forwarder, for a connection of that host. */
 function carriedBy(connection: Connection | undefined): Record<string, number> {
   const metrics = connection?.path?.pathSegments[connection.path.index]?.metrics ?? {};
   return Object.fromEntries(
@@ -136,14 +136,14 @@ function carriedBy(connection: Connection | undefined): Record<string, number> {
 }
 
 suite("a provider that changes", { skip }, () => {
-  test("gives its wires another route at once, on their host and on another, and the counters of the refresh come with it", async (t) => {
+  test("gives its wires another route at once, on their host and on another, and the refresh updates the counters", async (t) => {
     const lab = await labFixture(t);
     const routed = (prefix: string): string =>
       TEXT.replace("pools:", `routes: { client: [${prefix}] }, pools:`);
     await lab.up(routed("10.77.0.0/16"));
     await lab.assertHealthy();
     const places = ["alpha/web", "beta/cache"];
-    /** Prefixes of the routing table, as the kernel writes them: bytes from the last to the first. */
+    /** Prefixes of the routing table in the kernel's format: bytes from last to first. */
     const has = (place: string, hex: string): boolean =>
       cat(lab, place, "/proc/net/route").includes(`\t${hex}\t`);
     const before = places.map((place) => interfaceIndex(lab, place, "to-db"));
@@ -178,7 +178,7 @@ suite("a provider that changes", { skip }, () => {
 
 suite("a mesh whose processes are killed", { skip }, () => {
   for (const host of ["alpha", "beta"]) {
-    test(`an agent that is killed and starts again takes its wires over, and no packet is lost (${host})`, async (t) => {
+    test(`an agent that is killed and starts again takes over its wires, and no packet is lost (${host})`, async (t) => {
       const lab = await labFixture(t);
       await lab.up(TEXT);
       const { wires } = await lab.assertHealthy();
@@ -193,7 +193,7 @@ suite("a mesh whose processes are killed", { skip }, () => {
       const { started } = await lab.up(TEXT);
       assert.deepEqual(started, [`agent of ${host}`]);
       const after = await becomesHealthy(lab);
-      // Whoever heals has done so by then.
+      // Time in which healing would have happened.
       await pinging.pass(500);
       const { sent, lost } = await pinging.stop();
       t.diagnostic(`${sent} packets, ${lost} lost`);
@@ -216,7 +216,7 @@ suite("a mesh whose processes are killed", { skip }, () => {
     });
   }
 
-  test("goes on without its registry, and takes up with it when it is back", async (t) => {
+  test("continues without its registry, and reconnects when it is back", async (t) => {
     const lab = await labFixture(t);
     await lab.up(FRAME + DB + WEB);
     await lab.assertHealthy();
@@ -237,7 +237,7 @@ suite("a mesh whose processes are killed", { skip }, () => {
 });
 
 suite("a workload", { skip }, () => {
-  test("is a process as well: its wire goes with it, and never becomes another's with its number", async (t) => {
+  test("can be a process: its wire ends with the process, and is never given to another process with the same ID", async (t) => {
     const lab = await labFixture(t);
     await lab.up(FRAME + DB);
     const place = ["lab", "exec", lab.name, "alpha/web", "--", "sleep", "1000"];
@@ -254,7 +254,7 @@ suite("a workload", { skip }, () => {
     assert.match((await lab.status()).problems.join(), new RegExp(`process ${process.pid} has ended`));
   });
 
-  test("that dies loses its wires, and has them again with the same address when it is back", async (t) => {
+  test("that dies loses its wires, and gets them back with the same address when it returns", async (t) => {
     const lab = await labFixture(t);
     await lab.up(TEXT);
     const { wires } = await lab.assertHealthy();
@@ -272,7 +272,7 @@ suite("a workload", { skip }, () => {
 });
 
 suite("kill -9", { skip }, () => {
-  test("of a process that up finds on its way out has it started again", async (t) => {
+  test("of a process that lab up finds while it is ending makes lab up start it again", async (t) => {
     const lab = await labFixture(t);
     await lab.up(TEXT);
     for (let n = 0; n < 5; n++) {
@@ -283,7 +283,7 @@ suite("kill -9", { skip }, () => {
     await becomesHealthy(lab);
   });
 
-  // 5 s each. CI has 20; a seed chooses victims and moments, as far as processes let themselves be told.
+  // 5 s each. CI runs 20; a seed selects victims and times, as far as timing is reproducible.
   const count = Number(process.env["NETLOOM_KILLS"] ?? 3);
   const seed = process.env["NETLOOM_SEED"] ?? String(process.pid);
   const random = new SimRandom(seed, "kills");
@@ -296,7 +296,7 @@ suite("kill -9", { skip }, () => {
     return file;
   }
 
-  test(`of any process at any moment leaves a lab that comes back, and goes without a trace (${count} times)`, async (t) => {
+  test(`of any process at any moment leaves a lab that recovers, and that is removed without a trace (${count} times)`, async (t) => {
     const lab = await labFixture(t);
     const file = fileOf(t, lab);
     t.diagnostic(`NETLOOM_SEED=${seed}`);

@@ -18,15 +18,15 @@ import type { Netns } from "../src/kernel/kernel.ts";
 import { moment } from "../fixtures/async/until.ts";
 import { LAB_WORDS } from "../src/identity/identities.ts";
 
-/** What does not follow ends here. */
+/** Time limit for a change of the MTU. */
 const HANG_MS = 120_000;
-/** A frame, IPv4, UDP and VXLAN around an inner packet, and a VLAN tag. */
+/** Bytes around an inner packet: a frame, IPv4, UDP and VXLAN, and a VLAN tag. */
 const OVERHEAD = 54;
 const OVERHEAD_6 = 74;
-/** A pool gives the endpoint its first address. */
+/** The endpoint gets the first address of a pool. */
 const FIRST_ENDPOINT = "10.9.0.0";
 const REGISTRY = "tcp://10.1.0.1:5002";
-/** One of them leads into nothing. */
+/** Two next hops, one of which leads nowhere. */
 const TWO_WAYS = [
   "nexthop",
   "via",
@@ -42,18 +42,24 @@ const TWO_WAYS = [
 
 interface Mesh {
   readonly web: Netns;
-  /** `ip` in alpha. */
+  /** Runs `ip` in alpha. */
   ip(...words: readonly string[]): void;
-  /** Sets the MTU of the cable between a host and the router, at both of its ends: one alone drops what is too large without a word. */
+  /**
+   * Sets the MTU of the cable between a host and the router, at both of its ends: one end alone would silently drop
+   * larger packets.
+   */
   cable(host: "alpha" | "beta", mtu: number): void;
-  /** Of the one end of a wire in db. */
+  /** MTU of the one wire end in db. */
   farMtu(): number;
-  /** Starts an agent in alpha, in place of the one before. */
+  /** Starts an agent in alpha, in place of the previous one. */
   agent(name: string, tunnelIp: string): Promise<void>;
   connect(agent: string, name: string): Promise<void>;
-  /** Sends packets of this size through the first wire, until the result is called, which says how many were lost. */
+  /**
+   * Sends packets of this size through the first wire until the returned function is called, which returns how many
+   * were lost.
+   */
   pingThrough(bytes: number): Promise<PingStream["stop"]>;
-  /** What `netloom <words> --agent …` prints. */
+  /** The output of `netloom <words> --agent …`. */
   show(agent: string, ...words: readonly string[]): Promise<string>;
 }
 
@@ -105,7 +111,7 @@ async function underlay(net: NetnsFixture): Promise<Underlay> {
   return { alpha, r, beta, web, db, ipIn };
 }
 
-/** Agents and their commands, in a folder of their own. */
+/** Agents and their commands, in a temporary folder. */
 function commands(t: TestContext, net: NetnsFixture) {
   const folder = mkdtempSync(join(tmpdir(), "netloom-mtu-"));
   const running: Netloom[] = [];
@@ -210,7 +216,7 @@ async function says(at: Mesh, agent: string, words: RegExp, signal: AbortSignal)
   assert.match(said, words);
 }
 
-/** The way to the other host, by the route that alpha has. */
+/** Sets the route of alpha to the other host. */
 function route(at: Mesh, ...words: readonly string[]): void {
   at.ip("route", "replace", "198.51.100.2/32", "via", "10.1.0.254", ...words);
 }

@@ -52,7 +52,7 @@ function device(netns: Netns, name: string): LinkEnd {
   return { netns, name, mac: `02:00:00:00:00:0${digit}`, mtuBytes: 1500, alias: "" };
 }
 
-/** What the owner of the workloads has set up: nothing of it bears our mark. */
+/** The workloads' own network, set up without Netloom's mark. */
 function ownNetwork(pod: Netns, gate: Netns, gw: Netns): Operation[] {
   const address = (netns: Netns, link: string, text: string): KernelObject[] => [
     { kind: "address", netns, link, address: text },
@@ -69,7 +69,7 @@ function ownNetwork(pod: Netns, gate: Netns, gw: Netns): Operation[] {
     { kind: "veth", ends: [device(pod, "eth0"), device(gate, "inner")] },
     { kind: "veth", ends: [device(gate, "beyond"), device(gate, "past")] },
     { kind: "veth", ends: [device(gw, "outside"), device(gw, "away")] },
-    // Without a link-local address a device asks for no neighbour of a packet that comes from another device.
+    // Without a link-local address a device does not ask for neighbours of packets that come from another device.
     ...["10.9.0.2/29", "fd09::2/125", "fe80::2/64"].flatMap((each) => address(pod, "eth0", each)),
     ...["10.9.0.1/29", "fd09::1/125", "fe80::1/64"].flatMap((each) => address(gate, "inner", each)),
     ...BEHIND_GATE.flatMap((each) => address(gate, "beyond", `${each}/${each.includes(":") ? 128 : 32}`)),
@@ -93,7 +93,7 @@ async function answers(lab: LabFixture, address: string): Promise<boolean> {
   }
 }
 
-/** Asserts that packets to everywhere go this way, in both families. A device that goes may take a moment. */
+/** Asserts that packets to all destinations go this way, in both families. A removed device may take a moment. */
 async function goBy(lab: LabFixture, way: "gate" | "gw", when?: string): Promise<void> {
   const [those, others] = way === "gate" ? [BEHIND_GATE, BEHIND_GW] : [BEHIND_GW, BEHIND_GATE];
   for (const address of those) await until(() => answers(lab, address));
@@ -101,7 +101,7 @@ async function goBy(lab: LabFixture, way: "gate" | "gw", when?: string): Promise
     assert.ok(!(await answers(lab, address)), `${address} is not reached: ${when}`);
 }
 
-/** As the kernel's out-of-memory killer does. */
+/** Kills the agent as the kernel's out-of-memory killer does. */
 async function killAgent(lab: LabFixture): Promise<void> {
   const found = findDaemons(lab.name).find(({ kind }) => kind === "agent");
   assert.ok(found, "the agent runs");
@@ -110,7 +110,7 @@ async function killAgent(lab: LabFixture): Promise<void> {
 }
 
 test(
-  "a service's default route wins over the workload's own, which takes over whenever the wire goes, however that is",
+  "a service's default route wins over the workload's own, which takes over again whenever and however the wire ends",
   { skip: needsRoot },
   async (t) => {
     const lab = await labFixture(t);

@@ -1,6 +1,6 @@
 /**
- * What is published, as another project has it after `npm install`: the compiled files and those that package.json
- * lists, beside its dependencies, without the sources.
+ * The published package, as another project has it after `npm install`: the compiled files and those listed in
+ * package.json, with its dependencies, without the sources.
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -22,7 +22,7 @@ import { needsRoot } from "../fixtures/linux/netns.ts";
 
 const project = fileURLToPath(new URL("..", import.meta.url));
 
-/** Returns the folder of the package. */
+/** Installs the package and returns its folder. */
 function install(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), "netloom-package-"));
   t.after(() => rmSync(directory, { recursive: true }));
@@ -39,7 +39,7 @@ function install(t: TestContext): string {
   return installed;
 }
 
-test("the compiled package makes a wire between hosts, and takes it away", { skip: needsRoot }, (t) => {
+test("the compiled package makes a wire between hosts, and removes it", { skip: needsRoot }, (t) => {
   const installed = install(t);
   const netloom = (...args: string[]): string =>
     execFileSync(join(installed, "bin/netloom"), args, { cwd: "/", encoding: "utf8" });

@@ -1,6 +1,6 @@
 /**
- * The pages are true: their commands run, each page in a bed of its own, and what they show is what is printed, but for the
- * figures (e2e/pages/shape.ts). `make pages` writes what is printed into the pages.
+ * Checks that the pages are true: their commands run, each page in its own bed, and must print what the page shows,
+ * except for figures (e2e/pages/shape.ts). `make pages` writes the output into the pages.
  */
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
@@ -15,7 +15,10 @@ import { isShown, isShownIn, type Varying } from "./pages/shape.ts";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const isWriting = process.env["NETLOOM_PAGES"] === "write";
 
-/** What is another one here than for a reader: tests run in no test, and a set-up would change the tree that they run in. */
+/**
+ * Replaced commands, which differ here from a reader's machine: tests cannot run inside a test, and a set-up would
+ * change the tree that they run in.
+ */
 const INSTEAD: ReadonlyMap<string, string> = new Map([
   ["make demo", "bin/netloom demo"],
   ["make test", "true"],
@@ -32,13 +35,13 @@ function read(page: string): string {
   return readFileSync(join(root, page), "utf8");
 }
 
-/** Pages whose commands come before those of this one, itself last. */
+/** Pages whose commands come before those of this one, ending with this one. */
 function inOrder(page: string): string[] {
   const before = followedBy(read(page));
   return before === undefined ? [page] : [...inOrder(join(dirname(page), before)), page];
 }
 
-/** Runs all commands of `page`. Returns the page with what they have printed where it shows something else. */
+/** Runs all commands of `page`. Returns the page with the real output where it differs. */
 async function run(bed: Bed, page: string): Promise<string> {
   const text = read(page);
   const varying = varyingOf(text);
@@ -57,7 +60,7 @@ async function run(bed: Bed, page: string): Promise<string> {
   return lines.filter((line) => line !== undefined).join("\n");
 }
 
-/** Commands that only look. What they show may take a moment to come about. */
+/** Commands that only look. Their output may need a moment to appear. */
 const LOOKING = /^netloom (status|get|describe|why)\b/;
 const LOOKS = 10;
 
@@ -75,7 +78,7 @@ interface Judged {
   readonly varying: Varying;
 }
 
-/** Fails if a command has not printed what the page shows, or, where it shows nothing, if it has failed. */
+/** Fails if a command has not printed what the page shows, or, if the page shows nothing, if the command failed. */
 function judge(where: string, { command: { command, output }, ran, varying }: Judged): void {
   if (output === "") assert.equal(ran.code, 0, `${where}: ${command}\n${ran.output}`);
   else if (!isShown(output, ran.output, varying)) assert.equal(ran.output, output, `${where}: ${command}`);
@@ -93,7 +96,7 @@ suite("the commands of", { skip: needsRoot, concurrency: 2 }, () => {
   }
 });
 
-test("figures of a run may differ, names and addresses may not, and … stands for what is left out", () => {
+test("figures may differ between runs, names and addresses may not, and … stands for omitted text", () => {
   const shown = "web-db: vxlan vni 7 alpha→beta\n  10.0.0.0  #1: 0.125 ms\n…\nmtu 1446 of …\n";
   const printed = "web-db: vxlan vni 99 alpha→beta\n  10.0.0.0    #1: 12 ms\na\nb\nmtu 1446 of x y\n";
   assert.ok(isShown(shown, printed));

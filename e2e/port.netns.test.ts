@@ -1,5 +1,5 @@
 /**
- * Devices that are there already as workloads, on the real kernel:
+ * Existing devices as workloads, on the real kernel:
  *
  * ```
  *   machine: eth0 ═ cable ═ eth9 ┐                          ┌ web
@@ -7,7 +7,7 @@
  *   a program ═══ TAP ═════ tap0 ┘                          └ db          web is on alpha
  * ```
  *
- * The cable and the TAP are the test's own, as they would be a technician's and a hypervisor's.
+ * The test makes the cable and the TAP, as a technician and a hypervisor would.
  */
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
@@ -62,7 +62,7 @@ interface Attached {
   readonly topic?: string;
 }
 
-/** A lab with a machine at a cable of alpha, and a TAP there. */
+/** A lab with a machine connected to alpha by a cable, and a TAP there. */
 class Bench {
   readonly lab: LabFixture;
   readonly alpha: string;
@@ -88,7 +88,7 @@ class Bench {
     return bench;
   }
 
-  /** Lays the cable. */
+  /** Connects the cable. */
   plug(): void {
     ip(
       "-n",
@@ -108,7 +108,7 @@ class Bench {
     ip("-n", this.alpha, "link", "set", "eth9", "up");
   }
 
-  /** As `ip -d link` shows them, without what counts. */
+  /** The borrowed devices as `ip -d link` shows them, without counters. */
   borrowed(): string[] {
     return ["eth9", "tap0"].map((name) => ip("-n", this.alpha, "-d", "link", "show", "dev", name));
   }
@@ -121,7 +121,7 @@ class Bench {
     return ran.stdout;
   }
 
-  /** Asks for it, and says what has become of it: it is up, or the reason why it is not is `expected`. */
+  /** Applies a document and returns the attachment: it is up, or the reason why it is not matches `expected`. */
   apply(document: string, expected?: RegExp): Attached {
     const wait = expected ? "0.5" : "10";
     const args = [
@@ -145,7 +145,7 @@ class Bench {
     }
   }
 
-  /** Asks for a wire of a port, and hears the addresses of its ends. */
+  /** Requests a wire of a port, and returns the addresses of its ends. */
   wire(name: string, port: string, service: string): { readonly own: string[]; readonly far: string[] } {
     const { state, reason } = this.apply(connect(name, port, service));
     assert.equal(state, "up", reason);
@@ -154,7 +154,7 @@ class Bench {
     return { own: [...found.addresses.client], far: [...found.addresses.endpoint] };
   }
 
-  /** What the agent of a host tells. The command fails where one of them is not up. */
+  /** The status of a host's agent. The command fails if an attachment is not up. */
   status(host: string): StatusJson {
     const args = ["status", "-o", "json", "--lab", this.lab.name, "--host", host];
     const { stdout } = spawnSync(netloomPath, args, { encoding: "utf8" });
@@ -169,7 +169,7 @@ class Bench {
     this.netloom("alpha", "delete", ...names.map((name) => `client/${name}`));
   }
 
-  /** Nothing of us is left on alpha. The kernel frees a device a moment after it is gone for us. */
+  /** Waits until nothing of Netloom is left on alpha. The kernel frees a device a moment after it disappears. */
   async gone(): Promise<void> {
     await until(() => {
       assert.deepEqual(this.remains(), []);
@@ -177,7 +177,7 @@ class Bench {
     });
   }
 
-  /** What is left of us on alpha: devices of wires, and programs by a link of their own. */
+  /** Objects of Netloom that are left on alpha: devices of wires, and programs with a link of their own. */
   remains(): string[] {
     const devices = ip("-n", this.alpha, "-o", "link").match(/\bnl[vxp][0-9a-z]{12}\b/g) ?? [];
     return [...devices, ...readdirSync(`${bpffsDirectory(this.lab.name, "alpha")}/links`)];
@@ -198,14 +198,14 @@ class Bench {
     };
   }
 
-  /** The program that has the TAP open. */
+  /** Starts the program that has the TAP open. */
   async vm(): Promise<Talker> {
     const vm = this.process(this.alpha, tapMachinePath, "tap0", VM_MAC);
     assert.equal(await vm.next(), "ready");
     return vm;
   }
 
-  /** A line to a TCP server comes back, as long as one connection lives. */
+  /** Opens a connection to a TCP server that echoes lines, for as long as the connection lives. */
   async conversation(
     server: string,
     address: string,
@@ -261,7 +261,7 @@ function ip(...args: readonly string[]): string {
   return execFileSync("ip", args, { encoding: "utf8" });
 }
 
-/** Whoever owns the machine gives it the addresses of its end. */
+/** Gives the machine's end its addresses, as the machine's owner does. */
 function configure(netns: string, addresses: readonly string[]): void {
   for (const address of addresses) {
     const [length, ...options] = address.includes(":") ? [127, "nodad"] : [31];
@@ -270,7 +270,7 @@ function configure(netns: string, addresses: readonly string[]): void {
 }
 
 test(
-  "a machine at a cable reaches a service of another host, whatever becomes of agents and of the cable",
+  "a machine at a cable reaches a service of another host, whatever happens to agents and to the cable",
   { skip },
   async (t) => {
     const bench = await Bench.up(t);
@@ -282,7 +282,7 @@ test(
     // More than one segment of TCP at once.
     const long = "x".repeat(200_000);
     assert.equal(await say(long), long);
-    // From the other end, in both families, by MACs that are asked for; the largest packets as well.
+    // From the other end, in both families, by MACs learned from ARP and ND; also with the largest packets.
     assert.match(
       bench.netloom("beta", "ping", "alpha/eth9", "-c", "1"),
       /^alpha\/eth9: vxlan vni \d+ alpha→beta\n/,
@@ -350,7 +350,7 @@ test(
 );
 
 test(
-  "the machine behind a TAP reaches services of its host and of another one, and is reached by a port",
+  "the machine behind a TAP reaches services of its host and of another one, and is reached from a port",
   { skip },
   async (t) => {
     const bench = await Bench.up(t);
@@ -373,7 +373,7 @@ test(
       const { own, far } = bench.wire("vm", "tap0", service);
       await have(own);
       for (const address of far) await ping(address);
-      // And the other way, with the largest packets; each end has counted them.
+      // And in the other direction, with the largest packets; each end has counted them.
       bench.netloom(host, "ping", "alpha/tap0", "-c", "1");
       assert.deepEqual(bench.borrowed(), before);
       bench.delete("vm");
@@ -401,7 +401,7 @@ test(
     bench.netloom("alpha", "delete", "client/vm", "client/web", "provider/machine");
     await bench.gone();
 
-    // Nobody behind it, and a member of a bridge.
+    // A TAP with no program behind it, and a member of a bridge.
     await vm.end();
     const alone = bench.apply(connect("vm", "tap0", "web"), LONELY);
     assert.match(alone.reason ?? "", LONELY);
@@ -414,7 +414,7 @@ test(
   },
 );
 
-test("a lab lays the cable to a machine itself, and proves the wire from there", { skip }, async (t) => {
+test("a lab makes the cable to a machine itself, and tests the wire from there", { skip }, async (t) => {
   const lab = await labFixture(t);
   const ports = "ports: { eth1: [10.9.0.1/31, 'fd09::1/127'] }";
   const asking =

@@ -1,6 +1,6 @@
 /**
- * Who reaches whom in a mesh of processes: 5 hosts, 8 services, 40 clients, both families. Every workload asks every
- * address that any wire has given, and gets answers through the wires that were asked for, and through nothing else.
+ * Reachability in a mesh of processes: 5 hosts, 8 services, 40 clients, both families. Every workload pings every
+ * address of any wire, and gets answers only through the wires that were requested.
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
@@ -31,7 +31,7 @@ const IPV6_ONLY = [5, 6];
 interface Ask {
   /** `host/workload`. */
   readonly client: string;
-  /** One of the client's devices. */
+  /** Number of the client's device. */
   readonly n: number;
   readonly service: number;
 }
@@ -54,7 +54,7 @@ function tier(name: string): "gold" | "silver" {
   return Number(name.split("/c")[1]) % 2 === 0 ? "gold" : "silver";
 }
 
-/** Each client asks for one service, every third for another one too. */
+/** Each client asks for one service, every third one for another too. */
 function firstWish(): Wish {
   const asks: Ask[] = [];
   for (let i = 0; i < CLIENTS; i++) {
@@ -64,7 +64,7 @@ function firstWish(): Wish {
   return { asks, first: "h0/s0" };
 }
 
-/** Some ask no more, some for something else, some for more; and an endpoint has moved to another host. */
+/** Some clients stop asking, some ask for something else, some for more; and an endpoint has moved to another host. */
 function secondWish(): Wish {
   const asks = firstWish()
     .asks.filter((_, i) => i % 7 !== 0)
@@ -139,7 +139,7 @@ async function settle(lab: LabFixture, wish: Wish): Promise<LabStatus> {
   });
 }
 
-/** Every workload asks for every address that a wire has given; those that answer are those of its own wires' far ends. */
+/** Every workload pings every address of any wire; only the far ends of its own wires may answer. */
 async function assertReachability(lab: LabFixture, { lab: { hosts }, wires }: LabStatus): Promise<number> {
   const wanted = new Set<string>();
   const owners = new Map<string, string>();
@@ -172,7 +172,7 @@ async function answering(lab: LabFixture, place: string, addresses: readonly str
       pinger = await Pinger.open(lab.machine, netnsOf(lab.name, place), address);
       if ((await pinger.probe({ timeoutMs: 300 })).rttMs !== undefined) answers.push(address);
     } catch (error) {
-      // Without a route to it there is nothing to send.
+      // Without a route to the address nothing can be sent.
       assert.equal((error as { code?: unknown }).code, "FAILED_PRECONDITION", String(error));
     } finally {
       pinger?.close();
@@ -182,7 +182,7 @@ async function answering(lab: LabFixture, place: string, addresses: readonly str
 }
 
 suite("5 hosts, 8 services and 40 clients over both families", { skip: needsRoot }, () => {
-  test("reach each other exactly as was asked for, before and after applies, deletes and restarts", async (t) => {
+  test("reach each other exactly as requested, before and after applies, deletes and restarts", async (t) => {
     const lab = await labFixture(t);
     const [before, after] = [firstWish(), secondWish()];
     const { durationMs } = await lab.up(fileOf(before));
@@ -195,7 +195,7 @@ suite("5 hosts, 8 services and 40 clients over both families", { skip: needsRoot
     );
     assert.deepEqual(restarted.map(({ kind }) => kind).sort(), ["agent", "registry"]);
     for (const { pid } of restarted) process.kill(pid, "SIGKILL");
-    // What is in the kernel needs no process.
+    // Wires in the kernel need no process.
     await assertReachability(lab, first);
 
     const { started } = await lab.up(fileOf(after));

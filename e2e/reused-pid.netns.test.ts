@@ -10,7 +10,7 @@ import { needsRoot } from "../fixtures/linux/netns.ts";
 
 const program = fileURLToPath(new URL("./reused-pid.ts", import.meta.url));
 
-/** What the agent sees of a process whose number another one gets, in a pid namespace of their own. */
+/** The agent's reports about a process whose ID is reused, in a pid namespace of their own. */
 async function reuse(
   t: TestContext,
   moment: "ended" | "holding" | "looking",
@@ -26,7 +26,7 @@ async function reuse(
 }
 
 test(
-  "another process with the number of a workload that has ended is not that workload",
+  "another process with the ID of a workload that has ended is not that workload",
   {
     skip: needsRoot,
   },
@@ -38,7 +38,7 @@ test(
 
 for (const moment of ["holding", "looking"] as const) {
   test(
-    `a number that gets another process while ${moment} never leads to that one`,
+    `an ID that is reused while ${moment} never leads to the new process`,
     {
       skip: needsRoot,
     },

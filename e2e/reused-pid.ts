@@ -1,9 +1,9 @@
 /**
- * Run as the first process of a pid namespace: names a process as a workload, has another one in another network
- * namespace get its number, and prints what the agent has seen of the workload, one JSON text.
+ * Run as the first process of a pid namespace: names a process as a workload, lets another process in another network
+ * namespace get its ID, and prints what the agent has reported of the workload, as one JSON text.
  *
- * `ended`: the number is used again while the workload is up; `holding`: as soon as the process is held; `looking`: just
- * before its namespace is looked at.
+ * `ended`: the ID is reused while the workload is up; `holding`: as soon as the process is held; `looking`: just before
+ * its namespace is read.
  */
 import assert from "node:assert/strict";
 import { openSync, readlinkSync } from "node:fs";
@@ -15,7 +15,7 @@ import type { Processes } from "../src/kernel/processes.ts";
 import { startProcess, startProcessAs } from "./kernel/numbered-process.ts";
 import { labIdentity } from "../src/identity/lab-identity.ts";
 
-/** Time to look again, and to take the process that has the number by then for the workload. */
+/** Time for the agent to look again and to mistake the new process for the workload. */
 const LOOKS_MS = 300;
 
 const [moment = "", folder = ""] = process.argv.slice(2);
@@ -33,7 +33,7 @@ const agent = await openAgentWorld({
 const { world, processes } = agent;
 let child = await startProcess();
 const { pid } = child;
-// Held, so that no later namespace gets its inode number: the kernel gives the number of one that is gone again.
+// Held open, so that no later namespace gets its inode number: the kernel reuses the number of one that is gone.
 openSync(`/proc/${pid}/ns/net`, "r");
 const first = netnsOf(pid);
 let isReplaced = false;

@@ -1,6 +1,6 @@
 /**
- * A service chain on the real kernel: every packet of the clients passes a workload without any program of ours, between whose
- * devices its kernel routes.
+ * A service chain on the real kernel: every packet of the clients passes a workload without any program of Netloom; its
+ * kernel routes between its devices.
  *
  * ```
  *   alpha 10.1.0.1 ──────────────────────────────── beta 10.1.0.2
@@ -27,7 +27,7 @@ import { until } from "../fixtures/async/until.ts";
 const skip = needsRoot;
 const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));
 
-/** Everybody may have a route of the same, as behind a gateway. */
+/** Both clients may have the same route, as behind a gateway. */
 const FRAME = `apiVersion: netloom.dev/v1alpha1
 kind: Lab
 metadata: { name: NAME }
@@ -99,7 +99,7 @@ for (const [firewall, shop] of [
   ["beta", "alpha"],
 ] as const)
   test(
-    `clients reach a shop on ${shop} through a function on ${firewall}, also while the agents are killed, and their end is the end of all wires`,
+    `clients reach a shop on ${shop} through a function on ${firewall}, also while the agents are killed, and deleting them ends all wires`,
     { skip },
     async (t) => {
       const lab = await labFixture(t);
@@ -147,7 +147,7 @@ for (const [firewall, shop] of [
         "0",
         "only our devices forward",
       );
-      /** By name and number, which another device would not have. */
+      /** Devices by name and index: a new device would have another index. */
       const devices = (): string[] =>
         ["alpha/web", "alpha/app", fw, `${shop}/shop`].flatMap((place) =>
           runIn(lab, place, "sh", "-c", "grep ifIndex /proc/net/dev_snmp6/*").trim().split("\n"),

@@ -56,7 +56,7 @@ ${wires.map((wire) => `  ${wire}`).join("\n")}
 }
 
 test(
-  "every workload reaches what it is wired to, by ping and iperf3, and nothing else",
+  "every workload reaches its wires' other ends by ping and iperf3, and nothing else",
   { skip },
   async (t) => {
     const lab = await labFixture(t);
@@ -73,28 +73,32 @@ test(
   },
 );
 
-test("closing one wire touches no other: the same devices, and no packet lost", { skip }, async (t) => {
-  const lab = await labFixture(t);
-  const { lab: model } = await lab.up(text(wires));
-  const [closed, ...rest] = model.wires;
-  assert.ok(closed);
-  const before = rest.map((wire) => indexes(lab, wire));
-  const over = new AbortController();
-  const flows = rest.map((wire) => countLost(lab, wire, over.signal));
-  try {
-    const report = await lab.up(text(wires.slice(1)));
-    assert.deepEqual(report.wires, { added: [], changed: [], removed: [sideName(closed.client)] });
-  } finally {
-    over.abort();
-  }
-  const counts = await Promise.all(flows);
-  t.diagnostic(`${counts.reduce((sum, { sent }) => sum + sent, 0)} packets meanwhile`);
-  assert.ok(counts.every(({ sent, lost }) => sent > 0 && lost === 0));
-  assert.deepEqual(
-    rest.map((wire) => indexes(lab, wire)),
-    before,
-  );
-});
+test(
+  "closing one wire leaves all others alone: the same devices, and no packet lost",
+  { skip },
+  async (t) => {
+    const lab = await labFixture(t);
+    const { lab: model } = await lab.up(text(wires));
+    const [closed, ...rest] = model.wires;
+    assert.ok(closed);
+    const before = rest.map((wire) => indexes(lab, wire));
+    const over = new AbortController();
+    const flows = rest.map((wire) => countLost(lab, wire, over.signal));
+    try {
+      const report = await lab.up(text(wires.slice(1)));
+      assert.deepEqual(report.wires, { added: [], changed: [], removed: [sideName(closed.client)] });
+    } finally {
+      over.abort();
+    }
+    const counts = await Promise.all(flows);
+    t.diagnostic(`${counts.reduce((sum, { sent }) => sum + sent, 0)} packets meanwhile`);
+    assert.ok(counts.every(({ sent, lost }) => sent > 0 && lost === 0));
+    assert.deepEqual(
+      rest.map((wire) => indexes(lab, wire)),
+      before,
+    );
+  },
+);
 
 function placeOf({ host, workload }: WireSide): string {
   return `${host}/${workload}`;
@@ -104,7 +108,7 @@ function nameOf(netns: Netns): string {
   return netns.slice(netns.lastIndexOf("/") + 1);
 }
 
-/** A megabyte from the client to the endpoint, over both families. */
+/** Sends a megabyte from the client to the endpoint, over both families. */
 async function carriesTcp(lab: LabFixture, { client, endpoint }: LabWire): Promise<void> {
   const [from, to] = [client, endpoint].map((side) => nameOf(netnsOf(lab.name, placeOf(side))));
   for (const address of endpoint.addresses) {
@@ -115,7 +119,7 @@ async function carriesTcp(lab: LabFixture, { client, endpoint }: LabWire): Promi
       const words = ["iperf3", "--client", address, "--bytes", "1M", "--json"];
       const { stdout } = await run("ip", ["netns", "exec", `${from}`, ...words]);
       const { end } = JSON.parse(stdout) as { end: { sum_received: { bytes: number } } };
-      // The server counts until the client says that it is done, which may be a little early.
+      // The server counts until the client reports its end, which may be a little early.
       assert.ok(end.sum_received.bytes > 0, `${sideName(client)} to ${address}`);
       await ended;
     } finally {
@@ -133,7 +137,7 @@ async function run(program: string, args: readonly string[]): Promise<{ stdout: 
   return { stdout };
 }
 
-/** How many addresses of wires that are not its own any workload finds a way to. */
+/** Number of addresses of other wires to which any workload finds a way. */
 async function strangersReached(lab: LabFixture, model: Lab): Promise<number> {
   const places = new Set(model.wires.flatMap(({ client, endpoint }) => [placeOf(client), placeOf(endpoint)]));
   let reached = 0;
@@ -176,7 +180,7 @@ async function countLost(
     do {
       count.sent++;
       if ((await pinger.probe({ timeoutMs: 5000 })).rttMs === undefined) count.lost++;
-      // An answer that is there at once leaves no turn to the event loop.
+      // An answer that is already there gives the event loop no turn.
       await nextTurn();
     } while (!signal.aborted);
     return count;

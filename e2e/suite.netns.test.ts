@@ -1,4 +1,6 @@
-/** What stays of tests that fail, hang, are interrupted or leave something behind: nothing, and it is said. */
+/**
+ * Tests that fail, hang, are interrupted or leave something behind: nothing of them stays, and the output reports it.
+ */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -28,7 +30,7 @@ function suite(t: TestContext, lines: string, minutes = "3") {
   `;
   writeFileSync(file, head + lines);
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  // A group of its own, as a shell makes one for a command at a terminal.
+  // In its own process group, as a shell makes one for a command at a terminal.
   const child = spawn(script, [file], {
     detached: true,
     env: { ...env, TEST_MINUTES: minutes, TEST_FOLDER: folder },
@@ -43,7 +45,7 @@ function suite(t: TestContext, lines: string, minutes = "3") {
     /** Exit code and output, when everything has ended. */
     outcome: async () => {
       const code = await ended;
-      // A process that was told to end takes its time; one that holds the output holds this up.
+      // A process that was told to end takes time; one that holds the output open delays this.
       const [out, err] = await said;
       await until(() => !isRunning(mark));
       return { code, said: out + err };
@@ -64,7 +66,7 @@ function isRunning(mark: string): boolean {
 }
 
 test(
-  "a test that fails while a daemon of it runs holds nothing up: the daemon is named and ended",
+  "a test that fails while its daemon still runs delays nothing: the daemon is named and ended",
   options,
   async (t) => {
     const { code, said } = await suite(
@@ -79,13 +81,13 @@ test(
   },
 );
 
-test("a file whose tests pass and leave a process behind has failed", options, async (t) => {
+test("a file whose tests pass but leave a process behind fails", options, async (t) => {
   const { code, said } = await suite(t, `test("passes", () => { forever(); });`).outcome();
   assert.equal(code, 1, said);
   assert.match(said, /left running by/);
 });
 
-test("what a test leaves in the kernel or below /run is not on the machine", options, async (t) => {
+test("kernel objects and files below /run that a test leaves are not on the machine", options, async (t) => {
   const { code, said } = await suite(
     t,
     `test("leaves", () => {
@@ -115,7 +117,7 @@ for (const [title, signal, to] of [
     assert.notEqual(code, 0, said);
   });
 
-test("a run that hangs is given up, with what was still at work", options, async (t) => {
+test("a run that hangs is aborted, and the output names what was still running", options, async (t) => {
   const { code, said } = await suite(
     t,
     `forever(); started(); setInterval(() => {}, 1000); test("hangs", () => new Promise(() => {}));`,

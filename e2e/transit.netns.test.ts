@@ -1,5 +1,5 @@
 /**
- * A wire over a third host, asked for by its name, on the real kernel:
+ * A wire over a third host, requested by the host's name, on the real kernel:
  *
  * ```
  *   alpha ──┐        web ══ veth ══ alpha ))) vxlan ((( gamma ))) vxlan ((( beta ══ veth ══ db
@@ -48,14 +48,14 @@ spec: { workload: beta/db, services: [db], pools: [10.9.0.0/24] }
 const WEB = `---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: web }\nspec: { workload: alpha/web, service: db, interface: to-db, via: [gamma] }\n`;
 const DB = "10.9.0.0";
 
-/** What the command says; it has to work. */
+/** Runs a command that must succeed, and returns its output. */
 function netloom(...args: readonly string[]): string {
   const ran = spawnSync(netloomPath, args, { encoding: "utf8" });
   assert.equal(ran.status, 0, ran.stdout + ran.stderr);
   return ran.stdout;
 }
 
-/** A line to a TCP server in db comes back through the wire, as long as one connection lives. */
+/** Opens a connection to a TCP server in db that echoes lines through the wire, for as long as the connection lives. */
 async function conversation(t: TestContext, lab: LabFixture): Promise<(line: string) => Promise<string>> {
   const inPlace = (place: string, program: string, ...args: readonly string[]) => {
     const child = spawn(
@@ -86,7 +86,7 @@ async function conversation(t: TestContext, lab: LabFixture): Promise<(line: str
   };
 }
 
-/** Names and bytes received of the devices of ours in a host's namespace. */
+/** Names and received bytes of Netloom's devices in a host's namespace. */
 function devicesOf(lab: LabFixture, host: string): Map<string, number> {
   const text = spawnSync(
     "nsenter",
@@ -99,7 +99,7 @@ function devicesOf(lab: LabFixture, host: string): Map<string, number> {
 }
 
 test(
-  "a wire over a third host carries TCP, tells its way, outlives the agent there, and leaves nothing",
+  "a wire over a third host carries TCP, reports its path, survives a restart of the agent there, and leaves nothing",
   { skip },
   async (t) => {
     const lab = await labFixture(t);
@@ -114,7 +114,7 @@ test(
     const long = "x".repeat(200_000);
     assert.equal(await say(long), long);
     const through = devicesOf(lab, "gamma");
-    // A pair between two tunnels, and what these share.
+    // A pair between two tunnels, and the objects that the tunnels share.
     const pair = [...through].filter(([name]) => name.startsWith("nlp"));
     assert.deepEqual([through.size, pair.length], [3, 2]);
     for (const [name, bytes] of pair) assert.ok(bytes > long.length, `${name}: ${bytes}`);
@@ -166,7 +166,7 @@ test(
   },
 );
 
-test("a reason that beta gives arrives at alpha over gamma, with its fields", { skip }, async (t) => {
+test("an error's reason from beta arrives at alpha through gamma, with its fields", { skip }, async (t) => {
   const lab = await labFixture(t);
   const small = LAB.replace("10.9.0.0/24", "10.9.0.0/31").replace("[web]", "[web, batch]");
   await lab.up(small + WEB);
@@ -177,7 +177,7 @@ test("a reason that beta gives arrives at alpha over gamma, with its fields", { 
   const applied = spawnSync(netloomPath, ["apply", "-f", "-", ...at], { encoding: "utf8", input: late });
   assert.equal(applied.status, 0, applied.stderr);
   await until(() => {
-    // It exits with 1, because something is not up.
+    // It exits with 1 because an attachment is not up.
     const status = spawnSync(netloomPath, ["status", "-o", "json", ...at], { encoding: "utf8" });
     const { attachments } = JSON.parse(status.stdout) as {
       readonly attachments: readonly {

@@ -55,14 +55,14 @@ metadata: { name: web-late }
 spec: { workload: alpha/web, service: late, interface: to-late }
 `;
 
-/** As the kernel's out-of-memory killer does. */
+/** Kills a registry as the kernel's out-of-memory killer does. */
 function kill(lab: LabFixture, host: string): void {
   const found = findDaemons(lab.name).find((each) => each.kind === "registry" && each.host === host);
   assert.ok(found, `the registry of ${host} runs`);
   process.kill(found.pid, "SIGKILL");
 }
 
-/** Applies what is wanted, and leaves the processes of the lab as they are. All of it is up then. */
+/** Applies documents without restarting the processes of the lab, and waits until everything is up. */
 async function ask(lab: LabFixture, text: string, wires: number): Promise<void> {
   const states = await bringAttachments(mustParseLab(text.replaceAll("NAME", lab.name), "x.yaml"), undefined);
   assert.deepEqual(
@@ -77,7 +77,7 @@ for (const [victim, other] of [
   ["beta", "alpha"],
 ] as const)
   test(
-    `the registry of ${victim} is killed: connections go on, new ones are made, and it takes over when it is back`,
+    `the registry of ${victim} is killed: connections continue, new ones are made, and it takes over when it is back`,
     { skip: needsRoot },
     async (t) => {
       const lab = await labFixture(t);

@@ -1,6 +1,7 @@
 /**
- * An upgrade of a running mesh from the last release, and the way back: `make upgrade` checks that out, and NETLOOM_RELEASE is its folder. The
- * release's processes end one after the other, and this version's take their places, as an operator upgrades host by host.
+ * Upgrades a running mesh from the last release, and goes back. `make upgrade` checks out the release, and
+ * NETLOOM_RELEASE is its folder. The release's processes end one after the other, and this version's replace them, as
+ * an operator upgrades host by host.
  *
  * ```
  *  host alpha: registry, agent         host beta: agent
@@ -89,14 +90,14 @@ async function end({ pid }: RunningDaemon): Promise<void> {
   while (findDaemons(LAB).some((each) => each.pid === pid)) await new Promise(setImmediate);
 }
 
-/** Runs a daemon again, with the same command line, from another tree. */
+/** Restarts a daemon with the same command line from another tree. */
 function start(t: TestContext, tree: string, { host, args }: RunningDaemon): void {
   const words = [`--net=/run/netns/nl-${LAB}-${host}`, join(tree, "bin/netloom"), ...args];
   const process = spawn("nsenter", words, { stdio: "ignore" });
   t.after(() => process.kill("SIGKILL"));
 }
 
-/** Packets through a wire for as long as the upgrade lasts, and how many of them were lost at the end. */
+/** Pings through a wire during the upgrade, and counts the lost packets at the end. */
 class Stream {
   readonly #ping: ChildProcess;
   #text = "";
@@ -108,7 +109,7 @@ class Stream {
     t.after(() => this.#ping.kill("SIGKILL"));
   }
 
-  /** Packets without an answer before the last one that was answered: the answers to those after it are still on the way. */
+  /** Packets without an answer before the last answered one: later answers are still on the way. */
   async lost(): Promise<{ readonly sent: number; readonly lost: number }> {
     const ended = once(this.#ping, "close");
     this.#ping.kill("SIGINT");
@@ -119,7 +120,7 @@ class Stream {
   }
 }
 
-test("a running mesh of the last release is upgraded host by host, and goes back, and no packet is lost", async (t) => {
+test("a running mesh of the last release is upgraded host by host, and downgraded again, without losing a packet", async (t) => {
   assert.notEqual(release, "", "NETLOOM_RELEASE is not set: run make upgrade");
   const folder = mkdtempSync(join(tmpdir(), "netloom-upgrade-"));
   t.after(() => rmSync(folder, { recursive: true }));
@@ -152,7 +153,7 @@ test("a running mesh of the last release is upgraded host by host, and goes back
     "apiVersion: networkservicemesh.io/v1\nkind: NetworkService\nmetadata: { name: other }\n",
   );
   for (const daemon of findDaemons(LAB).filter(({ kind }) => kind === "agent")) {
-    // From now on its wish is written as this version writes it.
+    // From now on its document is written in this version's format.
     netloom(present, "apply", "--lab", LAB, "--host", daemon.host, "-f", service);
     const [bpffs, stateDir] = [optionOf(daemon, "--bpffs"), optionOf(daemon, "--state-dir")];
     await end(daemon);

@@ -1,4 +1,4 @@
-/** Hosts for a test, with processes of ours and of strangers in them; all gone after it. */
+/** Hosts for a test, with processes of Netloom and of upstream in them; all are gone after the test. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,7 +32,7 @@ export class Bed {
     this.folder = mkdtempSync(join(tmpdir(), "netloom-interop-"));
   }
 
-  /** A lab of this text, in which NAME stands for its name. */
+  /** Opens a lab from this text, in which NAME stands for its name. */
   static async open(t: TestContext, text: string): Promise<Bed> {
     const lab = await labFixture(t);
     const bed = new Bed(t, lab.machine, lab.name);
@@ -42,7 +42,7 @@ export class Bed {
     return bed;
   }
 
-  /** What `ip netns` calls `alpha` or `alpha/web`. */
+  /** The name of `alpha` or `alpha/web` for `ip netns`. */
   nameOf(place: string): string {
     return namespaceName(this.#lab, place);
   }
@@ -56,13 +56,13 @@ export class Bed {
     return `unix://${this.folder}/${name}.sock`;
   }
 
-  /** Starts roles of ours in the namespace of `config.host`; resolves when they serve. */
+  /** Starts roles of Netloom in the namespace of `config.host`; resolves when they serve. */
   async host(config: Omit<HostConfig, "folder">): Promise<Program> {
     const folder = mkdtempSync(join(this.folder, `${config.host}-${++this.#hosts}-`));
     return await startHost(this.#t, { ...config, folder }, this.nameOf(config.host));
   }
 
-  /** For a role of ours in the process of the test. */
+  /** A World for a role of Netloom in the process of the test. */
   async world(host: string): Promise<NodeWorld> {
     const kernel = await this.#machine.kernel({ bpffs: `${this.folder}/bpf-${host}` });
     const world = nodeWorld({
@@ -94,7 +94,7 @@ export class Bed {
   }
 }
 
-/** Without a lab: `netns` is where it runs. */
+/** Starts a host without a lab, in `netns`. */
 export async function startHost(t: TestContext, config: HostConfig, netns?: string): Promise<Program> {
   let onReady = (): void => undefined;
   const ready = new Promise<true>((resolve) => (onReady = () => resolve(true)));
@@ -109,7 +109,7 @@ export async function startHost(t: TestContext, config: HostConfig, netns?: stri
   return program;
 }
 
-/** An address without its length. */
+/** An address without its prefix length. */
 export function bare(address: string | undefined): string {
   return address?.split("/")[0] ?? "";
 }

@@ -1,10 +1,10 @@
 /**
- * An SDK's client through our agents to an SDK's endpoint, and who watches.
+ * An SDK's client through Netloom's agents to an SDK's endpoint, and the watchers of the connection.
  *
  * ```
  *  alpha 10.8.0.1 ──────────────────── beta 10.8.0.2
- *    registry :5002 (ours)
- *    agent :5001, unix:alpha.sock        agent :5001, unix:beta.sock (ours: manager and forwarder)
+ *    registry :5002 (Netloom's)
+ *    agent :5001, unix:alpha.sock        agent :5001, unix:beta.sock (Netloom's: manager and forwarder)
  *    web:  peer client                   db: peer endpoint "remote"
  *    shop: peer endpoint "local"
  * ```
@@ -37,7 +37,7 @@ for (const [where, place, path] of [
   ],
 ] as const) {
   test(
-    `packets of an SDK's client reach an SDK's endpoint ${where}, and its close leaves nothing`,
+    `packets of an SDK's client reach an SDK's endpoint ${where}, and a close leaves nothing`,
     { skip },
     async (t) => {
       const bed = await ourMesh(t);
@@ -56,7 +56,7 @@ for (const [where, place, path] of [
   );
 }
 
-test("an SDK's client finds our code, our text, and our reason with its fields", { skip }, async (t) => {
+test("an SDK's client receives Netloom's code, text, and reason with its fields", { skip }, async (t) => {
   const bed = await ourMesh(t);
   const nsc = await startClient(t, bed);
   await assert.rejects(ask(nsc, "nothing"), {
@@ -71,42 +71,38 @@ test("an SDK's client finds our code, our text, and our reason with its fields",
   });
 });
 
-test(
-  "an SDK that watches a manager is told what there is, what changes and what goes",
-  { skip },
-  async (t) => {
-    const bed = await ourMesh(t);
-    await offer(t, bed, { place: "alpha/shop", service: "shop" });
-    const nsc = await startClient(t, bed);
-    const watch = (id: string) => {
-      const selector = create(MonitorScopeSelectorSchema, { pathSegments: [{ id }] });
-      return nsc.open("monitor", [MonitorScopeSelectorSchema, selector], ConnectionEventSchema);
-    };
-    const events = watch("nsc-1-shop");
-    const others = watch("somebody-else");
-    const first = await events.next();
-    assert.equal(first?.type, ConnectionEventType.INITIAL_STATE_TRANSFER);
-    assert.deepEqual(first.connections, {});
-    const connection = await ask(nsc, "shop");
-    const update = await events.next();
-    const own = connection.path?.pathSegments[1]?.id ?? "";
-    assert.equal(update?.type, ConnectionEventType.UPDATE);
-    assert.deepEqual(Object.keys(update.connections), [own], "under the manager's own id");
-    assert.deepEqual([update.connections[own]?.path?.index, update.connections[own]?.state], [1, State.UP]);
-    const late = await watch("nsc-1-shop").next();
-    assert.equal(late?.type, ConnectionEventType.INITIAL_STATE_TRANSFER);
-    assert.deepEqual(Object.keys(late.connections), [own]);
-    await close(bed, nsc, connection);
-    const deleted = await events.next();
-    assert.equal(deleted?.type, ConnectionEventType.DELETE);
-    assert.deepEqual(Object.keys(deleted.connections), [own]);
-    assert.deepEqual((await others.next())?.connections, {});
-    others.cancel();
-    assert.equal(await others.next(), undefined, "nothing that is not selected");
-  },
-);
+test("an SDK that watches a manager gets existing, changed and removed connections", { skip }, async (t) => {
+  const bed = await ourMesh(t);
+  await offer(t, bed, { place: "alpha/shop", service: "shop" });
+  const nsc = await startClient(t, bed);
+  const watch = (id: string) => {
+    const selector = create(MonitorScopeSelectorSchema, { pathSegments: [{ id }] });
+    return nsc.open("monitor", [MonitorScopeSelectorSchema, selector], ConnectionEventSchema);
+  };
+  const events = watch("nsc-1-shop");
+  const others = watch("somebody-else");
+  const first = await events.next();
+  assert.equal(first?.type, ConnectionEventType.INITIAL_STATE_TRANSFER);
+  assert.deepEqual(first.connections, {});
+  const connection = await ask(nsc, "shop");
+  const update = await events.next();
+  const own = connection.path?.pathSegments[1]?.id ?? "";
+  assert.equal(update?.type, ConnectionEventType.UPDATE);
+  assert.deepEqual(Object.keys(update.connections), [own], "under the manager's own id");
+  assert.deepEqual([update.connections[own]?.path?.index, update.connections[own]?.state], [1, State.UP]);
+  const late = await watch("nsc-1-shop").next();
+  assert.equal(late?.type, ConnectionEventType.INITIAL_STATE_TRANSFER);
+  assert.deepEqual(Object.keys(late.connections), [own]);
+  await close(bed, nsc, connection);
+  const deleted = await events.next();
+  assert.equal(deleted?.type, ConnectionEventType.DELETE);
+  assert.deepEqual(Object.keys(deleted.connections), [own]);
+  assert.deepEqual((await others.next())?.connections, {});
+  others.cancel();
+  assert.equal(await others.next(), undefined, "nothing that is not selected");
+});
 
-test("an SDK's client whose endpoint dies is told, and heals to another one", { skip }, async (t) => {
+test("an SDK's client whose endpoint dies is notified, and heals to another one", { skip }, async (t) => {
   const bed = await ourMesh(t);
   const first = await offer(t, bed, { place: "alpha/shop", service: "shop", name: "shop-1" });
   const nsc = await startClient(t, bed, { heal: true });
@@ -131,7 +127,7 @@ test("an SDK's client whose endpoint dies is told, and heals to another one", { 
 });
 
 test(
-  "an SDK's client whose endpoint is not for it any more, as its service's matches say now, heals to one that is",
+  "an SDK's client whose endpoint the service's matches no longer allow heals to one that they allow",
   { skip },
   async (t) => {
     const bed = await ourMesh(t);
@@ -179,8 +175,8 @@ test(
 for (const listens of [true, false])
   test(
     listens
-      ? "an SDK's client asks again at once when our endpoint answers otherwise"
-      : "an SDK's client that does not listen for that is left in peace, and gets it when it asks next",
+      ? "an SDK's client asks again at once when the answer of Netloom's endpoint changes"
+      : "an SDK's client that does not listen for that is not asked to, and gets the change with its next request",
     { skip },
     async (t) => {
       const bed = await ourMesh(t);
@@ -218,7 +214,7 @@ for (const listens of [true, false])
   );
 
 test(
-  "a client that sends no context, and always one segment, has one connection at a strict endpoint of an SDK",
+  "a client that sends no context, and always a path of one segment, has one connection at a strict endpoint of an SDK",
   { skip },
   async (t) => {
     const bed = await ourMesh(t);
@@ -250,11 +246,15 @@ test(
   },
 );
 
-test("an SDK's endpoint that passes no file of its namespace gets no device in ours", { skip }, async (t) => {
-  const bed = await ourMesh(t);
-  // It is reached, by the path of its socket, and answers file:///proc/thread-self/ns/net.
-  await offer(t, bed, { place: "alpha/shop", service: "shop", files: false });
-  const nsc = await startClient(t, bed);
-  await assert.rejects(ask(nsc, "shop"), /thread-self.* is another namespace for everybody who reads it/);
-  await bed.assertEmpty("alpha", ["alpha/web", "alpha/shop"]);
-});
+test(
+  "an SDK's endpoint that passes no file of its namespace gets no device in Netloom's host",
+  { skip },
+  async (t) => {
+    const bed = await ourMesh(t);
+    // It is reached through the path of its socket, and answers file:///proc/thread-self/ns/net.
+    await offer(t, bed, { place: "alpha/shop", service: "shop", files: false });
+    const nsc = await startClient(t, bed);
+    await assert.rejects(ask(nsc, "shop"), /thread-self.* is another namespace for everybody who reads it/);
+    await bed.assertEmpty("alpha", ["alpha/web", "alpha/shop"]);
+  },
+);

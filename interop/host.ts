@@ -29,7 +29,7 @@ import { nodeWorld, type NodeWorld } from "../src/transport/node-world.ts";
 
 export interface HostConfig {
   readonly host: string;
-  /** A folder of its own. */
+  /** A temporary folder of this host. */
   readonly folder: string;
   /** Address of its tunnels. */
   readonly address: string;
@@ -37,21 +37,21 @@ export interface HostConfig {
   /** Manager and forwarder in one process. */
   readonly agent?: {
     readonly listen: readonly string[];
-    /** Under which other hosts reach it. */
+    /** URL at which other hosts reach it. */
     readonly url: string;
     readonly registry: string;
   };
-  /** A forwarder for somebody else's manager. */
+  /** A forwarder for another implementation's manager. */
   readonly forwarder?: { readonly listen: string; readonly manager: string };
-  /** A network function for a workload, registered at a stranger's manager. */
+  /** A service function for a workload, registered at another implementation's manager. */
   readonly middle?: {
     readonly listen: string;
     readonly manager: string;
-    /** URL of the manager that it asks for the next wire. */
+    /** URL of the manager that the function asks for the next wire. */
     readonly asks: string;
     readonly netns: Netns;
     readonly pool: string;
-    /** Of its service, which it describes. */
+    /** The network service, which the function registers. */
     readonly service: MessageInitShape<typeof NetworkServiceSchema> & { readonly name: string };
     readonly labels: Readonly<Record<string, string>>;
   };
@@ -132,7 +132,7 @@ async function serveAgent(
   for (const each of listen) await world.hops.serve(each, handler);
 }
 
-/** Registers it as upstream's forwarders do: as an endpoint of the network service `forwarder`. */
+/** Registers the forwarder as upstream's do: as an endpoint of the network service `forwarder`. */
 async function serveForwarder(
   world: NodeWorld,
   parts: Parts,

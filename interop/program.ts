@@ -1,4 +1,4 @@
-/** A process of a test: lines of JSON in and out. */
+/** A process of a test, with lines of JSON in and out. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
@@ -7,15 +7,15 @@ const GRACE_MS = 10_000;
 const KEPT_LINES = 200;
 
 export interface ProgramOptions {
-  /** For messages. */
+  /** Name for messages. */
   readonly name: string;
-  /** Name of the namespace that it runs in, as `ip netns` has it. */
+  /** Name of its namespace for `ip netns`. */
   readonly netns?: string | undefined;
   readonly argv: readonly string[];
   readonly onLine: (line: unknown) => void;
 }
 
-/** Ends with the test, which is told what it had to say if it failed. */
+/** Ends with the test, and adds its output to the test's if the test fails. */
 export class Program {
   readonly #child: ChildProcess;
   readonly #said: string[] = [];
@@ -29,7 +29,7 @@ export class Program {
     });
     const { stdout, stderr, stdin } = this.#child;
     if (!stdout || !stderr || !stdin) throw new TypeError("the streams of a child are pipes");
-    // It may be gone when it is written to.
+    // The process may have ended when it is written to.
     stdin.on("error", () => undefined);
     createInterface({ input: stdout }).on("line", (line) => onLine(JSON.parse(line)));
     createInterface({ input: stderr }).on("line", (line) => {
@@ -51,13 +51,13 @@ export class Program {
     this.#child.stdin?.write(`${JSON.stringify(line)}\n`);
   }
 
-  /** At once, as if its host had lost it. */
+  /** Kills the process, as if its host had lost it. */
   async kill(): Promise<void> {
     this.#child.kill("SIGKILL");
     await this.ended;
   }
 
-  /** As it ends by itself; at once if it does not. */
+  /** Lets the process end by itself; kills it if it does not. */
   async stop(): Promise<void> {
     this.#child.stdin?.end();
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), GRACE_MS);

@@ -1,9 +1,9 @@
 /**
- * One script of registrations, finds and watches at our manager and registry, and at upstream's: what they tell is compared
- * line by line.
+ * One script of registrations, finds and watches at Netloom's manager and registry, and at upstream's; their answers
+ * are compared line by line.
  *
  * ```
- *  this process ── unix:manager.sock ──> manager ── unix:registry.sock ──> registry       ours, then upstream's
+ *  this process ── unix:manager.sock ──> manager ── unix:registry.sock ──> registry       Netloom's, then upstream's
  * ```
  */
 import assert from "node:assert/strict";
@@ -54,11 +54,11 @@ function placeOf(t: TestContext): Place & { readonly folder: string } {
 
 type Like = MessageInitShape<typeof NetworkServiceEndpointSchema>;
 
-/** Somebody who registers, finds and watches, and keeps what he is told as lines. */
+/** A client that registers, finds and watches, and keeps the answers as lines. */
 class Scribe {
   readonly #hop: EndpointRegistryHop;
   readonly #host: GrpcHost;
-  /** By name, as last answered. */
+  /** Expiry times by name, as last answered. */
   readonly #expires = new Map<string, Timestamp | undefined>();
   readonly lines: string[] = [];
 
@@ -109,7 +109,7 @@ class Scribe {
   #line({ networkServiceEndpoint: told, deleted }: NetworkServiceEndpointResponse): string {
     if (!told) return "nothing";
     const zone = told.networkServiceLabels["shop"]?.labels["zone"] ?? "-";
-    // Which of the two URLs a deletion has, upstream leaves to chance.
+    // Upstream picks one of the two URLs for a deletion at random.
     const url = deleted ? "" : ` at ${told.url}`;
     return `${told.name} ${deleted ? "gone" : "is"}${url} in ${zone} until ${this.#time(told)}`;
   }
@@ -117,7 +117,7 @@ class Scribe {
   #time({ name, expirationTime: told }: NetworkServiceEndpoint): string {
     const answered = this.#expires.get(name);
     if (!told) return "nobody knows";
-    // An event may come before the answer to the registration that it is about.
+    // An event may come before the answer to its registration.
     const isNear = !answered || Math.abs(timestampMs(told) - timestampMs(answered)) < 30_000;
     return isNear ? "its time" : "another time";
   }
@@ -148,7 +148,7 @@ async function toldBy(t: TestContext, url: string): Promise<Record<string, strin
   ];
   for (const [index, step] of steps.entries()) {
     await step();
-    // Everybody who watches everything is told of each, one by one.
+    // A watch of everything gets each event separately.
     if (index !== 8) told["all"]?.push(await watches.all.next());
   }
   told["by name"] = await scribe.find({ name: "shop-3" });
@@ -171,7 +171,7 @@ async function toldBy(t: TestContext, url: string): Promise<Record<string, strin
 }
 
 test(
-  "a manager of ours tells what upstream's does: each registration, its time, deletions, and nothing of what has left a query",
+  "Netloom's manager reports the same as upstream's: each registration, its time, deletions, and nothing for entries that leave a query",
   { skip: needsPeer },
   async (t) => {
     const ours = await startOurs(t);
@@ -180,7 +180,7 @@ test(
   },
 );
 
-test("a registry of ours tells what upstream's does", { skip: needsPeer }, async (t) => {
+test("Netloom's registry reports the same as upstream's", { skip: needsPeer }, async (t) => {
   const ours = await startOurs(t);
   const theirs = await startUpstream(t);
   assert.deepEqual(await toldBy(t, ours.registry), await toldBy(t, theirs.registry));

@@ -1,8 +1,8 @@
 /**
- * An SDK's registry client at our registry.
+ * An SDK's registry client at Netloom's registry.
  *
  * ```
- *  peer registry-client ── unix:registry.sock ──> registry (ours, leases of 3 s)
+ *  peer registry-client ── unix:registry.sock ──> registry (Netloom's, leases of 3 s)
  * ```
  */
 import assert from "node:assert/strict";
@@ -61,7 +61,7 @@ function endpoints(like: MessageInitShape<typeof NetworkServiceEndpointSchema>, 
 }
 
 test(
-  "an SDK registers a service, finds it by name and payload, watches it and takes it out",
+  "an SDK registers a service, finds it by name and payload, watches it and unregisters it",
   { skip },
   async (t) => {
     const { peer } = await start(t);
@@ -97,7 +97,7 @@ test(
 );
 
 test(
-  "an SDK's endpoint is refreshed by it, found by service, labels and URL, and taken out",
+  "an SDK's endpoint is refreshed by the SDK, found by service, labels and URL, and unregistered",
   { skip },
   async (t) => {
     const { peer } = await start(t);
@@ -139,7 +139,7 @@ test(
   },
 );
 
-test("an endpoint whose SDK was killed expires, and its watchers are told", { skip }, async (t) => {
+test("an endpoint whose SDK was killed expires, and its watchers are notified", { skip }, async (t) => {
   const { url, peer } = await start(t);
   const watch = peer.open("find-endpoints", endpoints({}, true), NetworkServiceEndpointResponseSchema);
   const doomed = await Stranger.start(t, { role: "registry-client", connect: url });
@@ -150,9 +150,9 @@ test("an endpoint whose SDK was killed expires, and its watchers are told", { sk
   assert.equal(gone.networkServiceEndpoint?.name, "shop-1");
 });
 
-test("an SDK whose registration is refused asks again until its time is over", { skip }, async (t) => {
+test("an SDK whose registration is refused retries until its time is over", { skip }, async (t) => {
   const { peer } = await start(t);
-  // What the registry says about it stays in the SDK's log.
+  // The registry's error stays in the SDK's log.
   await assert.rejects(
     peer.ask(
       "register-endpoint",

@@ -1,4 +1,4 @@
-/** What the tests of connections have in common: two hosts, an SDK's client in `alpha/web`, and endpoints of SDKs. */
+/** Shared by the tests of connections: two hosts, an SDK's client in `alpha/web`, and endpoints of SDKs. */
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -27,7 +27,7 @@ spec:
     - { ends: [alpha, beta], subnets: [10.8.0.0/24] }
 `;
 
-/** Where the mesh of a test has its registry, ours or a stranger's. */
+/** URL of the registry of a test's mesh, Netloom's or upstream's. */
 export const REGISTRY = "tcp://10.8.0.1:5002";
 
 export const ADDRESSES = { alpha: "10.8.0.1", beta: "10.8.0.2" } as const;
@@ -38,7 +38,7 @@ export function urlOf(host: HostName): string {
   return `tcp://${ADDRESSES[host]}:5001`;
 }
 
-/** Manager and forwarder of ours, for `Bed.host`. */
+/** Netloom's manager and forwarder, for `Bed.host`. */
 export function agentOf(bed: Bed, host: HostName): Omit<HostConfig, "folder"> {
   const url = urlOf(host);
   return {
@@ -48,7 +48,7 @@ export function agentOf(bed: Bed, host: HostName): Omit<HostConfig, "folder"> {
   };
 }
 
-/** Both hosts with agents of ours, and a registry of ours. */
+/** Both hosts with Netloom's agents and registry. */
 export async function ourMesh(t: TestContext): Promise<Bed> {
   const bed = await Bed.open(t, LAB);
   await bed.host({ ...agentOf(bed, "alpha"), registry: { listen: REGISTRY } });
@@ -66,7 +66,7 @@ interface Offer {
   readonly strict?: boolean;
 }
 
-/** An endpoint of upstream's in `place`, that offers `service` through the manager of its host. */
+/** Starts an upstream endpoint in `place` that offers `service` through the manager of its host. */
 export async function offer(
   t: TestContext,
   bed: Bed,
@@ -110,7 +110,7 @@ export async function offer(
   return nse;
 }
 
-/** An endpoint of ours in `place`, in the process of the test, that gives the routes that `routes` says. */
+/** Starts a Netloom endpoint in `place`, in the process of the test, with the routes that `routes` returns. */
 export async function offerOurs(
   bed: Bed,
   { place, service, routes }: Pick<Offer, "place" | "service"> & { readonly routes: () => readonly string[] },
@@ -140,7 +140,7 @@ export async function offerOurs(
   return role;
 }
 
-/** A client of upstream's in `alpha/web`. */
+/** Starts an upstream client in `alpha/web`. */
 export async function startClient(
   t: TestContext,
   bed: Bed,
@@ -160,19 +160,19 @@ export async function ask(nsc: Stranger, service: string, id = `nsc-1-${service}
   return await nsc.ask("request", [NetworkServiceRequestSchema, request], ConnectionSchema);
 }
 
-/** After it nothing of the mesh is in any kernel. */
+/** Closes the connection, and checks that nothing of the mesh is left in any kernel. */
 export async function close(bed: Bed, nsc: Stranger, connection: Connection): Promise<void> {
   await nsc.ask("close", [ConnectionSchema, connection], EmptySchema);
   await bed.assertEmpty("alpha", ["alpha/web", "alpha/shop"]);
   await bed.assertEmpty("beta", ["beta/db"]);
 }
 
-/** Names of the segments of its path. */
+/** Names of the segments of the connection's path. */
 export function namesOf({ path }: Connection): string[] {
   return (path?.pathSegments ?? []).map(({ name }) => name);
 }
 
-/** Packets get from the client to the endpoint in `far`, and back. */
+/** Asserts that packets get from the client to the endpoint in `far`, and back. */
 export async function assertBothWays(bed: Bed, { context }: Connection, far: string): Promise<void> {
   const ip = context?.ipContext;
   await bed.assertReaches("alpha/web", bare(ip?.dstIpAddrs[0]));

@@ -1,4 +1,4 @@
-/** Programs on upstream's SDK (interop/go), as a test talks to them. */
+/** Programs on upstream's SDK (interop/go), as a test controls them. */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { TestContext } from "node:test";
@@ -7,7 +7,7 @@ import { Program } from "./program.ts";
 
 const PEER = fileURLToPath(new URL("./.build/peer", import.meta.url));
 
-/** For `test(title, { skip: needsPeer }, …)`. */
+/** Reason to skip, for `test(title, { skip: needsPeer }, …)`. */
 export const needsPeer: string | false =
   process.getuid?.() !== 0
     ? "needs root"
@@ -20,7 +20,7 @@ interface Reply {
   readonly end?: boolean;
 }
 
-/** A status of gRPC as Go reads it: with `NotFound`, and what google.rpc.ErrorInfo says. */
+/** A gRPC status as Go reads it: with the code `NotFound`, and the content of google.rpc.ErrorInfo. */
 interface Failure {
   readonly code: string;
   readonly message: string;
@@ -60,7 +60,7 @@ export class Stranger {
     });
   }
 
-  /** Resolves when it serves. */
+  /** Resolves when the program serves. */
   static async start(t: TestContext, options: StrangerOptions): Promise<Stranger> {
     let onReady = (): void => undefined;
     const ready = new Promise<true>((resolve) => (onReady = () => resolve(true)));
@@ -114,7 +114,7 @@ export class Stranger {
 
 export interface StrangerOptions {
   readonly role: Role;
-  /** Namespace that it runs in. */
+  /** Namespace of the program. */
   readonly netns?: string;
   readonly name?: string;
   readonly listen?: string;
@@ -125,14 +125,14 @@ export interface StrangerOptions {
   readonly "lease-ms"?: number;
   readonly "lifetime-ms"?: number;
   readonly heal?: boolean;
-  /** Ask again when the endpoint wishes so. */
+  /** Ask again when the endpoint requests it. */
   readonly "upstream-refresh"?: boolean;
   readonly files?: boolean;
-  /** The endpoint takes back addresses that it does not give. */
+  /** The endpoint removes addresses that it does not give. */
   readonly strict?: boolean;
 }
 
-/** What a stream has told, in order. */
+/** The answers of a stream, in order. */
 export class Answers<T> {
   readonly #waiting: T[] = [];
   readonly #cancel: () => void;
@@ -153,7 +153,7 @@ export class Answers<T> {
     this.#wake();
   }
 
-  /** `undefined` at the end. */
+  /** The next answer; `undefined` at the end. */
   async next(): Promise<T | undefined> {
     while (this.#waiting.length === 0 && !this.#end)
       await new Promise<void>((resolve) => (this.#wake = resolve));
@@ -162,7 +162,7 @@ export class Answers<T> {
     return answer;
   }
 
-  /** The first answer that `is`; those before are left out. */
+  /** The first answer for which `is` returns true; earlier ones are skipped. */
   async until(is: (answer: T) => boolean): Promise<T> {
     for (;;) {
       const answer = await this.next();
@@ -171,7 +171,7 @@ export class Answers<T> {
     }
   }
 
-  /** All until the end. */
+  /** All answers until the end. */
   async all(): Promise<T[]> {
     const answers: T[] = [];
     for (let answer = await this.next(); answer !== undefined; answer = await this.next())

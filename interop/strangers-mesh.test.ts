@@ -1,15 +1,15 @@
 /**
- * Our roles in a mesh of upstream's.
+ * Netloom's roles in an upstream mesh.
  *
  * ```
  *  alpha 10.8.0.1 ──────────────────── beta 10.8.0.2
  *    registry :5002 (upstream's)
- *    agent of ours, or upstream's manager :5001 with our forwarder    likewise
+ *    Netloom's agent, or upstream's manager :5001 with Netloom's forwarder    the same
  *    web:  peer client                   db: peer endpoint
  *    shop: peer endpoint
  * ```
  *
- * A service chain: a function of ours in alpha/shop, which asks the manager of either host for the next wire.
+ * A service chain: Netloom's function in alpha/shop asks the manager of either host for the next wire.
  */
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
@@ -47,7 +47,7 @@ async function withRegistryOfUpstream(t: TestContext, leaseMs = 60_000): Promise
   return bed;
 }
 
-/** Upstream's manager and our forwarder. */
+/** Starts upstream's manager with Netloom's forwarder. */
 async function mixedHost(t: TestContext, bed: Bed, host: HostName): Promise<void> {
   const url = urlOf(host);
   await Stranger.start(t, {
@@ -65,7 +65,7 @@ async function mixedHost(t: TestContext, bed: Bed, host: HostName): Promise<void
   });
 }
 
-test("our agents work with a registry of upstream, and keep registered at it", { skip }, async (t) => {
+test("Netloom's agents work with an upstream registry, and stay registered at it", { skip }, async (t) => {
   const bed = await withRegistryOfUpstream(t, 20_000);
   await bed.host(agentOf(bed, "alpha"));
   await bed.host(agentOf(bed, "beta"));
@@ -74,7 +74,7 @@ test("our agents work with a registry of upstream, and keep registered at it", {
   const nsc = await startClient(t, bed);
   const near = await ask(nsc, "shop");
   await assertBothWays(bed, near, "alpha/shop");
-  // Longer than the registry keeps what was registered by a request that may take 15 s.
+  // Longer than the registry keeps an entry whose registration request had a time limit of 15 s.
   await new Promise((resolve) => setTimeout(resolve, 7_000));
   const far = await ask(nsc, "db");
   await assertBothWays(bed, far, "beta/db");
@@ -91,7 +91,7 @@ for (const [where, place, path] of [
   ],
 ] as const) {
   test(
-    `our forwarders make the wires of upstream's managers, to an endpoint ${where}`,
+    `Netloom's forwarders make the wires of upstream's managers, to an endpoint ${where}`,
     { skip },
     async (t) => {
       const bed = await withRegistryOfUpstream(t);
@@ -116,7 +116,10 @@ const CHAIN = {
   ],
 };
 
-/** It asks by TCP: on a socket of the host upstream's managers wait for the files of the workload, which Node.js passes none of. */
+/**
+ * Starts the function, which asks over TCP: on a Unix socket upstream's managers wait for the files of the workload,
+ * and Node.js cannot pass them.
+ */
 async function startFirewall(bed: Bed, asks: HostName): Promise<void> {
   await bed.host({
     host: "alpha",
@@ -138,11 +141,11 @@ const BETA = ["nsmgr-beta", "forwarder-beta"];
 
 for (const [asks, path] of [
   ["alpha", ["nsc-1", ...ALPHA, "firewall", ...ALPHA, ...BETA, "shop-1"]],
-  // Nobody comes again on that path: only what the function says of it tells where a wire begins.
+  // No station repeats on that path: only the function's own mark shows where a wire begins.
   ["beta", ["nsc-1", ...ALPHA, "firewall", ...BETA, "shop-1"]],
 ] as const)
   test(
-    `upstream's managers hand on where the next wire of a chain begins: a function asks that of ${asks}`,
+    `upstream's managers pass on where the next wire of a chain begins, for a function that asks the manager of ${asks}`,
     { skip },
     async (t) => {
       const bed = await withRegistryOfUpstream(t);

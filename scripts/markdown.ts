@@ -1,4 +1,4 @@
-/** What the pages of the project are made of, as far as a link and a reader's way through them go: links, headings, code blocks. */
+/** Parses the pages of the project: links, headings and code blocks. */
 import { posix } from "node:path";
 
 export interface MarkdownLink {

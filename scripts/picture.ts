@@ -159,7 +159,10 @@ function middleOf({ at: [x, y], size: [w, h] }: Box): XY {
   return [x + w / 2, y + h / 2];
 }
 
-/** Where the way from the middle of a box to a point leaves it: straight, if the point is beside, above or below it. */
+/**
+ * The point at which a line from the middle of a box towards another point leaves the box: straight, if that point is
+ * beside, above or below it.
+ */
 function edgeTowards(box: Box, [px, py]: XY): XY {
   const {
     at: [x, y],

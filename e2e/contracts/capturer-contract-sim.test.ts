@@ -1,4 +1,4 @@
-/** The simulated captures keep the contract. */
+/** The simulated captures pass the contract. */
 import { test } from "node:test";
 import { simCapturer } from "../../fixtures/sim/capturer.ts";
 import { SimMachine } from "../../src/sim/kernel/kernel.ts";

@@ -1,4 +1,4 @@
-/** Packet sockets keep the contract of `Capturer`. */
+/** Packet sockets pass the contract of `Capturer`. */
 import { test } from "node:test";
 import { needsRoot, netnsFixture } from "../../fixtures/linux/netns.ts";
 import { linuxCapturer } from "../../src/linux/capture/capturer.ts";

@@ -1,16 +1,16 @@
-/** The promises of `Capturer` (src/kernel/capturer.ts), on the kernel of this machine and on the simulated one. */
+/** The contract of `Capturer` (src/kernel/capturer.ts), for the kernel of this machine and the simulated one. */
 import assert from "node:assert/strict";
 import { next, add, remove, veth } from "../../fixtures/linux/machine.ts";
 import type { Capturer } from "../../src/kernel/capturer.ts";
 import type { Kernel, Netns } from "../../src/kernel/kernel.ts";
 
-/** A host for one case. It is cleaned up by whoever made it. */
+/** A host for one case. Its maker cleans it up. */
 interface CapturerHarness {
   readonly capturer: Capturer;
   readonly kernel: Kernel;
   /** A new, empty namespace, as a path. */
   readonly netns: () => Promise<Netns>;
-  /** Takes the name of a namespace away, which is all that it lives by. */
+  /** Removes the name of a namespace, which is all that keeps it alive. */
   readonly removeNetns: (netns: Netns) => Promise<void>;
 }
 
@@ -24,7 +24,7 @@ const OPTIONS = { snapBytes: 256, bufferBytes: 2 ** 20, onReady: () => undefined
 
 export const capturerContract: readonly CapturerCase[] = [
   {
-    title: "what is not there is NOT_FOUND, namespace or device",
+    title: "a missing namespace or device is NOT_FOUND",
     async run({ capturer, netns }) {
       const a = await netns();
       for (const place of [NOWHERE, a])
@@ -32,7 +32,7 @@ export const capturerContract: readonly CapturerCase[] = [
     },
   },
   {
-    title: "a device that is quiet, or down, has no frames, and nothing is lost",
+    title: "a device that is quiet or down delivers no frames and loses none",
     async run({ capturer, kernel, netns }) {
       const [a, b] = [await netns(), await netns()];
       await kernel.apply(add(veth(a, b)));
@@ -63,7 +63,7 @@ export const capturerContract: readonly CapturerCase[] = [
     },
   },
   {
-    title: "a namespace that nothing else holds ends with the capture",
+    title: "a namespace held only by the capture ends with it",
     async run({ capturer, kernel, netns, removeNetns }) {
       const [a, b] = [await netns(), await netns()];
       await kernel.apply(add(veth(a, b)));

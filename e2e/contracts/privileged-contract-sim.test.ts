@@ -1,4 +1,4 @@
-/** The simulated privileges keep the contract. */
+/** The simulated privileges pass the contract. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SimMachine } from "../../src/sim/kernel/kernel.ts";

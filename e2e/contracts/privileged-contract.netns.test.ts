@@ -1,4 +1,4 @@
-/** The kernel worker of this machine keeps the contract of `Privileged`. */
+/** The kernel worker of this machine passes the contract of `Privileged`. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, statSync } from "node:fs";

@@ -1,18 +1,18 @@
-/** The promises of `Privileged` (src/kernel/privileged.ts), on the kernel of this machine and on the simulated one. */
+/** The contract of `Privileged` (src/kernel/privileged.ts), for the kernel of this machine and the simulated one. */
 import assert from "node:assert/strict";
 import type { KernelObject, Netns } from "../../src/kernel/kernel.ts";
 import type { Need, Privileged } from "../../src/kernel/privileged.ts";
 
-/** A machine for one case. It is cleaned up by whoever made it. */
+/** A machine for one case. Its maker cleans it up. */
 export interface PrivilegedHarness {
   readonly privileged: Privileged;
   /** A new, empty namespace, as a path. */
   readonly netns: () => Promise<Netns>;
-  /** A directory for pins, which need not be there. */
+  /** A directory for pins, which may be missing. */
   readonly bpffs: string;
-  /** Number of a process that lives until the case is over. */
+  /** Starts a process that runs until the case is over, and returns its ID. */
   readonly process: () => Promise<number>;
-  /** Somebody listens on a unix socket, until `end`. */
+  /** Listens on a unix socket, until `end`. */
   readonly listen: () => Promise<{
     readonly path: string;
     readonly identity: string;
@@ -32,7 +32,7 @@ const DATAGRAMS = { domain: 2, type: 2, protocol: 0 };
 
 export const privilegedContract: readonly PrivilegedCase[] = [
   {
-    title: "a kernel of a host does what it is asked there",
+    title: "a kernel of a host works in the namespace of that host",
     async run({ privileged, netns, bpffs }) {
       const host = await netns();
       const kernel = await privileged.kernel({ host, bpffs });
@@ -44,7 +44,7 @@ export const privilegedContract: readonly PrivilegedCase[] = [
     },
   },
   {
-    title: "what is there is opened, each time anew, and may be closed twice",
+    title: "an existing object is opened again each time, and may be closed twice",
     async run(harness) {
       const { privileged } = harness;
       const [netns, pid, socket] = [await harness.netns(), await harness.process(), await harness.listen()];
@@ -64,7 +64,7 @@ export const privilegedContract: readonly PrivilegedCase[] = [
     },
   },
   {
-    title: "what is not there is NOT_FOUND, whatever it is",
+    title: "a missing object of any kind is NOT_FOUND",
     async run({ privileged }) {
       const needs: Need[] = [
         { type: "netns", netns: NOWHERE },
@@ -78,7 +78,7 @@ export const privilegedContract: readonly PrivilegedCase[] = [
     },
   },
   {
-    title: "a socket is found by its file for as long as somebody listens there",
+    title: "a socket is found by its file as long as a process listens on it",
     async run({ privileged, listen }) {
       const socket = await listen();
       (await privileged.open({ type: "socket-file", identity: socket.identity })).close();

@@ -1,4 +1,4 @@
-/** The resolvers of workloads keep their contract on the simulated machine. */
+/** The resolvers of workloads pass their contract on the simulated machine. */
 import { test } from "node:test";
 import { rootScope } from "../../src/async/task-scope.ts";
 import { labPlacePath } from "../../src/resolvers/lab/places.ts";

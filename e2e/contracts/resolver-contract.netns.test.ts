@@ -1,4 +1,6 @@
-/** The resolvers of workloads keep their contract on this machine: namespaces of the test's own, processes in them. */
+/**
+ * The resolvers of workloads pass their contract on this machine, with namespaces of the test and processes in them.
+ */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -24,7 +26,7 @@ for (const each of resolverContract)
     }
   });
 
-/** `ends` are called when the case is over. */
+/** A harness on this machine. `ends` are called when the case is over. */
 async function linuxHarness(t: TestContext, ends: (() => Promise<void>)[]): Promise<ResolverHarness> {
   const { machine, ...net } = await netnsFixture(t);
   const clock = nodeClock();
@@ -62,7 +64,7 @@ async function linuxHarness(t: TestContext, ends: (() => Promise<void>)[]): Prom
   };
 }
 
-/** One end of a cable that the test lays, as a stranger would. */
+/** One end of a cable that the test makes without Netloom's mark. */
 function portIn(host: string, far: string, name: string): Specimen {
   const ip = async (...args: readonly string[]): Promise<void> => {
     const child = spawn("ip", ["-n", host, ...args], { stdio: ["ignore", "inherit", "inherit"] });
@@ -74,7 +76,7 @@ function portIn(host: string, far: string, name: string): Specimen {
     come: async () => {
       await ip("link", "add", "far", "type", "veth", "peer", "name", "near");
       await ip("link", "set", "far", "netns", far, "name", name, "up");
-      // At once: the name, and that it is up.
+      // At once: the name, and the state up.
       await ip("link", "set", "near", "name", name, "up");
       return `file:///run/netns/${host}`;
     },
@@ -89,9 +91,9 @@ function portIn(host: string, far: string, name: string): Specimen {
   };
 }
 
-/** A number that no process has, for one to take it. */
+/** A process ID that is free until a process of the case takes it. */
 async function numbered(ends: (() => Promise<void>)[]): Promise<Specimen> {
-  // Far from the numbers that are given one after the other.
+  // Far from the IDs that the kernel assigns next.
   const pid = freeNumber(20_000 + (process.pid % 10_000));
   let running: NumberedProcess | undefined;
   const go = async (): Promise<void> => {
@@ -110,7 +112,7 @@ async function numbered(ends: (() => Promise<void>)[]): Promise<Specimen> {
   };
 }
 
-/** Descriptors of processes that this one has. */
+/** Number of pidfds that this process has. */
 function pidfds(): number {
   return readdirSync("/proc/self/fd").filter((fd) => {
     try {

@@ -1,6 +1,6 @@
 /**
- * The promises of every resolver of workloads, as data: they hold on the kernel of this machine and on the simulated one.
- * Each resolver of the list has a specimen: a name, and a way to make something come to its place and go again.
+ * The contract of every resolver of workloads, as data: it holds on the kernel of this machine and on the simulated
+ * one. Each resolver of the list has a specimen: a name, and a way to make its object appear and disappear.
  */
 import { NO_LOG } from "../../src/observe/log.ts";
 import assert from "node:assert/strict";
@@ -12,30 +12,30 @@ import { RESOLVERS } from "../../src/resolvers/resolvers.ts";
 import { identityKey, leadsTo, resolveWorkload, workloadLabel } from "../../src/resolvers/workload-ref.ts";
 import { WorkloadWatch } from "../../src/resolvers/workload-watch.ts";
 
-/** A name for one case. Nothing is at its place. */
+/** A name for one case. Nothing has it yet. */
 export interface Specimen {
   readonly ref: WorkloadRef;
-  /** Something comes to its place: the namespace that it is in, as a path. */
+  /** Makes the object appear, and returns its namespace as a path. */
   come(): Promise<Netns>;
-  /** It goes, with its namespace. */
+  /** Removes the object with its namespace. */
   go(): Promise<void>;
-  /** Of a port: what its owner does with it. */
+  /** For a port: changes it as its owner does. */
   tend?(change: {
     readonly isUp?: boolean;
     readonly mtuBytes?: number;
     readonly master?: string;
   }): Promise<void>;
-  /** What comes after that to the same place is nothing to the name: numbers are given again. */
+  /** The name never means a later object in the same place, because numbers are reused. */
   readonly isOnce?: true;
 }
 
-/** A machine for one case. It is cleaned up by whoever made it. */
+/** A machine for one case. Its maker cleans it up. */
 export interface ResolverHarness {
   readonly world: { readonly clock: Clock; readonly scope: Scope };
   readonly outside: Outside;
-  /** By type of resolver. */
+  /** Specimens by type of resolver. */
   readonly specimens: Readonly<Record<string, () => Promise<Specimen>>>;
-  /** Whatever resolvers hold of the machine now. */
+  /** Number of resources that resolvers hold on the machine now. */
   held(): number;
 }
 
@@ -77,7 +77,7 @@ export const resolverContract: readonly ResolverCase[] = [
 function portCasesOf(type: string): ResolverCase[] {
   return [
     {
-      title: `${type}: a port stays the same one while it goes down, comes up and carries less, and says so`,
+      title: `${type}: a port keeps its identity while it goes down, comes up and gets a smaller MTU, and each change is reported`,
       run: async (harness) => {
         const specimen = await specimenOf(harness, type);
         await specimen.come();
@@ -103,7 +103,7 @@ function portCasesOf(type: string): ResolverCase[] {
       },
     },
     {
-      title: `${type}: a device that becomes a member of a bridge is no port any more, with the reason`,
+      title: `${type}: a device that joins a bridge stops being a port, with the reason`,
       run: async (harness) => {
         const specimen = await specimenOf(harness, type);
         await specimen.come();
@@ -125,7 +125,7 @@ function portCasesOf(type: string): ResolverCase[] {
 function casesOf(type: string): ResolverCase[] {
   return [
     {
-      title: `${type}: a name that leads nowhere is NOT_FOUND, and a watch of it says why`,
+      title: `${type}: a name that refers to nothing is NOT_FOUND, and a watch of it reports why`,
       run: async (harness) => {
         const { ref } = await specimenOf(harness, type);
         await assert.rejects(resolveWorkload(ref, harness.outside), { code: "NOT_FOUND" });
@@ -137,7 +137,7 @@ function casesOf(type: string): ResolverCase[] {
       },
     },
     {
-      title: `${type}: what comes is told with the identity that the kernel knows it by, and so is its end`,
+      title: `${type}: an object that appears is reported with its identity in the kernel, and its end is reported too`,
       run: async (harness) => {
         const specimen = await specimenOf(harness, type);
         await watching(harness, specimen.ref, async (watch) => {
@@ -156,7 +156,7 @@ function casesOf(type: string): ResolverCase[] {
       },
     },
     {
-      title: `${type}: what comes to the same place is another one, or nothing where a name holds once`,
+      title: `${type}: a later object in the same place has another identity, or is not found if the name is valid only once`,
       run: async (harness) => {
         const specimen = await specimenOf(harness, type);
         await specimen.come();
@@ -166,7 +166,7 @@ function casesOf(type: string): ResolverCase[] {
           await specimen.go();
           await specimen.come();
           let second = await next(watch, harness, first);
-          // Who looks in between sees nothing there.
+          // A resolver that looks in between finds nothing there.
           if (!second.isThere && specimen.isOnce !== true) second = await next(watch, harness, second);
           assert.equal(second.isThere, specimen.isOnce !== true);
           if (second.isThere) assert.notEqual(identityKey(second.found), identityKey(first.found));
@@ -202,7 +202,7 @@ async function watching(
 }
 
 /**
- * What is told after `seen`, which is what was told last. The kernel's word that something has changed is given in its place: a look
+ * The next report after `seen`, the last one. It stands in for the kernel's notification and makes the resolver look
  * now.
  */
 async function next(

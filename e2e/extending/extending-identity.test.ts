@@ -1,4 +1,4 @@
-/** docs/internals/extending.md on identities, done in a copy of the tree: one folder and one line of a list. */
+/** docs/internals/extending.md on identities, carried out in a copy of the tree: one folder and one line of a list. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -20,7 +20,7 @@ const NO_TOYS: Readonly<PolicyRule> = {
       : undefined,
 };
 
-/** Has a name, believes everybody, and allows no toys. */
+/** Has a name, trusts everybody, and forbids toys. */
 export const toyKind: Readonly<IdentityKind> = {
   name: "toy",
   option: { flags: "--call-me <word>", description: "a name, and nothing that proves it" },

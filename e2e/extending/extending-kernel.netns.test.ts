@@ -1,6 +1,7 @@
 /**
- * docs/internals/extending.md on kernel objects, done in a copy of the tree: a file in `kernel`, one for each of the two kernels, and
- * three lines of lists. Objects of the kind are made, adopted, refused, undone and removed by code that knows of none.
+ * docs/internals/extending.md on kernel objects, carried out in a copy of the tree: a file in `kernel`, one for each of
+ * the two kernels, and three lines of lists. Code that does not know the kind makes, adopts, refuses, undoes and
+ * removes its objects.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -87,7 +88,7 @@ import { keptObject } from "../kept-object.ts";
 export const nexthop = keptObject<Nexthop>("nexthop", "nexthop");
 `;
 
-/** Both kernels, asked for the same; what differs between them is printed. */
+/** The same requests to both kernels; differences are printed. */
 const RUN = `import assert from "node:assert/strict";
 import { describeOperation } from "../../src/kernel/kernel-text.ts";
 import { script } from "../../src/kernel/script.ts";

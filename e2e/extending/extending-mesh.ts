@@ -1,4 +1,7 @@
-/** Runs commands against a mesh, as `HouseCopy.mesh` asks in its one argument, and prints what each has printed as one JSON text. */
+/**
+ * Runs the commands in its one argument against a mesh (`HouseCopy.mesh`), and prints the output of each as one JSON
+ * text.
+ */
 import { fileURLToPath } from "node:url";
 import { Agents } from "../../fixtures/cli/agents.ts";
 import { type MeshRun, type Printed, runProgram } from "./house-copy.ts";

@@ -1,4 +1,4 @@
-/** Registers a network service at the registry whose URL is the one argument. */
+/** Registers a network service at the registry whose URL is its one argument. */
 import { create } from "@bufbuild/protobuf";
 import { NetworkServiceSchema } from "../../src/api/gen/nsm/registry_pb.js";
 import { stationsOver } from "../../src/api/hops.ts";

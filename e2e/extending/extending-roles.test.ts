@@ -1,6 +1,6 @@
 /**
- * More of docs/internals/extending.md, done in a copy of the tree: a store, a way out for traces, and an element of a chain, each one
- * folder (or file) and one line of a list.
+ * More of docs/internals/extending.md, carried out in a copy of the tree: a store, a trace exporter, and an element of
+ * a chain, each one folder (or file) and one line of a list.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -13,7 +13,7 @@ import { HouseCopy } from "./house-copy.ts";
 
 const TOY_STORE = `import type { StoreKind } from "../store-kind.ts";
 
-/** A store with a name, gone with its process. */
+/** A store with a name, lost when its process ends. */
 export const toyKind: Readonly<StoreKind> = {
   scheme: "toy",
   spelling: "toy:NAME",
@@ -29,7 +29,7 @@ export const toyKind: Readonly<StoreKind> = {
 const TOY_EXPORTER = `import { appendFileSync } from "node:fs";
 import type { ExporterKind } from "../exporter-kind.ts";
 
-/** Names of spans, one in a line. */
+/** Names of spans, one per line. */
 export const toyKind: Readonly<ExporterKind> = {
   scheme: "names",
   spelling: "names:PATH",
@@ -44,7 +44,7 @@ export const toyKind: Readonly<ExporterKind> = {
 
 const TOY_ELEMENT = `import { type ConnectionElement, contextOf } from "../connection.ts";
 
-/** Wires are narrow. */
+/** Makes wires narrow. */
 export function narrow(): ConnectionElement {
   return {
     name: "narrow",
@@ -57,7 +57,7 @@ export function narrow(): ConnectionElement {
 }
 `;
 
-test("a store, and a way out for traces", async (t) => {
+test("a store, and a trace exporter", async (t) => {
   const house = new HouseCopy(t);
   house.write("src/store/toy/toy-kind.ts", TOY_STORE);
   house.extend(

@@ -1,6 +1,6 @@
 /**
- * The steps of docs/internals/extending.md, done: something new of each kind is added to a copy of the tree, as one folder and one
- * line of a list. It compiles, runs, and shows in help, status and schema.
+ * The steps of docs/internals/extending.md, carried out: something new of each kind is added to a copy of the tree, as
+ * one folder and one line of a list. It compiles, runs, and appears in help, status and schema.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -175,7 +175,7 @@ test("a mechanism", async (t) => {
   assert.ok("number" in (tunnel?.parameters ?? {}));
 });
 
-/** A kind of document that says something of a workload, and asks for nothing: it is up when the workload is there. */
+/** A kind of document that describes a workload and asks for nothing: it is up when the workload exists. */
 const NOTE_FILES = {
   "words.ts": `import { API_VERSION } from "../api-version.ts";
 import { attachmentName } from "../command.ts";
@@ -413,7 +413,7 @@ spec:
   pools: [10.1.0.0/24]
 `;
 
-test("a network function", async (t) => {
+test("a service function", async (t) => {
   const house = new HouseCopy(t);
   house.write("src/functions/hiding/hiding.ts", HIDING_FUNCTION);
   house.extend(

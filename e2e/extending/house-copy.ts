@@ -1,6 +1,6 @@
 /**
- * A copy of the tree in a temporary folder, for tests that add to the house what people will add: one folder and one line
- * of a list. There it compiles, runs as `netloom`, and its documents are made.
+ * A copy of the tree in a temporary folder, for tests that add an extension as its authors do: one folder and one line
+ * of a list. There it compiles, runs as `netloom`, and generates its documents.
  */
 import assert from "node:assert/strict";
 import { execFile, spawnSync } from "node:child_process";
@@ -14,7 +14,7 @@ import { violations } from "../../scripts/house-rules.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** All that the sources, their tests and their documents are made of. */
+/** All files and folders that sources, tests and documents need. */
 const PARTS = [
   "bin",
   "src",
@@ -36,15 +36,15 @@ export interface Printed {
   readonly stderr: string;
 }
 
-/** A command line, and the host of the mesh whose agent it is for. */
+/** A command line, and the host of the mesh whose agent it addresses. */
 interface MeshCommand {
   readonly host: "alpha" | "beta";
   readonly args: readonly string[];
 }
 
-/** What `extending-mesh.ts` is asked for. */
+/** The argument of `extending-mesh.ts`. */
 export interface MeshRun {
-  /** Paths of network namespaces that are there. */
+  /** Paths of the network namespaces that exist. */
   readonly namespaces: readonly string[];
   readonly commands: readonly MeshCommand[];
 }
@@ -53,7 +53,7 @@ export class HouseCopy {
   readonly folder: string;
   readonly #added: string[] = [];
 
-  /** Goes away after `t`. */
+  /** The copy is removed after `t`. */
   constructor(t: TestContext) {
     this.folder = mkdtempSync(join(tmpdir(), "netloom-house-"));
     t.after(() => rmSync(this.folder, { recursive: true }));
@@ -80,8 +80,8 @@ export class HouseCopy {
   }
 
   /**
-   * Adds an entry to a list of the copy: the line `imported` comes before the first import of the file `name`, and the text
-   * `before`, which is there once, becomes `after`.
+   * Adds an entry to a list of the copy: inserts the line `imported` before the first import of the file `name`, and
+   * replaces the text `before`, which occurs once, with `after`.
    */
   extend(name: string, imported: string, before: string, after: string): void {
     const text = this.read(name);
@@ -91,7 +91,7 @@ export class HouseCopy {
     this.#added.push(name);
   }
 
-  /** Asserts that the copy compiles, and that what was added keeps the rules of the house. */
+  /** Asserts that the copy compiles, and that the addition follows the rules of the rooms. */
   check(): void {
     const { status, stdout } = spawnSync(
       process.execPath,
@@ -128,8 +128,8 @@ export class HouseCopy {
   }
 
   /**
-   * Runs commands one after the other at the agents `alpha` and `beta` of a mesh of the copy: its real processes' code on
-   * a simulated kernel. Returns what each has printed.
+   * Runs commands one after the other at the agents `alpha` and `beta` of a mesh of the copy: the real code of the
+   * processes on a simulated kernel. Returns the output of each.
    */
   async mesh(run: MeshRun): Promise<Printed[]> {
     const { stdout, stderr, code } = await this.node("e2e/extending/extending-mesh.ts", JSON.stringify(run));
@@ -142,7 +142,7 @@ export class HouseCopy {
   }
 }
 
-/** Runs a program to its end; that it fails is no error. */
+/** Runs a program to its end; a failure of the program is no error. */
 export async function runProgram(program: string, args: readonly string[], cwd: string): Promise<Printed> {
   try {
     const { stdout, stderr } = await promisify(execFile)(program, [...args], { cwd });

@@ -22,7 +22,7 @@ interface Refusal {
   readonly strangers?: readonly KernelObject[];
   readonly operation: Operation;
   readonly errno: string;
-  /** Where the kernel says that it is. Absent: it may say nothing. */
+  /** The place that the kernel must name. Absent: it may name none. */
   readonly at?: KernelPlace;
 }
 

@@ -56,7 +56,7 @@ async function until(child: ChildProcess, isSo: () => boolean): Promise<void> {
   }
 }
 
-/** Is the process in its own network namespace by now? */
+/** Returns whether the process is in its own network namespace by now. */
 function isElsewhere(pid: number): boolean {
   try {
     return readlinkSync(`/proc/${pid}/ns/net`) !== readlinkSync("/proc/self/ns/net");

@@ -1,5 +1,5 @@
 # A bed for the commands of one page, read by a shell that has mount, network and process namespaces of its own. Its folder has
-# what a reader has in that of the project: bin and examples. `on alpha 'netloom status'` runs a command on a host, which has a
+# the bin and examples of the project. `on alpha 'netloom status'` runs a command on a host, which has a
 # network, a /run and a /var/lib of its own; all hosts are on one segment:
 #
 #   alpha 192.168.50.1 ──┐

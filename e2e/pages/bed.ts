@@ -1,4 +1,4 @@
-/** A shell in namespaces of its own, in which the commands of a page run one after the other, as a reader types them. */
+/** A shell in its own namespaces, in which the commands of a page run one after the other, as a reader types them. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,7 +9,7 @@ import { isShownIn } from "./shape.ts";
 
 const PROJECT = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 
-/** What the shell prints behind the output of a command; its exit code follows. */
+/** Marks the end of a command's output; its exit code follows. */
 const END = "\u001eend";
 
 export interface Ran {
@@ -29,7 +29,7 @@ export class Bed implements AsyncDisposable {
       });
   }
 
-  /** Needs root. All that runs in it ends with it. */
+  /** Needs root. Everything that runs in it ends with it. */
   static async open(): Promise<Bed> {
     const namespaces = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
     const shell = spawn("unshare", [...namespaces, "bash", "--norc", "-s"], {
@@ -43,8 +43,8 @@ export class Bed implements AsyncDisposable {
   }
 
   /**
-   * Runs a command to its end. One with a `&` at its end is waited for until it has printed what the page shows of it, and stays;
-   * the shell does not tell of its end.
+   * Runs a command to its end. A command with a `&` at its end runs on; it is waited for until it has printed what the
+   * page shows. The shell does not report the end of such a command.
    */
   async run({ host, command, output }: PageCommand): Promise<Ran> {
     if (!command.endsWith("&")) return await this.#ran(host === undefined ? command : onHost(host, command));

@@ -1,22 +1,22 @@
 /**
- * The commands of a page: in blocks of `console` a line that starts with a prompt, and below it what it prints.
+ * The commands of a page: in `console` blocks, a line that starts with a prompt, and its output below.
  *
  * ```
- * $ netloom status            a command of the reader's machine
- * beta$ netloom status        a command of the host beta
+ * $ netloom status            a command on the reader's machine
+ * beta$ netloom status        a command on the host beta
  * ```
  *
- * A comment `<!-- varies: 10\.0\.0\.1\d -->` says what may differ from run to run on this page. A comment `<!-- follows: other.md -->` says that the commands of another page of the same
- * folder have run before.
+ * A comment `<!-- varies: 10\.0\.0\.1\d -->` gives a pattern of text that may differ between runs of this page. A
+ * comment `<!-- follows: other.md -->` runs the commands of another page first.
  */
 import { codeBlocksOf } from "../../scripts/markdown.ts";
 
 export interface PageCommand {
   readonly host: string | undefined;
   readonly command: string;
-  /** What the page shows of its output, with newlines at the ends of lines; empty: nothing. */
+  /** The output on the page, with newlines at the ends of lines; empty for none. */
   readonly output: string;
-  /** The lines of the page on which the output stands, from 1: the first one, and the one behind it. */
+  /** The lines of the page with the output, from 1: the first one, and the one after the last. */
   readonly from: number;
   readonly to: number;
 }
@@ -39,12 +39,12 @@ export function commandsOf(markdown: string): PageCommand[] {
   });
 }
 
-/** The page, beside this one, whose commands have run before. */
+/** The page in the same folder whose commands run first. */
 export function followedBy(markdown: string): string | undefined {
   return /^<!-- follows: (\S+) -->$/m.exec(markdown)?.[1];
 }
 
-/** Patterns of what may differ on this page from run to run. */
+/** Patterns of text that may differ between runs of this page. */
 export function varyingOf(markdown: string): RegExp[] {
   return [...markdown.matchAll(/^<!-- varies: (.+) -->$/gm)].map(
     ([, pattern = ""]) => new RegExp(pattern, "g"),

@@ -1,6 +1,6 @@
-/** What of an output has to be as the page shows it: all but the figures that differ from run to run. */
+/** Compares an output with a page: everything must match except the figures that differ between runs. */
 
-/** [what may differ, what stands for it] */
+/** [pattern of text that may differ, its replacement] */
 const VARYING: readonly (readonly [RegExp, string])[] = [
   [/time=\S+/g, "time=<time>"],
   [/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, "<id>"],
@@ -15,7 +15,7 @@ const VARYING: readonly (readonly [RegExp, string])[] = [
   [/ {2,}/g, "  "],
 ];
 
-/** What may differ on one page. */
+/** Patterns of text that may differ on one page. */
 export type Varying = readonly RegExp[];
 
 function shapeOf(line: string, varying: Varying): string {
@@ -23,7 +23,10 @@ function shapeOf(line: string, varying: Varying): string {
   return VARYING.reduce((text, [pattern, sign]) => text.replaceAll(pattern, sign), own);
 }
 
-/** The lines that count. A shell says by itself, sooner or later, that a program in its background was ended. */
+/**
+ * The lines to compare. The shell reports by itself, at some point, that a background program ended; such lines are
+ * dropped.
+ */
 function linesOf(text: string): string[] {
   return text
     .split("\n")
@@ -31,8 +34,8 @@ function linesOf(text: string): string[] {
 }
 
 /**
- * Whether a page shows what was printed. In what is shown, `…` stands for any text of a line, and a line of nothing else for any
- * number of lines.
+ * Returns whether a page shows the printed output. On the page, `…` stands for any text within a line, and a line with
+ * only `…` for any number of lines.
  */
 export function isShown(shown: string, printed: string, varying: Varying = []): boolean {
   const pattern = linesOf(shown)
@@ -45,7 +48,7 @@ export function isShown(shown: string, printed: string, varying: Varying = []): 
   );
 }
 
-/** Whether every line that is shown has been printed, in this order, with others in between or not. */
+/** Returns whether every shown line was printed, in this order, with any lines in between. */
 export function isShownIn(shown: string, printed: string, varying: Varying = []): boolean {
   const pattern = linesOf(shown)
     .map((line) => patternOf(line, varying))

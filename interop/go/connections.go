@@ -108,7 +108,7 @@ func startEndpoint(ctx context.Context, o options) (verbs, error) {
 	return startRegistryClient(ctx, o)
 }
 
-// startManager is a manager of upstream, with a registry elsewhere if it is told of one.
+// startManager is upstream's manager, with an external registry if it is given one.
 func startManager(ctx context.Context, o options) (verbs, error) {
 	managerOptions := []nsmgr.Option{
 		nsmgr.WithName(o.name),

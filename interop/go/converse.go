@@ -16,7 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// verb does what a command says. It may give any number of answers before it ends.
+// verb executes a command. It may give any number of answers before it ends.
 type verb func(ctx context.Context, body []byte, answer func(proto.Message)) error
 
 type verbs map[string]verb
@@ -43,7 +43,7 @@ type failure struct {
 	Fields  map[string]string `json:"fields,omitempty"`
 }
 
-// conversation is what goes over standard input and output. Commands run side by side.
+// conversation is the exchange over standard input and output. Commands run concurrently.
 type conversation struct {
 	understood verbs
 	output     *json.Encoder
@@ -131,7 +131,7 @@ func (c *conversation) say(r reply) {
 	_ = c.output.Encode(r)
 }
 
-// failureOf finds gRPC's status under the SDK's wrappings.
+// failureOf finds gRPC's status inside the SDK's wrapped errors.
 func failureOf(err error) *failure {
 	found := status.Convert(errors.Cause(err))
 	failed := &failure{Code: found.Code().String(), Message: err.Error()}

@@ -11,8 +11,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// expires says how long the client means to stay. Upstream's servers learn that from the client's token, and refuse a
-// client of which they know it from nowhere.
+// expires sets the lifetime of the client. Upstream's servers read it from the client's token, and refuse a client without
+// one.
 type expires struct {
 	lifetime time.Duration
 }

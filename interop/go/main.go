@@ -3,8 +3,8 @@
 //
 //	> {"id":1,"verb":"request","body":{…}}
 //	< {"id":1,"body":{…}}                                  the answer; of a stream one line for each
-//	< {"id":1,"error":{"code":"NotFound","message":"…"}}   the end of what went wrong
-//	< {"id":1,"end":true}                                  the end of what went well
+//	< {"id":1,"error":{"code":"NotFound","message":"…"}}   the end of a failed command
+//	< {"id":1,"end":true}                                  the end of a command that succeeded
 //
 // Bodies are messages of the wire contracts, as protojson writes them. `{"id":2,"verb":"cancel","target":1}` ends a
 // stream. The end of standard input ends the program.
@@ -21,7 +21,7 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// role starts what a subcommand is about, and returns the verbs that it understands.
+// role starts the program of a subcommand, and returns its verbs.
 type role func(ctx context.Context, options options) (verbs, error)
 
 type options struct {

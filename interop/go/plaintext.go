@@ -17,7 +17,7 @@ import (
 
 const tokenLifetime = 10 * time.Minute
 
-// tokensOf names a program without proving anything: the SDK's registries refuse a token of their own that names nobody.
+// tokensOf names a program without a proof: the SDK's registries refuse their own token if it has no name.
 func tokensOf(name string) token.GeneratorFunc {
 	return func(credentials.AuthInfo) (string, time.Time, error) {
 		expiresAt := time.Now().Add(tokenLifetime)
@@ -27,7 +27,7 @@ func tokensOf(name string) token.GeneratorFunc {
 	}
 }
 
-// plaintext is a transport without secrets, which passes files as upstream's programs do if withFiles.
+// plaintext is a transport without encryption. With withFiles it passes files as upstream's programs do.
 func plaintext(withFiles bool) credentials.TransportCredentials {
 	if withFiles {
 		return grpcfd.TransportCredentials(insecure.NewCredentials())

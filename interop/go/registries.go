@@ -18,7 +18,7 @@ func emptyServiceQuery() *api.NetworkServiceQuery          { return &api.Network
 func emptyEndpoint() *api.NetworkServiceEndpoint           { return &api.NetworkServiceEndpoint{} }
 func emptyEndpointQuery() *api.NetworkServiceEndpointQuery { return &api.NetworkServiceEndpointQuery{} }
 
-// startRegistryClient registers and finds, refreshes what it has registered, and heals.
+// startRegistryClient registers and finds entries, refreshes its registrations, and heals.
 func startRegistryClient(ctx context.Context, o options) (verbs, error) {
 	connectTo, err := url.Parse(o.connect)
 	if err != nil {

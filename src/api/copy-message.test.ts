@@ -5,7 +5,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { ConnectionSchema } from "./gen/nsm/connection_pb.js";
 import { copyMessage } from "./copy-message.ts";
 
-test("a copy is equal to a clone, keeps unknown fields, and shares nothing", () => {
+test("a copy equals a clone, keeps unknown fields, and shares nothing", () => {
   const known = create(ConnectionSchema, {
     id: "c1",
     labels: { a: "b" },

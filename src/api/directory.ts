@@ -1,4 +1,4 @@
-/** Where stations are found: roles of this process under their own URLs, everybody else by dialling. */
+/** Finds stations by URL: roles of this process under their own URLs, all others by dialling. */
 import { watchOf } from "../async/watch.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Clock } from "../async/clock.ts";
@@ -12,12 +12,14 @@ import {
   stationsOver,
 } from "./hops.ts";
 
-/** Peers that are remembered. Beyond, the one that was asked for longest ago is forgotten; a hop closes when it is idle. */
+/**
+ * Limit on remembered peers. Beyond it, the one that was used longest ago is forgotten; its hop closes when it is idle.
+ */
 const MAX_DIALLED = 256;
 
 /**
  * A directory over the hops of a World. `self:` URLs name roles of this process and are never dialled, so a stranger's
- * registration cannot lead into one that is not offered here.
+ * registration cannot lead to a role that this process does not offer.
  */
 export class LocalDirectory implements Directory {
   readonly #hops: Pick<Hops, "dial">;
@@ -30,7 +32,7 @@ export class LocalDirectory implements Directory {
     this.#clock = clock;
   }
 
-  /** Offers a role of this process at `url`, usually `self:<name>`. The result takes that back. */
+  /** Offers a role of this process at `url`, usually `self:<name>`. The returned function withdraws it. */
   offer(url: string, stations: Partial<Stations>): () => void {
     const offered = { ...nothingAt(url), ...stations };
     this.#own.set(url, offered);
@@ -65,7 +67,10 @@ function isOwnUrl(url: string): boolean {
   return url.startsWith("self:");
 }
 
-/** Is what serves there on this host, so that LOCAL mechanisms reach it? Upstream: filtermechanisms. */
+/**
+ * Returns whether the station at this URL is on this host, so that LOCAL mechanisms reach it. Upstream:
+ * filtermechanisms.
+ */
 export function isLocalUrl(url: string): boolean {
   return isOwnUrl(url) || url.startsWith("unix:") || url.startsWith("inode:");
 }

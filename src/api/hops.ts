@@ -1,6 +1,6 @@
 /**
- * The stations of a request with their types: what a role serves, and what it sees of the next one. Three forms of the
- * next station look the same: a role of this process, one behind a byte `Hop`, one behind a simulated link.
+ * The stations of a request with their types: what a role serves, and how it sees the next station. The next station
+ * has the same type whether it is a role of this process, behind a byte `Hop`, or behind a simulated link.
  *
  * ```
  *  server role: request(caller, message)        hop: request(call, message)
@@ -46,34 +46,36 @@ import {
 } from "./gen/nsm/registry_pb.js";
 import { call, serve, type Served, watch } from "./rpc.ts";
 
-/** Who waits for an answer, and until when. Every `Call` of a chain is one. */
+/** A caller that waits for an answer, with its deadline. Every `Call` of a chain is one. */
 export interface HopCall {
-  /** Ends when the one who waits goes away. */
+  /** Ends when the caller goes away. */
   readonly scope: Scope;
-  /** On `Clock.monotonicMs`. */
+  /** Time of `Clock.monotonicMs`. */
   readonly deadlineMs: number;
-  /** What travels beside the message to the next station. */
+  /** Metadata that travels beside the message to the next station. */
   readonly outgoing?: Metadata;
-  /** Makes what else travels there when it is known who gets it, which takes a connection: tokens. Not asked for streams. */
+  /** Makes further metadata once the recipient is known, which takes a connection: tokens. Not called for streams. */
   readonly vouch?: ((audience: Peer) => Metadata) | undefined;
-  /** The step of the trace that the next station goes on with. */
+  /** The trace step that the next station continues. */
   readonly span?: Span;
 }
 
-/** A call as it comes to a role: from the wire it is rpc.ts's `Context`. */
+/** A call as a role receives it: from the wire it is rpc.ts's `Context`. */
 export interface Caller {
   readonly scope: Scope;
   readonly deadlineMs: number;
   readonly peer: Peer;
-  /** What came beside the message. */
+  /** Metadata that came beside the message. */
   readonly metadata?: Metadata;
 }
 
-/** The next station of a connection. Messages that go in are not changed, messages that come out are the caller's. */
+/** The next station of a connection. It does not change messages that go in; the caller owns messages that come out. */
 export interface ConnectionHop {
   request(call: HopCall, request: NetworkServiceRequest): Promise<Connection>;
   close(call: HopCall, connection: Connection): Promise<void>;
-  /** First one INITIAL_STATE_TRANSFER, also if it is empty. Rejects when the stream breaks. It has no deadline. */
+  /**
+   * The first event is INITIAL_STATE_TRANSFER, even if it is empty. Rejects when the stream breaks. It has no deadline.
+   */
   monitor(
     call: Pick<HopCall, "scope" | "outgoing" | "span">,
     selector: MonitorScopeSelector,
@@ -94,14 +96,14 @@ export type EndpointRegistryHop = RegistryHop<
   NetworkServiceEndpointResponse
 >;
 
-/** What a connection role answers. It may change and keep the messages it gets. */
+/** The interface that a connection role implements. It may change and keep the messages it gets. */
 export interface ConnectionServer {
   request(caller: Caller, request: NetworkServiceRequest): Promise<Connection>;
   close(caller: Caller, connection: Connection): Promise<void>;
   monitor(caller: Caller, selector: MonitorScopeSelector): Watch<ConnectionEvent>;
 }
 
-/** What a registry role answers. */
+/** The interface that a registry role implements. */
 interface RegistryServer<T, Query, Answer> {
   request(caller: Caller, entry: T): Promise<T>;
   close(caller: Caller, entry: T): Promise<void>;
@@ -119,14 +121,14 @@ export type EndpointRegistryServer = RegistryServer<
   NetworkServiceEndpointResponse
 >;
 
-/** All that one process may offer to others. */
+/** All stations that one process may offer to others. */
 export interface Stations {
   readonly connections: ConnectionHop;
   readonly services: ServiceRegistryHop;
   readonly endpoints: EndpointRegistryHop;
 }
 
-/** Finds the stations at a URL. Never fails: what is not there says so when it is called (UNAVAILABLE). */
+/** Finds the stations at a URL. Never fails: a call to a missing station fails (UNAVAILABLE). */
 export interface Directory {
   connect(url: string): Stations;
 }
@@ -166,7 +168,7 @@ function registryOf<T extends Message, Query extends Message, Answer extends Mes
   };
 }
 
-/** What is at the other end of a byte hop, or of one of several. */
+/** The stations at the other end of a byte hop, or of one of several. */
 export function stationsOver(hop: Hop | SeveralHops, clock: Clock): Stations {
   const send = async <I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
@@ -175,7 +177,7 @@ export function stationsOver(hop: Hop | SeveralHops, clock: Clock): Stations {
   ): Promise<MessageShape<O>> => {
     const { scope, deadlineMs, vouch } = waiting;
     const timeoutMs = Math.max(0, deadlineMs - clock.monotonicMs());
-    // A token is for the one who gets the message: whoever is asked instead gets another one.
+    // A token is valid only for its recipient: if another peer is asked instead, it gets another token.
     const ask = async (one: Hop, own: Waiting): Promise<MessageShape<O>> => {
       const untilMs = clock.monotonicMs() + own.timeoutMs;
       const known = beside(waiting);
@@ -248,13 +250,13 @@ export function serveRegistries(
   ];
 }
 
-/** A call between roles of one process: who gets it is this process. */
+/** The caller of a call between roles of one process: the process itself. */
 function callerOf(call: HopCall, peer: Peer): Caller {
   const { scope, deadlineMs, vouch } = call;
   return { scope, deadlineMs, peer, metadata: { ...beside(call), ...vouch?.(SELF) } };
 }
 
-/** All that goes beside a message. */
+/** All metadata beside a message. */
 function beside({ outgoing, span }: Pick<HopCall, "outgoing" | "span">): Metadata {
   return span?.context ? { ...outgoing, ...traceHeaders(span) } : (outgoing ?? {});
 }

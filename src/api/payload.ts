@@ -1,3 +1,3 @@
-/** What a wire carries. Upstream: api/pkg/api/networkservice/payload */
+/** The payload of a wire. Upstream: api/pkg/api/networkservice/payload */
 export const PAYLOAD_ETHERNET = "ETHERNET";
 export const PAYLOAD_IP = "IP";

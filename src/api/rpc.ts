@@ -1,4 +1,4 @@
-/** Services of the wire contracts over hops: from messages to bytes and back, with nothing between. */
+/** Services of the wire contracts over hops: converts messages to bytes and back, without another layer. */
 import {
   type DescMessage,
   type DescMethodServerStreaming,
@@ -14,7 +14,7 @@ import type { Scope } from "../async/scope.ts";
 import { wireProblem } from "./wire-scan.ts";
 import type { Handler, Hop, Incoming, Message, Metadata } from "../world/hops.ts";
 
-/** What arrived beside the message. */
+/** The circumstances of a received message. */
 export type Context = Pick<Incoming, "peer" | "scope" | "deadlineMs" | "metadata">;
 
 type Methods<S extends DescService> = S["method"];
@@ -47,7 +47,7 @@ export function methodPath(method: {
   return `/${method.parent.typeName}/${method.name}`;
 }
 
-/** One unary call. Errors as of `Hop.call`; INTERNAL if the answer is not of the method's type. */
+/** One unary call. Errors as in `Hop.call`; INTERNAL if the answer is not of the method's type. */
 export async function call<I extends DescMessage, O extends DescMessage>(
   hop: Pick<Hop, "call">,
   method: DescMethodUnary<I, O>,
@@ -73,20 +73,20 @@ export function watch<I extends DescMessage, O extends DescMessage>(
     .map((bytes) => decode(method.output, bytes, "INTERNAL", `read an answer of ${path}`));
 }
 
-/** A service and what it does. */
+/** A service and its implementation. */
 export interface Served {
   readonly service: DescService;
   readonly handler: Handler;
 }
 
-/** Called with each request before its method is: throws to refuse it. */
+/** Called with each request before the method: throws to refuse it. */
 export type Before<S extends DescService> = <K extends keyof Methods<S>>(
   method: K,
   request: RequestOf<Methods<S>[K]>,
   context: Context,
 ) => void;
 
-/** Binds functions to the methods of a service. INVALID_ARGUMENT to a caller whose message is not of the method's type. */
+/** Binds functions to the methods of a service. A message that is not of the method's type is INVALID_ARGUMENT. */
 export function serve<S extends DescService>(
   service: S,
   implementation: Implementation<S>,
@@ -140,7 +140,7 @@ export function serve<S extends DescService>(
   };
 }
 
-/** Several services on one listener. UNIMPLEMENTED for what none of them has. */
+/** Combines several services on one listener. UNIMPLEMENTED for a method that none of them has. */
 export function serveAll(services: readonly Served[]): Handler {
   const find = (method: string): Handler => {
     const served = services.find(({ service }) => method.startsWith(`/${service.typeName}/`));
@@ -155,8 +155,8 @@ export function serveAll(services: readonly Served[]): Handler {
 }
 
 /**
- * Reads a message that came over the wire. `code` for bytes that are none, or that hold more than a message may
- * (wire-limits.ts); the latter before anything is made of them. `attempt` says what was read.
+ * Reads a message that came over the wire. Throws `code` if the bytes are no message, or hold more than a message may
+ * (wire-limits.ts); the latter before decoding. `attempt` names the message in the error.
  */
 export function decode<D extends DescMessage>(
   schema: D,

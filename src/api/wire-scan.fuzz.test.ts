@@ -16,7 +16,7 @@ const mechanism = fc.record({
   parameters: fc.dictionary(text, text, { maxKeys: 20 }),
 });
 
-/** Requests up to the limits of a list, and unknown fields of a newer peer behind them. */
+/** Requests up to the limits of a list, followed by unknown fields of a newer peer. */
 const legal = fc
   .record({
     request: fc.record({
@@ -64,7 +64,7 @@ const legal = fc
     ]),
   );
 
-/** Everything that the decoder has made, over the whole message. */
+/** Number of elements of each kind that the decoder made, over the whole message. */
 function sizes({
   connection,
   mechanismPreferences,
@@ -80,20 +80,20 @@ function sizes({
   ];
 }
 
-/** Objects, and elements of lists, of a decoded message. */
+/** Number of objects, and of elements of lists, in a decoded message. */
 function objects(value: unknown): number {
   if (typeof value !== "object" || value === null || value instanceof Uint8Array) return 0;
   return Object.values(value).reduce((sum: number, inner: unknown) => sum + 1 + objects(inner), 1);
 }
 
-test("what is legal passes, with fields of a newer peer", () => {
+test("a legal message passes, with fields of a newer peer", () => {
   fc.assert(
     fc.property(legal, (bytes) => assert.equal(wireProblem(NetworkServiceRequestSchema, bytes), undefined)),
     { numRuns: 60 },
   );
 });
 
-test("what passes is decoded within the limits, whatever the bytes are", () => {
+test("a message that passes is decoded within the limits, whatever its bytes are", () => {
   const broken = fc
     .tuple(legal, list(fc.tuple(fc.nat(4_000), fc.nat(255)), 8), fc.nat(3))
     .map(([bytes, changes, copies]) => {
@@ -110,7 +110,7 @@ test("what passes is decoded within the limits, whatever the bytes are", () => {
       try {
         request = fromBinary(NetworkServiceRequestSchema, bytes);
       } catch (error) {
-        // A text that is no UTF-8 is the decoder's.
+        // Invalid UTF-8 is detected by the decoder.
         assert.match(String(error), /UTF-?8|encoded data/i);
         return;
       }
@@ -122,7 +122,7 @@ test("what passes is decoded within the limits, whatever the bytes are", () => {
   assert.ok(passed > 10, "some have passed");
 });
 
-test("what the decoder takes and an encoder has written passes, in any order of the fields", () => {
+test("a message that the decoder accepts and an encoder wrote passes, with its fields in any order", () => {
   fc.assert(
     fc.property(fc.shuffledSubarray(["a", "b", "c", "d"]), fc.nat(64), (keys, segments) => {
       const parts = [

@@ -8,7 +8,7 @@ import { decode } from "./rpc.ts";
 
 const READ = ["INVALID_ARGUMENT", "read a request"] as const;
 
-/** A field of messages: `count` empty ones under the number `field`. */
+/** `count` empty messages in the field number `field`. */
 const empties = (field: number, count: number): Uint8Array =>
   new Uint8Array(Array.from({ length: count }, () => [(field << 3) | 2, 0]).flat());
 
@@ -28,18 +28,18 @@ const refused = (bytes: Uint8Array, message: RegExp): void =>
     message,
   });
 
-suite("what a message may hold is counted before it is decoded", () => {
+suite("a message is refused before it is decoded if it has", () => {
   test("four megabytes of empty path segments", () => {
     const path = within(6, empties(2, 2_000_000));
     refused(within(1, path), /its path has more segments than the 64 .* circle\?/);
   });
 
-  test("lists that are split over several mentions of their message count together", () => {
+  test("a list that is too long over several occurrences of its message", () => {
     const path = within(6, empties(2, 40));
     refused(Buffer.concat([within(1, path), within(1, path)]), /more segments than the 64/);
   });
 
-  test("routes count over all policies, addresses over the list", () => {
+  test("too many routes over all policies, or too many addresses in a list", () => {
     const policy = within(11, empties(5, 32));
     const ip = Buffer.concat(Array.from({ length: 33 }, () => policy));
     refused(within(1, within(4, within(1, ip))), /its policies have more routes than the 1024/);
@@ -49,23 +49,23 @@ suite("what a message may hold is counted before it is decoded", () => {
     );
   });
 
-  test("pairs, preferences, and fields that are unknown here", () => {
+  test("too many pairs, preferences, or unknown fields", () => {
     refused(within(1, empties(5, 129)), /Connection.labels has more than the 128/);
     refused(empties(2, 33), /mechanism_preferences has more than the 32/);
     refused(empties(15, 16_385), /more than the 16384 fields/);
   });
 
-  test("messages in messages, groups included", () => {
+  test("too many levels of nested messages or groups", () => {
     refused(new Uint8Array(1_000_000).fill((15 << 3) | 3), /deeper than the 16 levels/);
   });
 
-  test("what is cut off, or of another type than the contract says", () => {
+  test("truncated fields, or fields of another type than the contract has", () => {
     for (const bytes of [[0x0a], [0x0a, 0x05, 0x01], [0x08, 0x01], [0x7b, 0x74], [0xff], [0x00, 0x00]])
       refused(Uint8Array.from(bytes), /malformed/);
   });
 });
 
-test("lists of messages that stand for themselves may be long, and each element has the limits for itself", () => {
+test("each element of a long list of independent messages has the limits for itself", () => {
   const one = create(ConnectionSchema, {
     path: { pathSegments: Array.from({ length: 60 }, (_, i) => ({ id: `${i}` })) },
   });

@@ -1,7 +1,7 @@
 /**
- * Counts what a message holds before anything is made of it: a few bytes on the wire can be a hundred on the heap, and
- * four megabytes of empty path segments stop a process for seconds. One pass over the bytes, nothing allocated for an
- * element, over at the first thing that is too much.
+ * Counts the content of a message before it is decoded: a few bytes on the wire can become a hundred on the heap, and
+ * four megabytes of empty path segments stop a process for seconds. It makes one pass over the bytes, allocates nothing
+ * for an element, and stops at the first limit exceeded.
  */
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { LIST_LIMITS, MAX_DEPTH, MAX_FIELDS, MAX_LIST, MAX_UNITS, UNITS, WORDS } from "./wire-limits.ts";
@@ -16,7 +16,7 @@ const I32 = 5;
 
 const OWN_PACKAGE = "netloom.";
 
-/** What is wrong with the bytes as a message, in words; `undefined` if they can be decoded at little cost. */
+/** Describes why the bytes cannot be decoded as this message, or not at little cost; `undefined` if they can. */
 export function wireProblem(message: DescMessage, bytes: Uint8Array): string | undefined {
   try {
     new Scanner(bytes).unit(message, bytes.length);
@@ -29,7 +29,7 @@ export function wireProblem(message: DescMessage, bytes: Uint8Array): string | u
 
 class TooMuch extends Error {}
 
-/** What one message that stands for itself has left. */
+/** The remaining allowance of one independent message. */
 interface Counts {
   fields: number;
   readonly lists: Map<DescField, number>;
@@ -83,7 +83,7 @@ class Scanner {
     this.#spend(numbers, counts);
   }
 
-  /** A message in a message, or an entry of a map. */
+  /** Reads a nested message, or an entry of a map. */
   #element(field: DescField, wireType: number, end: number, counts: Counts): void {
     if (wireType !== LEN) throw malformed();
     const last = this.#length(end);
@@ -118,7 +118,7 @@ class Scanner {
     if (this.#position > end) throw malformed();
   }
 
-  /** A field that is unknown here. Groups are nested fields between two tags. */
+  /** Skips an unknown field. Groups are nested fields between two tags. */
   #skip(tag: number, end: number, counts: Counts): void {
     const wireType = tag & 7;
     if (wireType === END_GROUP || wireType > I32) throw malformed();
@@ -153,14 +153,14 @@ class Scanner {
     return tag;
   }
 
-  /** Where the length-delimited value that begins here ends. */
+  /** Reads the length of a length-delimited value, and returns the position of its end. */
   #length(end: number): number {
     const length = this.#varint(end);
     if (length > end - this.#position) throw malformed();
     return this.#position + length;
   }
 
-  /** Exact up to 2^53, which is beyond every tag and length. */
+  /** Reads a varint. Exact up to 2^53, which is beyond every tag and length. */
   #varint(end: number): number {
     let value = 0;
     let factor = 1;
@@ -180,7 +180,7 @@ class Scanner {
       throw new TooMuch(WORDS[name] ?? `${name} has more than the ${limitOf(field)} that are allowed`);
     }
     counts.lists.set(field, left);
-    // What stands for itself is no part of what it stands in.
+    // An independent message counts as one field of the message around it.
     if (isUnit(field)) counts.fields += 1;
   }
 
@@ -213,7 +213,7 @@ function malformed(): TooMuch {
   return new TooMuch("it is malformed: a field is cut off, or of another type than the contract says");
 }
 
-/** Of those that are no VARINT. */
+/** Wire types of scalars other than VARINT. */
 const WIRE_TYPES: ReadonlyMap<ScalarType, number> = new Map([
   [ScalarType.STRING, LEN],
   [ScalarType.BYTES, LEN],
@@ -225,7 +225,7 @@ const WIRE_TYPES: ReadonlyMap<ScalarType, number> = new Map([
   [ScalarType.SFIXED32, I32],
 ]);
 
-/** Of a number, a text or bytes; an enum is a number. */
+/** Wire type of a number, a text or bytes; an enum is a number. */
 function wireTypeOf(scalar: ScalarType | undefined): number {
   return (scalar === undefined ? undefined : WIRE_TYPES.get(scalar)) ?? VARINT;
 }

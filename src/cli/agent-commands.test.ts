@@ -1,4 +1,7 @@
-/** Every command that talks to an agent, run as a user would against a registry and two agents of this process (fixtures/cli/agents.ts). */
+/**
+ * Every command that talks to an agent, run as a user would, with a registry and two agents in this process
+ * (fixtures/cli/agents.ts).
+ */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -17,21 +20,21 @@ function mesh(): Agents {
   return shared.agents;
 }
 
-/** `netloom args…` at the agent of a host. Place in the lab are written as `LAB/alpha/web`. */
+/** Runs `netloom args…` at the agent of a host. Places in the lab are written as `LAB/alpha/web`. */
 function at(host: "alpha" | "beta", ...args: string[]): Promise<CommandOutcome> {
   const { lab } = mesh();
   const own = args.map((arg) => arg.replaceAll("LAB/", `${lab}/`));
   return netloom([...own, "--agent", mesh().url(host)]);
 }
 
-/** A file with attachments of workloads of the lab. */
+/** Writes a file with attachments of workloads of the lab. */
 function file(name: string, text: string): string {
   const path = mesh().path(name);
   writeFileSync(path, text.replaceAll("LAB/", `${mesh().lab}/`));
   return path;
 }
 
-/** `status --watch`, and a promise of what it will have shown. */
+/** Starts `status --watch`; `until` resolves when the pattern appears in its output. */
 function watchStatus(host: "alpha" | "beta"): { watching: Netloom; until: (wait: RegExp) => Promise<void> } {
   let seen = "";
   const waiting: { wait: RegExp; resolve: () => void }[] = [];
@@ -62,7 +65,7 @@ before(async () => {
 });
 after(() => mesh().close());
 
-test("expose offers a service, and connect brings a wire to it: path, MTU and addresses", async () => {
+test("expose offers a service, and connect makes a wire to it: path, MTU and addresses", async () => {
   const offered = await at(
     "beta",
     "expose",
@@ -82,7 +85,7 @@ test("expose offers a service, and connect brings a wire to it: path, MTU and ad
   );
 });
 
-test("connect to what nobody offers says why it is not up, what to do and where that is explained", async () => {
+test("connect to a service that nobody offers prints why it is not up, what to do, and which page explains it", async () => {
   const { code, stdout, stderr } = await at("alpha", "connect", "LAB/alpha/api", "bank", "--wait", "0.3");
   assert.deepEqual([code, stderr], [1, ""]);
   assert.match(
@@ -91,7 +94,7 @@ test("connect to what nobody offers says why it is not up, what to do and where 
   );
 });
 
-test("connect --dry-run prints a document that apply takes, and needs no agent", async () => {
+test("connect --dry-run prints a document that apply accepts, and needs no agent", async () => {
   const { code, stdout } = await netloom([
     "connect",
     "web",
@@ -119,7 +122,7 @@ async function untilFailed(...args: string[]): Promise<CommandOutcome> {
   });
 }
 
-test("status has what is not up first, and exits with 1 for it", async () => {
+test("status lists what is not up first, and then exits with 1", async () => {
   const { code, stdout } = await untilFailed("status");
   assert.equal(code, 1);
   assert.match(
@@ -152,7 +155,7 @@ test("status -o json has hosts, attachments and wires", async () => {
 });
 
 test(
-  "status of a lab has all of its hosts, and each wire once",
+  "status of a lab shows all of its hosts, and each wire once",
   { skip: isRoot ? false : "needs root" },
   async () => {
     const { stdout } = await netloom(["status", "--lab", mesh().lab]);
@@ -162,7 +165,7 @@ test(
 );
 
 test(
-  "a lab with two hosts needs --host where one agent is meant",
+  "a lab with two hosts needs --host for a command to one agent",
   { skip: isRoot ? false : "needs root" },
   async () => {
     const { code, stderr } = await netloom(["ping", "web-db", "--lab", mesh().lab]);
@@ -171,7 +174,7 @@ test(
   },
 );
 
-test("ping names the path, and sums up", async () => {
+test("ping prints the path and a summary", async () => {
   const { code, stdout } = await at("alpha", "ping", "web-db", "-c", "2", "-i", "1");
   assert.equal(code, 0);
   assert.match(
@@ -195,7 +198,7 @@ test("ping names the path, and sums up", async () => {
   });
 });
 
-test("ping of a lost packet says so, and exits with 1", async () => {
+test("ping reports a lost packet and exits with 1", async () => {
   const { code, stdout } = await at("alpha", "ping", "web-db", "-c", "1", "--address", "10.99.0.1");
   assert.equal(code, 1);
   assert.match(
@@ -204,7 +207,7 @@ test("ping of a lost packet says so, and exits with 1", async () => {
   );
 });
 
-test("ping of no wire names those that there are", async () => {
+test("ping without a matching wire lists the existing wires", async () => {
   const { code, stderr } = await at("alpha", "ping", "nothing");
   assert.equal(code, 1);
   assert.match(
@@ -213,7 +216,7 @@ test("ping of no wire names those that there are", async () => {
   );
 });
 
-test("why tells what would happen, and what has happened", async () => {
+test("why shows what would happen, and what has happened", async () => {
   const { code, stdout } = await at("alpha", "why", "web-db", "db");
   assert.equal(code, 0);
   assert.match(
@@ -227,7 +230,7 @@ test("why tells what would happen, and what has happened", async () => {
   );
 });
 
-test("why of a service that nobody offers says so, and exits with 1", async () => {
+test("why of a service that nobody offers reports that, and exits with 1", async () => {
   const { code, stdout } = await at("alpha", "why", "-", "bank", "--label", "a=b");
   assert.equal(code, 1);
   assert.match(
@@ -236,7 +239,7 @@ test("why of a service that nobody offers says so, and exits with 1", async () =
   );
 });
 
-test("graph draws both hosts, whichever is asked", async () => {
+test("graph draws both hosts, whichever agent is asked", async () => {
   for (const host of ["alpha", "beta"] as const) {
     const { stdout } = await at(host, "graph");
     assert.match(
@@ -283,7 +286,7 @@ test("diff shows the lines that apply would change, and apply changes them", asy
   ]);
 });
 
-test("a wrong file is refused as a whole, every mistake with its place, by diff as by apply", async () => {
+test("diff and apply refuse a wrong file as a whole, and list every mistake with its place", async () => {
   const path = file(
     "wrong.yaml",
     `${SHOP}  colour: red\n---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: web }\nspec:\n  service: db\n`,
@@ -297,7 +300,7 @@ test("a wrong file is refused as a whole, every mistake with its place, by diff 
   }
 });
 
-test("a file that is not there is an error of its own; - is the standard input", async () => {
+test("a missing file is an error of its own; - is the standard input", async () => {
   const large = spawn(netloomPath, ["apply", "-f", "-", "--agent", mesh().url("alpha")], { stdio: "pipe" });
   large.stdin.end("# many words\n".repeat(400_000));
   assert.match(
@@ -314,7 +317,7 @@ test("a file that is not there is an error of its own; - is the standard input",
   assert.match(await text(child.stderr), /^error: standard input:1:\d+: kind: /);
 });
 
-test("get lists attachments with their states, and prints documents that apply takes as they are", async () => {
+test("get lists attachments with their states, and prints documents that apply accepts unchanged", async () => {
   const { stdout } = await at("alpha", "get");
   assert.match(stdout, /^KIND +NAME +STATE +WORKLOAD +SERVICES\n/);
   assert.match(stdout, /\nNetworkServiceClient +web-db +up +alpha\/web +db\n/);
@@ -338,7 +341,7 @@ test("get services and endpoints show what the mesh offers", async () => {
   assert.match(stderr, /^error: [^\n]*no such service; did you mean "db"\?\n[^]*NL-302\n$/);
 });
 
-test("describe tells all about an attachment and its wire, found by any of their names", async () => {
+test("describe shows everything about an attachment and its wire, found by any of their names", async () => {
   const { stdout } = await at("alpha", "describe", "web-db");
   assert.match(stdout, /^NetworkServiceClient web-db on alpha: up for \d+ (s|min)\n/);
   assert.match(
@@ -363,7 +366,7 @@ test("status --watch shows every change, and ends with Ctrl-C", async () => {
   assert.deepEqual([code, stderr], [130, ""]);
 });
 
-test("status --watch ends quietly when its reader has left", async () => {
+test("status --watch ends silently when its reader has left", async () => {
   const command = `${netloomPath} status --watch --agent ${mesh().url("beta")}`;
   const shell = `${command} | { head -1 >/dev/null; exec >&-; echo left >&2; }; echo "code \${PIPESTATUS[0]}" >&2`;
   const child = spawn("bash", ["-c", shell], { stdio: ["ignore", "ignore", "pipe"] });
@@ -377,7 +380,7 @@ test("status --watch ends quietly when its reader has left", async () => {
   assert.equal(said, "left\ncode 0\n");
 });
 
-test("on a terminal --watch draws over what was there", async () => {
+test("on a terminal --watch redraws the screen in place", async () => {
   const has = spawnSync("script", ["--version"]).status === 0;
   assert.ok(has, "script(1) of util-linux is installed");
   const command = `${netloomPath} status --watch --agent ${mesh().url("alpha")}`;
@@ -397,7 +400,7 @@ interface Annotated {
   readonly metadata: { readonly name: string; readonly annotations?: unknown };
 }
 
-test("no text from outside steers the terminal, and as JSON or YAML it is what it was", async () => {
+test("text from outside cannot control the terminal, and stays unchanged in JSON and YAML", async () => {
   const odd = "\u001B[31mred\u202E\u009B2J\r\u2028\u{E0041}";
   const annotations = { odd };
   const escaped = encodeURIComponent(odd);
@@ -434,7 +437,7 @@ test("no text from outside steers the terminal, and as JSON or YAML it is what i
   }
 });
 
-test("a file that is no UTF-8 is refused before an agent is asked", async () => {
+test("a file that is not UTF-8 is refused before an agent is asked", async () => {
   const path = mesh().path("latin1.yaml");
   writeFileSync(
     path,
@@ -458,7 +461,7 @@ test("a file that is no UTF-8 is refused before an agent is asked", async () => 
   }
 });
 
-test("delete by file and by name takes the wires down, and says what was not there", async () => {
+test("delete by file and by name removes the wires, and reports names that did not exist", async () => {
   const byFile = await at("alpha", "delete", "-f", mesh().path("shop.yaml"), "api-bank");
   assert.deepEqual(byFile.stdout.split("\n").sort(), [
     "",
@@ -475,7 +478,7 @@ test("delete by file and by name takes the wires down, and says what was not the
   assert.equal((await at("alpha", "status")).code, 0);
 });
 
-test("status --watch says when the agent goes away, and keeps what it said last", async () => {
+test("status --watch reports when the agent goes away, and keeps its last status", async () => {
   const { watching, until } = watchStatus("beta");
   await until(/1 offered/);
   await mesh().stop("beta");

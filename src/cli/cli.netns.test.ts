@@ -27,7 +27,7 @@ import { netloom, netloomPath, start } from "./spawn-netloom.ts";
 
 const skip = process.getuid?.() === 0 ? false : "needs root";
 
-/** Writes a lab file with a name of its own; the lab is removed after the test, whatever happened. */
+/** Writes a lab file with a unique name; the lab is removed after the test in any case. */
 function labFile(t: TestContext, letter: string): { name: string; file: string } {
   const name = `${letter}${process.pid}`;
   const directory = mkdtempSync(join(tmpdir(), "netloom-cli-"));
@@ -55,7 +55,7 @@ spec:
   return { name, file };
 }
 
-/** Everything on the machine that bears the lab's name. */
+/** Everything on the machine that has the lab's name. */
 function traces(name: string): string[] {
   const inDirectory = (path: string): string[] => (existsSync(path) ? readdirSync(path) : []);
   const namespaces = inDirectory("/run/netns").filter((entry) => entry.startsWith(`nl-${name}-`));
@@ -66,7 +66,7 @@ function traces(name: string): string[] {
   return [...namespaces, ...state, ...mounts];
 }
 
-test("up, up again, status, exec and down do what they say", { skip }, async (t) => {
+test("up, up again, status, exec and down do what they announce", { skip }, async (t) => {
   const { name, file } = labFile(t, "a");
   const up = await netloom(["lab", "up", file]);
   assert.deepEqual([up.code, up.stderr], [0, ""]);
@@ -136,7 +136,7 @@ test("the script of a lab makes a lab whose workloads reach each other", { skip 
   assert.ok((answer.rttMs ?? 0) > 0, answer.errno);
 });
 
-test("a lab that is not up has no status, and the error says how to get one", { skip }, async () => {
+test("status of a lab that is not up fails, with a hint how to bring it up", { skip }, async () => {
   const { code, stderr } = await netloom(["lab", "status", `z${process.pid}`]);
   assert.equal(code, 1);
   assert.match(stderr, /^error: [^\n]+\nhint: [^\n]*netloom lab/);
@@ -165,7 +165,7 @@ for (const [signal, code] of [
   });
 }
 
-test("a file that is wrong changes nothing", { skip }, async (t) => {
+test("a wrong file changes nothing", { skip }, async (t) => {
   const { name, file } = labFile(t, "w");
   writeFileSync(file, `${readFileSync(file, "utf8")}    - { client: alpha/nobody, endpoint: alpha/db }\n`);
   const { code, stderr } = await netloom(["lab", "up", file]);
@@ -204,7 +204,7 @@ Next: netloom doctor, netloom lab up examples/first.yaml, netloom --help
 `;
 
 test(
-  "the demo shows a screen that only differs in its figures, and leaves nothing behind",
+  "the demo prints a screen that differs only in its figures, and leaves nothing behind",
   { skip },
   async () => {
     const { code, stdout, stderr } = await netloom(["demo"]);
@@ -241,7 +241,7 @@ test("a demo whose reader left, or that is interrupted, leaves nothing behind", 
 });
 
 test(
-  "doctor's JSON has the documented shape, and every finding that is not fine a reason and a remedy",
+  "doctor's JSON has the documented shape, and every problem has a reason and a remedy",
   { skip },
   async () => {
     const { stdout } = await netloom(["doctor", "-o", "json"]);

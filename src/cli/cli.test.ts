@@ -55,10 +55,10 @@ test("help fits into 110 columns, examples aside", async () => {
   }
 });
 
-test("every option may be given by the environment", async () => {
+test("the environment can set every option", async () => {
   for (const command of await everyCommand()) {
     for (const { long, envVar } of command.options) {
-      // A command in the place of an option.
+      // This option runs a command.
       if (long === "--version") continue;
       assert.equal(envVar, `NETLOOM_${long?.slice(2).toUpperCase().replaceAll("-", "_")}`);
     }
@@ -75,7 +75,7 @@ test("version prints one line, and the documented JSON", async () => {
   assert.equal(document["kernel"], release());
 });
 
-test("an option's value comes from the environment, and the command line wins", async () => {
+test("the environment sets an option's value, and the command line wins", async () => {
   const json = await netloom(["version"], { env: { NETLOOM_OUTPUT: "json" } });
   assert.ok(json.stdout.startsWith("{"));
   const text = await netloom(["version", "-o", "text"], { env: { NETLOOM_OUTPUT: "json" } });
@@ -95,7 +95,7 @@ const wrong: readonly (readonly [string, string[], RegExp])[] = [
     /unknown command 'versoin'\nhint: did you mean version\?/,
   ],
   [
-    "help on a command that is like none",
+    "help on a command with no similar name",
     ["nosuch", "-h"],
     /^error: unknown command 'nosuch'\nhint: add --help/,
   ],
@@ -120,8 +120,8 @@ const wrong: readonly (readonly [string, string[], RegExp])[] = [
   ["nothing to delete", ["delete"], /missing required argument 'attachment', or --file/],
   ["no service to connect to", ["connect", "web"], /missing required argument 'service'/],
   ["a name for two wires", ["connect", "web", "db", "mail", "--name", "x"], /are for one service/],
-  ["a number that is none", ["ping", "web", "-c", "many"], /It is a whole number, 1 or more/],
-  ["a time that is none", ["apply", "-f", "x", "--wait", "soon"], /It is a number of seconds/],
+  ["an invalid number", ["ping", "web", "-c", "many"], /It is a whole number, 1 or more/],
+  ["an invalid time", ["apply", "-f", "x", "--wait", "soon"], /It is a number of seconds/],
   ["a time that is too long", ["apply", "-f", "x", "--wait", "601"], /It is at most 600 seconds/],
   ["an unknown shell", ["completion", "csh"], /Allowed choices are bash, zsh, fish/],
   ["no shell", ["completion"], /missing required argument 'shell'/],
@@ -136,7 +136,7 @@ for (const [what, args, message] of wrong) {
   });
 }
 
-test("with -o json a wrong command line is told as every other error", async () => {
+test("with -o json a wrong command line is reported like every other error", async () => {
   for (const args of [
     ["nosuch"],
     ["lab"],
@@ -153,7 +153,7 @@ test("with -o json a wrong command line is told as every other error", async () 
   }
 });
 
-test("--version and -V are the command of that name", async () => {
+test("--version and -V run the command version", async () => {
   const { stdout } = await netloom(["version"]);
   for (const flag of ["--version", "-V"]) {
     assert.deepEqual(await netloom([flag]), { code: 0, stdout, stderr: "" });
@@ -180,7 +180,7 @@ test("help on one command shows its options and examples", async () => {
   assert.match(stdout, /--output <format>[^]*NETLOOM_OUTPUT[^]*Examples:/);
 });
 
-test("what --interface means is said for each end", async () => {
+test("help explains --interface for each end", async () => {
   assert.match((await netloom(["help", "connect"])).stdout, /--interface <device> +name of the device in/);
   assert.match(
     (await netloom(["help", "expose"])).stdout,
@@ -188,7 +188,7 @@ test("what --interface means is said for each end", async () => {
   );
 });
 
-test("a failed operation says what, why and what to do, without a stack, and exits with 1", async () => {
+test("a failed operation prints what, why and what to do, without a stack, and exits with 1", async () => {
   const { code, stdout, stderr } = await netloom(["lab", "validate", "/nowhere/two.yaml"]);
   assert.deepEqual([code, stdout], [1, ""]);
   assert.match(
@@ -225,7 +225,7 @@ test("no escape sequence goes into a pipe", async () => {
   }
 });
 
-test("colour is for terminals, and NO_COLOR or TERM=dumb turn it off", () => {
+test("colour is only for terminals, and NO_COLOR or TERM=dumb turn it off", () => {
   const terminal = { write: () => true, isTTY: true };
   const colored = (out: Output): boolean => out.style("red", "x") !== "x";
   assert.ok(colored(new Output(terminal, { TERM: "xterm" })));
@@ -246,7 +246,7 @@ test("a reader that leaves early is no error", async () => {
 
 const wrongFile = `wrong-${"x".repeat(200)}.yaml`;
 
-/** A folder with a lab whose script has hundreds of kilobytes, and one with as many mistakes. */
+/** A folder with two labs: one whose script has hundreds of kilobytes, and one whose list of mistakes has as many. */
 async function bigFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "netloom-pipe-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
@@ -258,7 +258,7 @@ async function bigFolder(t: TestContext): Promise<string> {
   return folder;
 }
 
-test("a pipe gets all of it, however slow its reader is", async (t) => {
+test("a pipe gets the whole output, however slow its reader is", async (t) => {
   const folder = await bigFolder(t);
   for (const command of [
     "script big.yaml",
@@ -266,7 +266,7 @@ test("a pipe gets all of it, however slow its reader is", async (t) => {
     `lab validate ${wrongFile} -o json`,
   ]) {
     const shell = `"${netloomPath}" ${command}`;
-    // Into a file nothing waits.
+    // Output to a file never waits.
     const whole = spawnSync("sh", ["-c", `${shell} >whole 2>&1; cat whole`], {
       cwd: folder,
       maxBuffer: 1e9,
@@ -285,7 +285,7 @@ test("a pipe gets all of it, however slow its reader is", async (t) => {
   }
 });
 
-test("a signal ends what waits for its reader, and its exit code says so", async (t) => {
+test("a signal ends a command that waits for its reader, and the exit code shows the signal", async (t) => {
   const folder = await bigFolder(t);
   const child = spawn(netloomPath, ["script", "big.yaml"], {
     cwd: folder,
@@ -330,11 +330,15 @@ for (const args of [
   );
 }
 
-test("doctor without root says so, and exits with 1", { skip: isRoot ? false : "needs root" }, async () => {
-  const { code, stdout } = await netloomOfNobody(["doctor"]);
-  assert.equal(code, 1);
-  assert.match(stdout, /✗ CAP_NET_ADMIN is missing\n {6}why: [^\n]+\n {6}fix: sudo netloom doctor\n/);
-});
+test(
+  "doctor without root reports that, and exits with 1",
+  { skip: isRoot ? false : "needs root" },
+  async () => {
+    const { code, stdout } = await netloomOfNobody(["doctor"]);
+    assert.equal(code, 1);
+    assert.match(stdout, /✗ CAP_NET_ADMIN is missing\n {6}why: [^\n]+\n {6}fix: sudo netloom doctor\n/);
+  },
+);
 
 test("the list of commands is the same whether they are loaded or not", async () => {
   const [program] = await everyCommand();

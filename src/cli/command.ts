@@ -1,20 +1,22 @@
-/** How a command is described, so that all of them read and behave alike. */
+/** The description of a command, so that all commands read and behave alike. */
 import { Command, Option } from "commander";
 import type { Format, Output } from "./output.ts";
 
-/** What a command gets from the frame. */
+/** The surroundings of a command, from the frame of the program. */
 export interface CommandContext {
-  /** How errors are told. */
+  /** Format of errors. */
   readonly format: Format;
-  /** For results. */
+  /** Output for results. */
   readonly out: Output;
-  /** For progress and remarks: on stderr, so that stdout stays usable in a pipe. */
+  /** Output for progress and remarks: stderr, so that stdout stays usable in a pipe. */
   readonly err: Output;
-  /** Ends with SIGINT, SIGTERM or SIGHUP: what is under way is undone, then the command rejects with its reason. */
+  /**
+   * Aborts at SIGINT, SIGTERM or SIGHUP: the command undoes what it has begun, then rejects with the signal's reason.
+   */
   readonly signal: AbortSignal;
-  /** Ends also when nobody reads the result any more: for a command that does nothing but show what changes. */
+  /** Also aborts when the reader of stdout leaves: for a command that only shows changes. */
   readonly audience: AbortSignal;
-  /** Decides on the exit code of a command that has ended without an error. Default: 0, or 128 + n after signal n. */
+  /** Sets the exit code of a command that ends without an error. Default: 0, or 128 + n after signal n. */
   setExitCode(code: number): void;
 }
 
@@ -25,7 +27,7 @@ interface Example {
 
 export interface CommandText {
   readonly name: string;
-  /** What the command does, what it needs and what its exit code says. */
+  /** Purpose of the command, its requirements, and its exit codes. */
   readonly description: string;
   readonly examples: readonly Example[];
 }
@@ -53,7 +55,7 @@ export function describe(description: CommandText): Command {
     .addHelpText("after", `\nExamples:\n${examples.join("\n")}`);
 }
 
-/** Adds `entries` to `parent`: those named on the command line in full, of the others only what help shows. */
+/** Adds `entries` to `parent`: completely if the command line names them, otherwise only their lines in the help. */
 export async function addCommands(
   parent: Command,
   entries: readonly Entry[],
@@ -67,21 +69,23 @@ export async function addCommands(
   }
 }
 
-/** Help of a command takes the same way as its results. */
+/** Sends the help of a command to the same output as its results. */
 export function speakThrough({ out, err, format }: CommandContext, command: Command): Command {
   return command.configureOutput({
     writeOut: (text) => out.write(text),
-    // Help in the place of a command that is missing. As JSON there is only the error.
+    // Help is shown in place of a missing command. With JSON there is only the error.
     writeErr: (text) => {
       if (format === "text") err.write(text);
     },
-    // The frame tells it, like every other error.
+    // The frame prints it, like every other error.
     outputError: () => undefined,
   });
 }
 
-/** An option with a value that the environment may give as well: `--output json` is NETLOOM_OUTPUT=json. A switch is on when its variable
- * is set, to whatever. */
+/**
+ * An option that the environment can also set: `--output json` is NETLOOM_OUTPUT=json. A switch is on when its variable
+ * is set, to any value.
+ */
 export function option(flags: string, description: string): Option {
   const option = new Option(flags, description);
   return option.env(`NETLOOM_${option.name().toUpperCase().replaceAll("-", "_")}`);
@@ -92,7 +96,7 @@ export function outputOption(): Option {
   return option("-o, --output <format>", "what to print").choices(["text", "json"]).default("text");
 }
 
-/** What every command has, `netloom` itself included. */
+/** A command with the options that all commands share, `netloom` itself included. */
 export function frame(name: string): Command {
   return new Command(name)
     .helpOption("-h, --help", "show this help")

@@ -1,11 +1,11 @@
 import { constants } from "node:os";
 import { NetloomError } from "../errors/errors.ts";
 
-/** What the outside wants of this process. */
+/** The first signal from outside. */
 export interface Interrupt {
   /** Aborts at the first SIGINT, SIGTERM or SIGHUP. */
   readonly signal: AbortSignal;
-  /** 128 + the number of the signal; `undefined` while none has come. */
+  /** 128 + the number of the signal; `undefined` before a signal. */
   readonly exitCode: number | undefined;
 }
 

@@ -1,4 +1,6 @@
-/** The command of a kind of document: it writes one from the command line, applies it, and shows it when it is up. */
+/**
+ * The command of a kind of document: builds a document from the command line, applies it, and shows it when it is up.
+ */
 import type { Command } from "commander";
 import type { CommandOption, Given, KindCommand } from "../documents/command.ts";
 import type { KindWords } from "../documents/kind.ts";
@@ -20,7 +22,7 @@ interface Options extends AgentChoice {
   readonly wait: number;
   readonly dryRun?: boolean;
   readonly output: Format;
-  /** The kind's own. */
+  /** The kind's own options. */
   readonly [name: string]: unknown;
 }
 
@@ -91,7 +93,7 @@ function givenBy(
   };
 }
 
-/** As commander names the value of `--dry-run`. */
+/** The property name that commander gives `--dry-run`. */
 function camelCase(option: string): string {
   return option.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

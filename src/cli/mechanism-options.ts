@@ -1,11 +1,14 @@
-/** Options of `agent` and `doctor` that mechanisms bring with them. */
+/** Options of `agent` and `doctor` that come from the mechanisms. */
 import type { Command } from "commander";
 import { NetloomError } from "../errors/errors.ts";
 import { MECHANISMS } from "../mechanisms/list.ts";
 import type { HostOption, Settings } from "../mechanisms/mechanism-type.ts";
 import { option } from "./command.ts";
 
-/** One for each; `absent` says what holds without it: `that of the agent here, or 4789`. */
+/**
+ * Adds one option for each setting of a mechanism. `absent` returns the default for its help: `that of the agent here,
+ * or 4789`.
+ */
 export function addMechanismOptions(command: Command, absent: (each: HostOption) => string): Command {
   for (const each of allOptions()) {
     const { name, argument, about } = each;
@@ -16,7 +19,7 @@ export function addMechanismOptions(command: Command, absent: (each: HostOption)
   return command;
 }
 
-/** What was given, by the type of the mechanism. INVALID_ARGUMENT for a number that is none, or out of range. */
+/** The given values by type of mechanism. INVALID_ARGUMENT for text that is no number, or a number out of range. */
 export function readMechanismOptions(command: Command): Record<string, Settings> {
   const settings: Record<string, Record<string, number>> = {};
   for (const { type, options } of MECHANISMS)
@@ -27,7 +30,7 @@ export function readMechanismOptions(command: Command): Record<string, Settings>
   return settings;
 }
 
-/** The same by the name of the option. */
+/** The given values by name of the option. */
 export function readByName(command: Command): Record<string, number> {
   return Object.fromEntries(
     allOptions().flatMap((each) => {

@@ -1,4 +1,4 @@
-/** What the commands that talk to an agent say where there is none. */
+/** The errors of commands that talk to an agent when there is none. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -20,7 +20,7 @@ const unreachable: readonly (readonly [string, string[]])[] = [
   ["expose", ["db", "db"]],
 ];
 for (const [command, args] of unreachable) {
-  test(`${command} without an agent says that, and how to start or name one`, async () => {
+  test(`${command} without an agent reports that, and how to start or name one`, async () => {
     const { code, stdout, stderr } = await netloom([command, ...args, "--agent", "unix:///nowhere.sock"]);
     assert.deepEqual([code, stdout], [1, ""]);
     assert.match(
@@ -30,7 +30,7 @@ for (const [command, args] of unreachable) {
   });
 }
 
-test("an agent that closes every connection, as one without descriptors does, is not told to be started", async (t) => {
+test("the error for an agent that closes every connection, as one without free descriptors does, does not suggest to start it", async (t) => {
   const folder = mkdtempSync(join(tmpdir(), "netloom-closes-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const server = createServer((socket) => socket.destroy());
@@ -41,7 +41,7 @@ test("an agent that closes every connection, as one without descriptors does, is
   assert.match(stderr, /nobody answers: \S[^\n]+\nhint: /);
 });
 
-test("a lab without agents is said to be that", async () => {
+test("a lab without agents is reported as such", async () => {
   const { code, stderr } = await netloom(["status", "--lab", "nosuchlab"]);
   assert.equal(code, 1);
   assert.match(stderr, /^error: find the agents of lab nosuchlab: there are none[^]*NL-201\n$/);

@@ -1,6 +1,6 @@
 /**
- * What a command says, and where: results on stdout, everything about the way there on stderr. Whatever comes from outside
- * (names, labels, reasons) goes through here, and no character of it steers the terminal.
+ * The output of a command: results on stdout, everything else on stderr. Text from outside (names, labels, reasons)
+ * passes through here, and none of its characters can control the terminal.
  */
 import { randomBytes } from "node:crypto";
 import { styleText } from "node:util";
@@ -8,10 +8,10 @@ import { escapeInQuotes, printable, printableLines } from "../text/printable.ts"
 
 export type Format = "text" | "json";
 
-/** The part of a stream that is needed here. `process.stdout` is one; a test passes an array in its place. */
+/** The part of a stream that output needs. `process.stdout` is one; a test passes an array instead. */
 export interface Sink {
   write(text: string | Uint8Array, done?: () => void): unknown;
-  /** Whether escape sequences are welcome. Absent: no. */
+  /** The stream accepts escape sequences. Default: no. */
   readonly isTTY?: boolean;
   /** Size of the terminal. */
   readonly columns?: number;
@@ -20,11 +20,13 @@ export interface Sink {
 
 export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 
-/** Colour is used on a terminal only, and never with NO_COLOR (https://no-color.org) or TERM=dumb. */
+/**
+ * Writes to one stream. Colour is used only on a terminal, and never with NO_COLOR (https://no-color.org) or TERM=dumb.
+ */
 export class Output {
   readonly #out: Sink;
   readonly #colored: boolean;
-  /** Stands for ESC in what `style` has made, and in nothing that comes from outside. */
+  /** Random stand-in for ESC in the result of `style`; text from outside cannot contain it. */
   readonly #escape = `<${randomBytes(9).toString("base64")}>`;
 
   constructor(out: Sink, env: Readonly<Record<string, string | undefined>>) {
@@ -32,25 +34,28 @@ export class Output {
     this.#colored = out.isTTY === true && !env["NO_COLOR"] && env["TERM"] !== "dumb";
   }
 
-  /** The terminal's size; `undefined` if it is none. */
+  /** The terminal's size; `undefined` if the output is no terminal. */
   get terminal(): { readonly columns: number; readonly rows: number } | undefined {
     if (this.#out.isTTY !== true) return undefined;
-    // A terminal that has just been made says 0.
+    // A terminal that was just created reports 0.
     return { columns: this.#out.columns || 80, rows: this.#out.rows || 24 };
   }
 
-  /** Writes `text`, with every character that would steer a terminal as its number. */
+  /** Writes `text`; characters that would control a terminal are printed as their numbers. */
   write(text: string): void {
     const safe = printableLines(text);
     this.#out.write(this.#colored ? safe.replaceAll(this.#escape, "\u001B") : safe);
   }
 
-  /** Steers the terminal. */
+  /** Writes a control sequence to the terminal. */
   control(sequence: string): void {
     this.#out.write(sequence);
   }
 
-  /** Writes bytes for a program as they are, hence never to a terminal. Resolves when they have left, or cannot any more. */
+  /**
+   * Writes bytes for a program unchanged, so never to a terminal. Resolves when they are out, or can no longer be
+   * written.
+   */
   async bytes(data: Uint8Array): Promise<void> {
     if (this.terminal) throw new TypeError("bytes would steer the terminal");
     await new Promise<void>((resolve) => this.#out.write(data, resolve));
@@ -61,12 +66,12 @@ export class Output {
     this.write(`${text}\n`);
   }
 
-  /** Writes one JSON document in a line. */
+  /** Writes one JSON document on a line. */
   jsonLine(document: unknown): void {
     this.line(escapeInQuotes(JSON.stringify(document)));
   }
 
-  /** Writes one JSON document, indented, so that it is read by people too. */
+  /** Writes one JSON document, indented for people. */
   json(document: unknown): void {
     this.line(escapeInQuotes(JSON.stringify(document, null, 2)));
   }
@@ -85,7 +90,7 @@ export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** Pads every column to its widest cell; the last one stays as it is. A cell is one line of text without colours. */
+/** Pads every column to its widest cell; the last column stays as it is. A cell is one line of text without colours. */
 export function table(given: readonly (readonly string[])[], gap = "  "): string[] {
   const rows = given.map((row) => row.map(printable));
   const widths: number[] = [];

@@ -3,7 +3,7 @@ import { nearest } from "../text/problem.ts";
 import { addCommands, frame, speakThrough, type CommandLine, type CommandContext } from "./command.ts";
 import { commands } from "./commands.ts";
 
-/** All commands, those on the command line ready to run. */
+/** All commands; those on the command line are ready to run. */
 export async function buildProgram(context: CommandContext, commandLine: CommandLine): Promise<Command> {
   const program = speakThrough(context, frame("netloom"))
     .description(
@@ -12,13 +12,13 @@ export async function buildProgram(context: CommandContext, commandLine: Command
     )
     .helpCommand("help [command]", "show the help of a command")
     .usage("<command> [options]")
-    // Only for its line in the help: the frame makes the command of it.
+    // Only for its line in the help: the frame runs it as the command `version`.
     .addOption(new Option("-V, --version", "print the version, as netloom version does"));
   await addCommands(program, commands, context, commandLine);
   return program.addHelpText("after", footer);
 }
 
-/** A usage error for a word that is no command, also where help is asked for. */
+/** Throws a usage error for a word that is no command, also when help is requested. */
 export function refuseUnknown(program: Command, words: readonly string[]): void {
   let command = program;
   for (const word of words) {

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { Output } from "./output.ts";
 import { buildProgram } from "./program.ts";
 
-/** The content of docs/reference/cli.md. `scripts/docs.ts` writes it, a test keeps it. */
+/** The content of docs/reference/cli.md. `scripts/docs.ts` writes the file, and a test compares it. */
 export async function cliReference(): Promise<string> {
   const nowhere = new Output(new PassThrough(), {});
   const { signal } = new AbortController();
@@ -43,7 +43,7 @@ function sections(command: Command, parents: readonly string[]): string[] {
   ];
 }
 
-/** As `--help` prints it, with the texts that follow the list of commands. */
+/** The help that `--help` prints, with the texts that follow the list of commands. */
 export function helpOf(command: Command): string {
   let text = "";
   command.configureOutput({

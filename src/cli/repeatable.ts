@@ -1,7 +1,7 @@
 import type { Option } from "commander";
 import { option } from "./command.ts";
 
-/** An option that may be given several times. Its value is the list; each time it takes one word, so that arguments may follow. */
+/** An option that can be repeated. Its value is a list; each use takes one word, so that arguments can follow. */
 export function repeatable(flags: string, description: string): Option {
   const collect = (value: string, before: readonly string[] | undefined): string[] => [
     ...(before ?? []),

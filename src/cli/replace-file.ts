@@ -1,7 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { chmod, chown, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 
-/** Writes a new content at once: the file holds the old text or the new text, never a part. Its owner, its mode and a link to it stay. */
+/**
+ * Replaces the content of a file atomically: it holds the old text or the new one, never a part. Owner, mode and a link
+ * to the file stay.
+ */
 export async function replaceFile(path: string, text: string): Promise<void> {
   const file = await realpath(path);
   const { uid, gid, mode } = await stat(file);

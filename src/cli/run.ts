@@ -1,4 +1,4 @@
-/** The frame of every command: command line in, exit code out; signals, errors and closed pipes between them. */
+/** The frame of every command: from command line to exit code, with signals, errors and closed pipes in between. */
 import { CommanderError } from "commander";
 import type { CommandContext } from "./command.ts";
 import { formatOf, reportError } from "./errors/error-report.ts";
@@ -13,15 +13,14 @@ const failed = 1;
 const usage = 2;
 
 /**
- * Runs one command line in this process and returns its exit code, when all that it wrote has left the process. Never
- * throws.
+ * Runs one command line in this process and returns its exit code once all output has left the process. Never throws.
  */
 export async function run(args: readonly string[]): Promise<number> {
   const interrupt = catchSignals();
   const writing = watchWriting(interrupt.signal);
   const err = new Output(process.stderr, process.env);
   const out = new Output(process.stdout, process.env);
-  // The threads of netloom never hold up an exit, so a command that waits for one of them alone would end too early.
+  // Netloom's threads do not keep the process alive, so a command that only waits for one of them would end too early.
   const alive = setInterval(() => {}, 60_000);
   let exitCode: number | undefined;
   const line = wordsOf(args);
@@ -40,7 +39,7 @@ export async function run(args: readonly string[]): Promise<number> {
     const program = await buildProgram(context, line);
     refuseUnknown(program, line);
     await program.parseAsync([...line], { from: "user" });
-    // What a signal has cut off is no success.
+    // A command that a signal cut off has not succeeded.
     const isAll = await writing.done();
     return (isAll ? exitCode : undefined) ?? interrupt.exitCode ?? 0;
   } catch (error) {
@@ -61,7 +60,7 @@ export async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-/** `--version` is the command of that name. */
+/** Reads `--version` as the command `version`. */
 function wordsOf(args: readonly string[]): readonly string[] {
   const [first = "", ...rest] = args;
   return ["-V", "--version"].includes(first) ? ["version", ...rest] : args;

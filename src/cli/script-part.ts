@@ -1,6 +1,6 @@
 import type { KernelObject } from "../kernel/kernel.ts";
 
-/** One step of the script: a heading, what has to be in the kernel, and the commands that make it so. */
+/** One step of a script: a heading, the kernel objects, and the commands that make them. */
 export interface ScriptPart {
   readonly title: string;
   readonly objects: readonly KernelObject[];

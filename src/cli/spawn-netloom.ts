@@ -22,9 +22,9 @@ export interface Netloom {
 }
 
 export interface StartOptions extends SpawnOptions {
-  /** Called with every piece of stdout as it comes. */
+  /** Called with every piece of stdout. */
   readonly onStdout?: (text: string) => void;
-  /** Likewise. */
+  /** Called with every piece of stderr. */
   readonly onStderr?: (text: string) => void;
 }
 
@@ -33,7 +33,7 @@ export function start(args: readonly string[], options: StartOptions = {}): Netl
   return startProgram(netloomPath, args, options);
 }
 
-/** Starts another program likewise. */
+/** Starts another program in the same way. */
 export function startProgram(program: string, args: readonly string[], options: StartOptions): Netloom {
   const { onStdout, onStderr, ...spawnOptions } = options;
   const child = spawn(program, args, {
@@ -63,8 +63,8 @@ export function netloom(args: readonly string[], options: SpawnOptions = {}): Pr
 }
 
 /**
- * Runs `netloom args…` as a user without any privilege. Root only. The project may lie where such a user cannot go, in
- * a home, say: for this process it is mounted where everybody can.
+ * Runs `netloom args…` as a user without any privilege. Root only. The project may be in a place that such a user
+ * cannot enter, such as a home directory: for this process it is mounted at an accessible place.
  */
 export async function netloomOfNobody(args: readonly string[]): Promise<CommandOutcome> {
   const folder = mkdtempSync(join(tmpdir(), "netloom-nobody-"));

@@ -1,9 +1,9 @@
 import { InvalidArgumentError } from "commander";
 
-/** As long as an agent waits for attachments to be up. */
+/** The longest time that an agent waits for attachments to be up. */
 const mostSeconds = 600;
 
-/** The value of `--wait`: `10`, `0.5`, at most 600 seconds. In milliseconds. */
+/** Reads the value of `--wait`, in seconds: `10`, `0.5`, at most 600. Returns milliseconds. */
 export function parseWait(text: string): number {
   const seconds = Number(text);
   if (!/^\d{1,6}(\.\d+)?$/.test(text))

@@ -1,22 +1,25 @@
-/** What a process has written, on its way out: Node queues what a pipe does not take at once, and an exit drops the queue. */
+/** Waits for the output of a process: Node.js queues what a pipe does not take at once, and an exit drops the queue. */
 import { NetloomError } from "../errors/errors.ts";
 
-/** After a signal a reader that does not read holds up the end for this long. */
+/** After a signal, the end waits at most this long for a reader that does not read. */
 const patienceMs = 1000;
 
 export interface Writing {
-  /** Ends when the reader of stdout has left. */
+  /** Aborts when the reader of stdout has left. */
   readonly left: AbortSignal;
-  /** Resolves with true when the result has left the process, with false if a signal came before. UNAVAILABLE if it cannot be written. */
+  /**
+   * Resolves with true when the result has left the process, or with false if a signal came first. UNAVAILABLE if it
+   * cannot be written.
+   */
   done(): Promise<boolean>;
-  /** Likewise, and never rejects: for the last words. */
+  /** The same for the last messages, but never rejects. */
   end(): Promise<boolean>;
 }
 
 /**
- * Follows the two outputs of this process. `netloom … | head` closes the pipe early: what is under way goes on, only the
- * words are lost. Any other reason why the result cannot be written, such as a full disk, is an error. A reader that is
- * slow is waited for; `signal` ends that.
+ * Follows both outputs of this process. `netloom … | head` closes the pipe early: the command continues, and only its
+ * output is lost. Any other reason why the result cannot be written, such as a full disk, is an error. A slow reader is
+ * waited for until `signal` aborts.
  */
 export function watchWriting(signal: AbortSignal): Writing {
   let failure: NodeJS.ErrnoException | undefined;
@@ -51,14 +54,14 @@ export function watchWriting(signal: AbortSignal): Writing {
   };
 }
 
-/** Resolves when nothing waits in the stream any more: all is written, or its error has been told. */
+/** Resolves when the stream's queue is empty: all is written, or its error was reported. */
 async function written(stream: NodeJS.WriteStream): Promise<void> {
   if (stream.writable) await new Promise<void>((resolve) => stream.write("", () => resolve()));
-  // The error of a stream comes after the call that has caused it.
+  // A stream reports its error after the call that caused it.
   await new Promise(setImmediate);
 }
 
-/** `over` resolves some time after the signal, unless `stop` is called before. */
+/** `over` resolves some time after the signal, unless `stop` is called first. */
 function waitAfter(signal: AbortSignal): { readonly over: Promise<void>; stop(): void } {
   const { promise, resolve } = Promise.withResolvers<void>();
   let timer: NodeJS.Timeout | undefined;

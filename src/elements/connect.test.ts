@@ -52,7 +52,7 @@ function setting() {
   return { worlds, chain, log, a, b, state };
 }
 
-test("the next station is closed with its own last answer, once, and told when that is a loss", async () => {
+test("the next station is closed once with its own last answer, and with state DOWN after a loss", async () => {
   for (const isLost of [false, true]) {
     const { worlds, chain, log, a } = setting();
     await worlds.run(async () => {
@@ -67,7 +67,7 @@ test("the next station is closed with its own last answer, once, and told when t
   }
 });
 
-test("a connection that goes to another station is closed at the one before", async () => {
+test("a connection that moves to another station is closed at the previous one", async () => {
   const { worlds, chain, log, b, state } = setting();
   await worlds.run(async () => {
     const answer = await chain.request();
@@ -78,7 +78,7 @@ test("a connection that goes to another station is closed at the one before", as
   });
 });
 
-test("a station that may have done the work unheard is told to close, one that has refused is not", async () => {
+test("a station that may have acted without its answer arriving is closed, one that refused is not", async () => {
   const closes: readonly (readonly [ErrorCode, boolean])[] = [
     ["UNAVAILABLE", true],
     ["DEADLINE_EXCEEDED", true],
@@ -113,7 +113,7 @@ test("a refresh that fails leaves the next station as it is", async () => {
   });
 });
 
-test("an answer for somebody else, or with another past, is INTERNAL and closed", async () => {
+test("an answer for another connection, or with a changed path, is INTERNAL and closed", async () => {
   const wrong: readonly (readonly [(connection: Connection) => void, RegExp])[] = [
     [(connection) => (connection.id = "x"), /it is for connection x/],
     [({ path }) => path && (path.index = 7), /its path is at 7 instead of 1/],

@@ -1,4 +1,4 @@
-/** Hands a connection over to the next station. Upstream: sdk/pkg/networkservice/common/connect */
+/** Hands a connection to the next station. Upstream: sdk/pkg/networkservice/common/connect */
 
 import { copyMessage } from "../api/copy-message.ts";
 import { State, type Connection } from "../api/gen/nsm/connection_pb.js";
@@ -9,7 +9,7 @@ import { NetloomError } from "../errors/errors.ts";
 import { connectionOf, type ConnectionStation } from "./connection.ts";
 import { connectionProblems } from "./limits.ts";
 
-/** Time for a close that nobody waits for with a result of his own. */
+/** Time limit of a clean-up close, whose result nobody uses. */
 const CLEAN_UP_MS = 2_000;
 
 interface Connected {
@@ -24,9 +24,9 @@ const CONNECTED = memoryKey<Connected>("connect: connected");
  * The last station of a role that is not the end of the path.
  *
  * Guarantees
- * - A next station that has answered, or may have done so without being heard, is told to close exactly once: at the
- *   close, or when the connection goes to another station, or after a request without a known outcome.
- * - It is closed with its own last answer, and told when that is a loss (state DOWN).
+ * - A next station that answered, or may have acted although its answer was lost, gets exactly one close: when the
+ *   connection closes, when it moves to another station, or after a request whose outcome is unknown.
+ * - The close carries the station's own last answer, with state DOWN if the connection was lost.
  * - An answer that is for another connection, changes the path up to here, or exceeds the limits is INTERNAL.
  */
 export function connect(hopOf: (call: Call) => ConnectionHop): ConnectionStation {
@@ -53,7 +53,7 @@ export function connect(hopOf: (call: Call) => ConnectionHop): ConnectionStation
       const connected = call.memory.delete(CONNECTED);
       if (!connected) return;
       const closed = copyMessage(connected.connection);
-      // The tokens up to here are of this close.
+      // The tokens of the path up to here come from this close.
       const own = closed.path?.index ?? 0;
       const fresh = connection.path?.pathSegments.slice(0, own + 1) ?? [];
       closed.path?.pathSegments.splice(0, fresh.length, ...fresh);
@@ -71,7 +71,7 @@ async function cleanUp(call: Call, { hop, connection }: Connected): Promise<void
     const deadlineMs = clock.monotonicMs() + CLEAN_UP_MS;
     await hop.close({ ...call, scope: own, deadlineMs }, connection);
   } catch (error) {
-    // It is unreachable, or has never heard of the connection; if it has, its time-out closes it.
+    // The station is unreachable or does not know the connection. If it does know it, its time-out closes it.
     if (!(error instanceof NetloomError)) throw error;
     call.log.debug("a clean-up was not heard; it expires", { error: error.message });
   } finally {

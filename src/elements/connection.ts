@@ -1,4 +1,4 @@
-/** What every element of a connection's chain needs to say about a connection. */
+/** Accessors of a connection that all elements share. */
 
 import { copyMessage } from "../api/copy-message.ts";
 import { State, type Connection, type PathSegment } from "../api/gen/nsm/connection_pb.js";
@@ -17,7 +17,7 @@ import { NetloomError } from "../errors/errors.ts";
 export type ConnectionElement = Element<NetworkServiceRequest, Connection>;
 export type ConnectionStation = Station<NetworkServiceRequest, Connection>;
 
-/** The connection of a request. INVALID_ARGUMENT without one; behind a role's door there always is. */
+/** The connection of a request. INVALID_ARGUMENT without one; behind a role's door there always is one. */
 export function connectionOf(request: NetworkServiceRequest): Connection {
   if (!request.connection) {
     throw new NetloomError("INVALID_ARGUMENT", "request a connection: the request holds none");
@@ -30,7 +30,7 @@ export function ownSegment({ path }: Connection): PathSegment | undefined {
   return path?.pathSegments[path.index];
 }
 
-/** The segment of the process that has sent the message, if there is one. */
+/** The segment of the process that sent the message, if there is one. */
 export function previousSegment({ path }: Connection): PathSegment | undefined {
   return path && path.index > 0 ? path.pathSegments[path.index - 1] : undefined;
 }
@@ -47,7 +47,7 @@ export function ipContextOf(connection: Connection): IPContext {
   return (contextOf(connection).ipContext ??= create(IPContextSchema));
 }
 
-/** A wish for another endpoint and another way there. What is left of the context are wishes too. */
+/** Asks for another endpoint and another way there. The rest of the context stays, as wishes. */
 function forgetEndpoint(connection: Connection): void {
   delete connection.mechanism;
   connection.networkServiceEndpointName = "";
@@ -55,8 +55,8 @@ function forgetEndpoint(connection: Connection): void {
 }
 
 /**
- * A caller that does not send the answered path back gets the stations of its last answer again: without their ids each
- * would take it for a new connection.
+ * Adds the stations of the last answer for a caller that does not send the answered path back: without their ids each
+ * station would take the request for a new connection.
  */
 function addKnownTail({ path }: Connection, last: Connection): void {
   if (!path || path.pathSegments.length !== path.index + 1) return;
@@ -80,7 +80,7 @@ export const CONNECTION_KIND: Readonly<ResourceKind<NetworkServiceRequest, Conne
   again: (last, { reselect }) => {
     const request = copyMessage(last.request);
     request.connection = copyMessage(last.resource);
-    // What was answered is no wish: it may be more the next time.
+    // The answered MTU is not a wish: the next answer may have a larger one.
     contextOf(request.connection).MTU = last.request.connection?.context?.MTU ?? 0;
     if (reselect) forgetEndpoint(request.connection);
     return request;

@@ -23,7 +23,7 @@ const path = (...segments: readonly [name: string, id: string][]) =>
   });
 
 test(
-  "behind the door a connection has this process's own id, the answer has the caller's, and is up",
+  "behind the door a connection has this process's own id; the answer has the caller's id and is UP",
   inChain(async (chain) => {
     chain.answer = (connection) => void (connection.state = State.DOWN);
     const answer = await chain.request();
@@ -36,7 +36,7 @@ test(
 );
 
 test(
-  "a caller that has lost the answer finds its connection again, as does its close",
+  "a caller that lost the answer gets the same connection again, and its close finds it",
   inChain(async (chain) => {
     await Promise.all([chain.request(), chain.request()]);
     await chain.request();
@@ -52,7 +52,7 @@ test(
 );
 
 test(
-  "messages that contradict themselves, or that have no sender, are refused before anything is kept",
+  "inconsistent messages, or messages without a sender, are refused before anything is stored",
   inChain(async (chain) => {
     const refused: readonly (readonly [Parameters<Chain["request"]>[0], RegExp])[] = [
       [{ path: path() }, /its path is empty; a client sends its own segment first/],
@@ -82,7 +82,7 @@ test(
 );
 
 test(
-  "a client begins its path with the id that it was asked for, and keeps it",
+  "a client begins its path with the requested id and keeps it",
   inChain(async (chain) => {
     const answer = await chain.request({ id: "wire-1", path: path() });
     assert.deepEqual(
@@ -97,7 +97,7 @@ test(
 );
 
 test(
-  "a caller that sends a path of one segment again comes to the same stations, to the end of the path",
+  "a caller that repeats its path of one segment reaches the same stations, up to the end of the path",
   inChain(async (chain) => {
     chain.answer = ({ path: taken }) => {
       if (taken?.pathSegments.length !== 2) return;
@@ -123,7 +123,7 @@ test(
 
 for (const isFirst of [true, false])
   test(
-    `what ${isFirst ? "a client" : "a role with a caller"} passes on has a context and an IP context, whatever it got`,
+    `a request behind ${isFirst ? "a client" : "a role with a caller"} has a context and an IP context, even if it came without`,
     inChain(async (chain) => {
       await chain.request({ ...(isFirst && { path: path() }) });
       assert.ok(chain.requests[0]?.connection?.context?.ipContext);
@@ -142,7 +142,7 @@ for (const isFirst of [true, false])
   );
 
 test(
-  "a caller that would wait for ever is held to a minute",
+  "a request without a deadline ends after a minute",
   inChain(async (chain) => {
     await chain.request({}, { caller: { ...chain.caller(), deadlineMs: Infinity } });
     assert.ok((chain.calls[0]?.deadlineMs ?? Infinity) <= 60_000);

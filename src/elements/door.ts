@@ -1,5 +1,5 @@
 /**
- * The outside of a connection role: limits, the path, `begin`, and who watches. Everything behind it sees connections
+ * The outside of a connection role: limits, the path, `begin`, and the watchers. Everything behind it sees connections
  * under this process's own id. Upstream: updatepath, begin and monitor at the head of chains/endpoint/server.go
  */
 import { create } from "@bufbuild/protobuf";
@@ -38,18 +38,18 @@ type Begun = BeginOptions<NetworkServiceRequest, Connection>;
 
 export interface DoorOptions extends Pick<Begun, "maxWaiting" | "timeoutMs"> {
   readonly world: World;
-  /** Asked about each call before it waits for its turn, and about each connection that a monitor is shown. */
+  /** Authorizes each call before it waits for its turn, and each connection before a monitor shows it. */
   readonly identity: Pick<Identity, "authorize" | "tokenOf">;
   /** Name of the path segment. */
   readonly name: string;
   readonly board: MonitorBoard;
   readonly elements: readonly ConnectionElement[];
-  /** Takes what no element has answered. Default: the connection is answered as it came. */
+  /** Handles requests that no element has answered. Default: answers with the connection as it came. */
   readonly last?: ConnectionStation;
   /** The role begins the path: a client. Default: it has a caller, whose segment comes before. */
   readonly isFirst?: boolean;
   readonly kind?: ResourceKind<NetworkServiceRequest, Connection>;
-  /** The longest that a request may take, whatever its caller says. Default: 60,000 ms. */
+  /** The longest time for a request, whatever its caller allows. Default: 60,000 ms. */
   readonly maxRequestMs?: number;
 }
 
@@ -63,23 +63,23 @@ const ANSWER: Readonly<ConnectionStation> = {
 
 /**
  * Guarantees
- * - What exceeds the limits, has no connection or a path that contradicts itself is INVALID_ARGUMENT, before anything
- *   is kept. So is a caller that has this process's own name: the next hop led back to where it came from.
- * - `identity` is asked about each call with whose its id is and the way that it has come, before it waits for anything. What this
- *   process does by itself is asked of nobody.
- * - The answer is under the caller's own id and index.
- * - A caller that asks again without the id that it was given, because the answer was lost, gets the same connection; its
- *   close finds it too. The caller is the peer, and the name and id of its segment.
- * - What was established is UP.
- * - Behind it a request has a context and an IP context: upstream's endpoints read it without looking whether it is there.
+ * - A message that exceeds the limits, has no connection, or has an inconsistent path is INVALID_ARGUMENT, before
+ *   anything is stored. So is a caller with this process's own name: the next hop led back to where it came from.
+ * - `identity` authorizes each call by the owner of its id and the path up to here, before it waits for anything. Calls
+ *   that this process starts itself are not checked.
+ * - The answer has the caller's own id and index.
+ * - A caller that lost the answer and asks again without its assigned id gets the same connection; its close finds it
+ *   too. The caller is identified by the peer and by the name and id of its segment.
+ * - An established connection is UP.
+ * - Behind it a request has a context and an IP context: upstream's endpoints read both without a check.
  */
 export class ConnectionDoor implements ConnectionServer {
   readonly #options: DoorOptions;
   readonly #begin: Begin<NetworkServiceRequest, Connection>;
-  /** Own ids by caller, and the other way round. */
+  /** Own ids by caller; `#callers` is the reverse. */
   readonly #ids = new Map<string, string>();
   readonly #callers = new Map<string, string>();
-  /** The last ones begun; an older one ends when it sees that. */
+  /** The latest refresh rounds; an older round ends when it sees a newer one. */
   readonly #refreshRounds = { all: 0, some: 0 };
 
   constructor(options: DoorOptions) {
@@ -109,7 +109,7 @@ export class ConnectionDoor implements ConnectionServer {
     return this.#begin.established();
   }
 
-  /** Why a connection that is established is down, as it was heard last; `undefined` if it is not. */
+  /** The last known reason why an established connection is down; `undefined` if it is not. */
   whyDown(id: string): string | undefined {
     return this.#options.board.whyDown(id);
   }
@@ -147,15 +147,15 @@ export class ConnectionDoor implements ConnectionServer {
     return this.#begin.drop(id);
   }
 
-  /** Runs `task` when no call of the connection with this own id does. For one of this process's own callers. */
+  /** Runs `task` while no call of the connection with this own id runs. For this process's own tasks. */
   inTurn(id: string, task: () => Promise<void>): Promise<void> {
     return this.#begin.inTurn(id, SELF, task);
   }
 
   /**
-   * Asks the clients of all connections, or of those with these own ids, to refresh them, as what this role answers has changed;
-   * a few at once, and each when its calls that are under way are done. A client that does not listen gets it with its next refresh.
-   * What an earlier call of the same sort has not come to yet is left to this one.
+   * Asks the clients of all connections, or of those with these own ids, to refresh, because this role's answers have
+   * changed. It asks a few at a time, each after its running calls. A client that does not listen gets the new answer
+   * with its next refresh. A new call takes over what an earlier call of the same sort has not done yet.
    */
   requestRefresh(ids?: readonly string[]): void {
     const { world, board } = this.#options;
@@ -172,8 +172,8 @@ export class ConnectionDoor implements ConnectionServer {
   }
 
   /**
-   * Opens a stream of what becomes of the connections that the caller may see, without the tokens of those that are not its own.
-   * Throws if it may see none at all.
+   * Opens a stream of events about the connections that the caller may see, without the tokens of connections that are
+   * not its own. Throws if it may see none at all.
    */
   monitor({ peer }: Caller, selector: MonitorScopeSelector): Watch<ConnectionEvent> {
     const { board, identity } = this.#options;
@@ -193,7 +193,7 @@ export class ConnectionDoor implements ConnectionServer {
     const connection = asked.verb === "request" ? connectionOf(asked.request) : asked.resource;
     const { id, networkService: service, state } = connection;
     const { verb, owner, caller } = asked;
-    // The tokens in the path of what is lost may have expired.
+    // The tokens in the path of a lost connection may have expired.
     const isLost = verb === "close" && state === State.DOWN;
     const way = isLost ? undefined : wayHere(connection, identity.tokenOf(caller.metadata ?? {}));
     mustAllow(

@@ -1,6 +1,6 @@
 /**
- * What no honest message exceeds. A hostile one is refused at the door, before anything is kept or asked because of it,
- * and so is a request that goes in a circle: its path grows at every turn.
+ * Limits that no honest message exceeds. The door refuses a hostile message before anything is stored or asked because
+ * of it. The limits also stop a request that goes in a circle: its path grows at every turn.
  */
 import type { Connection, Mechanism } from "../api/gen/nsm/connection_pb.js";
 import type { NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
@@ -9,15 +9,17 @@ import { NetloomError } from "../errors/errors.ts";
 
 const MAX_TOKEN = 16_384;
 
-/** Those that a document can exceed, in characters and in numbers of entries. */
+/** The limits that a document can exceed, in characters or numbers of entries. */
 export const LIMITS = {
-  /** Of a name, or a key. */
+  /** Length of a name or a key. */
   name: 256,
-  /** Labels. */
+  /** Number of labels. */
   pairs: MAX_PAIRS,
-  /** Of a label's value. */
+  /** Length of a label's value. */
   value: 4_096,
-  /** Addresses, routes, prefixes, neighbours, policies: each, and the routes of all policies together. */
+  /**
+   * Number of addresses, routes, prefixes, neighbours and policies, each; also of the routes of all policies together.
+   */
   list: MAX_LIST,
 } as const;
 
@@ -25,7 +27,7 @@ const { name: MAX_NAME, value: MAX_VALUE } = LIMITS;
 
 type Pairs = Readonly<Record<string, string>>;
 
-/** All that is wrong, in words; empty for an honest connection. */
+/** All problems, in words; empty for a connection within the limits. */
 export function connectionProblems(connection: Connection): string[] {
   const segments = connection.path?.pathSegments ?? [];
   if (segments.length > MAX_SEGMENTS) {

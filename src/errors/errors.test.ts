@@ -5,7 +5,7 @@ import { reason, REASONS } from "./reasons.ts";
 
 const noCandidate = reason("NO_CANDIDATE", { service: "db" });
 
-suite("whoever wraps an error", () => {
+suite("an error that wraps another one", () => {
   const cause = new NetloomError("NOT_FOUND", "find it", {
     reason: noCandidate,
     topic: "NL-303",
@@ -17,18 +17,18 @@ suite("whoever wraps an error", () => {
     assert.deepEqual([why, side, topic], [noCandidate, "client", "NL-303"]);
   });
 
-  test("with another code keeps the reason, and has that code's page", () => {
+  test("with another code keeps the reason, and has the new code's page", () => {
     const { reason: why, topic } = new NetloomError("UNAVAILABLE", "connect", { cause });
     assert.deepEqual([why, topic], [noCandidate, "NL-014"]);
   });
 
-  test("may have a reason of its own", () => {
+  test("may have its own reason", () => {
     const own = reason("PORT_TAKEN", { port: "tap0" });
     assert.deepEqual(new NetloomError("NOT_FOUND", "connect", { cause, reason: own }).reason, own);
   });
 });
 
-test("a reason is read with its fields if it is the one that is asked for, and whole", () => {
+test("reasonOf returns the fields of the named reason, and undefined for another or an incomplete one", () => {
   const error = new NetloomError("NOT_FOUND", "find it", { reason: noCandidate });
   assert.equal(reasonOf(error, "NO_CANDIDATE")?.service, "db");
   assert.equal(reasonOf(error, "PORT_TAKEN"), undefined);
@@ -53,14 +53,14 @@ suite("of several failures the most telling one", () => {
     assert.equal(mostTelling([gone, late]), gone);
   });
 
-  test("is the last of equal ones, and none of none", () => {
+  test("is the last of equal ones, and undefined for an empty list", () => {
     const later = new NetloomError("INTERNAL", "e");
     assert.equal(mostTelling([refused, later]), later);
     assert.equal(mostTelling([]), undefined);
   });
 });
 
-test("names of reasons and their fields are such as AIP-193 allows, and leave room for ours", () => {
+test("names of reasons and their fields conform to AIP-193, and stay clear of the keys `hint` and `topic`", () => {
   for (const [name, { fields }] of Object.entries(REASONS)) {
     assert.match(name, /^[A-Z][A-Z0-9_]{1,62}$/);
     assert.equal(hasCode(new NetloomError(name as "INTERNAL", ""), "INTERNAL"), false);

@@ -1,8 +1,8 @@
 import { type Reason, type ReasonFields, type ReasonName, readReason } from "./reasons.ts";
 
 /**
- * The one set of codes for every operating error: the names of the gRPC status codes, so that an error keeps its
- * meaning from the kernel to a stranger's client. Source: https://grpc.io/docs/guides/status-codes/
+ * The codes of all operating errors: the names of the gRPC status codes, so that an error keeps its meaning from the
+ * kernel to a stranger's client. Source: https://grpc.io/docs/guides/status-codes/
  */
 export type ErrorCode =
   | "CANCELLED"
@@ -20,13 +20,13 @@ export type ErrorCode =
   | "UNAUTHENTICATED";
 
 /**
- * Where an error is explained: `NL-303` is a page of docs/reference/errors.md, and `netloom explain NL-303` prints it. The first
- * digit is the area: 0 any, 1 files and the command line, 2 agents, 3 services and endpoints, 4 wires and the kernel,
- * 5 addresses, 6 labs, 7 the network between processes.
+ * The page that explains an error: `NL-303` is a page of docs/reference/errors.md, and `netloom explain NL-303` prints
+ * it. The first digit is the area: 0 any, 1 files and the command line, 2 agents, 3 services and endpoints, 4 wires and
+ * the kernel, 5 addresses, 6 labs, 7 the network between processes.
  */
 export type Topic = `NL-${string}`;
 
-/** The page of an error that has none of its own: of its code, with the number that gRPC gives it. */
+/** The default page of each code, with the number that gRPC gives the code. */
 const TOPICS: Readonly<Record<ErrorCode, Topic>> = {
   CANCELLED: "NL-001",
   INVALID_ARGUMENT: "NL-003",
@@ -44,18 +44,18 @@ const TOPICS: Readonly<Record<ErrorCode, Topic>> = {
 };
 
 export interface ErrorDetails {
-  /** What the reader should do next, as a sentence or a command. Printed on a line of its own. */
+  /** The next step for the reader, as a sentence or a command. Printed on its own line. */
   readonly hint?: string;
-  /** Default: that of a cause with the same code, else that of the code. */
+  /** Default: the topic of a cause with the same code, otherwise that of the code. */
   readonly topic?: Topic;
   /**
-   * The reason as data, for decisions and for readers on other hosts. Default: that of a cause, also with another code: a new code
-   * says what the failure means to another caller, and the reason stays the same.
+   * The reason as data, for decisions and for readers on other hosts. Default: that of the cause, even if its code
+   * differs: a new code tells another caller what the failure means, and the reason stays the same.
    */
   readonly reason?: Reason | undefined;
   /**
-   * The end of a wire where the reason lies, as this host sees it; it does not travel. What lies at the client's end no
-   * other endpoint can better. Default: that of a cause.
+   * The end of a wire where the reason lies, as this host sees it; it does not travel. Another endpoint cannot fix an
+   * error at the client's end. Default: that of the cause.
    */
   readonly side?: "client" | "endpoint" | undefined;
   readonly cause?: unknown;
@@ -63,7 +63,7 @@ export interface ErrorDetails {
 
 /**
  * Every operating error of Netloom. The message says what was attempted, on what, and why it failed, in lower case;
- * `hint` says what to do. A programmer's error is not one of these: it asserts.
+ * `hint` says what to do. A programmer's error is not a NetloomError: it asserts.
  */
 export class NetloomError extends Error {
   override readonly name: string = "NetloomError";
@@ -84,22 +84,22 @@ export class NetloomError extends Error {
   }
 }
 
-/** Whether it is an operating error with one of these codes. */
+/** Returns whether it is an operating error with one of these codes. */
 export function hasCode(error: unknown, ...codes: readonly ErrorCode[]): error is NetloomError {
   return error instanceof NetloomError && codes.includes(error.code);
 }
 
-/** The fields of an operating error's reason, if it is this one. */
+/** The fields of an operating error's reason, if its name is `name`. */
 export function reasonOf<N extends ReasonName>(error: unknown, name: N): ReasonFields<N> | undefined {
   return error instanceof NetloomError ? readReason(error.reason, name) : undefined;
 }
 
-/** Codes of failures on the way, where nobody has refused the request. */
+/** Codes of failures on the way, where no station has refused the request. */
 const ON_THE_WAY: readonly ErrorCode[] = ["UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"];
 
 /**
- * Picks the failure to hand on when all alternatives have failed: a refusal before a failure on the way, a failure with a reason
- * before one without, and the last of equal ones. `undefined` for an empty list.
+ * Picks the failure to return when all alternatives have failed: a refusal before a failure on the way, a failure with
+ * a reason before one without, and the last of equal ones. `undefined` for an empty list.
  */
 export function mostTelling(failures: readonly NetloomError[]): NetloomError | undefined {
   const refusals = failures.filter((error) => !hasCode(error, ...ON_THE_WAY));
@@ -107,7 +107,10 @@ export function mostTelling(failures: readonly NetloomError[]): NetloomError | u
   return pool.findLast(({ reason }) => reason !== undefined) ?? pool.at(-1);
 }
 
-/** An error as an operating error: what nobody has expected is INTERNAL, with itself as the cause. `what` was attempted. */
+/**
+ * Converts to an operating error: an unexpected error becomes INTERNAL, with itself as the cause. `what` is the
+ * attempted action.
+ */
 export function operatingError(what: string, error: unknown): NetloomError {
   if (error instanceof NetloomError) return error;
   const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);

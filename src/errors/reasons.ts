@@ -4,8 +4,9 @@
  */
 
 /**
- * Every reason with its fields. Names and fields keep their meaning from release to release, because hosts of two releases talk to
- * each other. A new reason is one more entry; `make docs` lists it in docs/reference/errors.md. An unknown value is an empty string.
+ * Every reason with its fields. Names and fields keep their meaning from release to release, because hosts of two
+ * releases communicate. A new reason is one more entry; `make docs` lists it in docs/reference/errors.md. An unknown
+ * value is an empty string.
  */
 export const REASONS = {
   ADDRESS_TAKEN: {
@@ -88,7 +89,7 @@ export type ReasonFields<N extends ReasonName> = Readonly<
 >;
 
 /**
- * The reason of a failure. A host with a later release may give a name that this release does not know; it is handed on
+ * The reason of a failure. A host with a later release may send a name that this release does not know; it is passed on
  * unchanged.
  */
 export interface Reason {
@@ -101,7 +102,7 @@ export function reason<N extends ReasonName>(name: N, fields: ReasonFields<N>): 
   return { name, fields };
 }
 
-/** The fields of `given` if it is the reason `name` and has all fields of that. */
+/** The fields of `given` if its name is `name` and no field of that reason is missing. */
 export function readReason<N extends ReasonName>(
   given: Reason | undefined,
   name: N,

@@ -127,7 +127,7 @@ class Follower {
   }
 }
 
-test("find and every watch agree with a list that is searched from end to end", () => {
+test("find and every watch agree with a linear search of a list", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const catalog = new Catalog<NetworkServiceEndpoint>(endpointKind);
@@ -161,7 +161,7 @@ test("find and every watch agree with a list that is searched from end to end", 
   );
 });
 
-test("a watch that nobody reads holds no more than its limit", () => {
+test("an unread watch holds no more than its limit", () => {
   const catalog = new Catalog<NetworkServiceEndpoint>(endpointKind);
   const watch = catalog.watch(create(NetworkServiceEndpointSchema), { overflow: "resync", limit: 10 });
   for (let n = 0; n < 1000; n++)
@@ -174,7 +174,7 @@ test("a watch that nobody reads holds no more than its limit", () => {
   watch.close();
 });
 
-test("a watch of changes is not told of an entry that was put as it is", async () => {
+test("a watch of changes is not notified of an entry that was put unchanged", async () => {
   const catalog = new Catalog<NetworkServiceEndpoint>(endpointKind);
   const entry = (zone: string): Listed =>
     endpointKind.list(

@@ -110,7 +110,7 @@ suite("calls to several registries", () => {
     });
   });
 
-  test("stay with the second for a while, and go to the first again when it has come back", async () => {
+  test("stay with the second for a while, and return to the first when it is back", async () => {
     await withTwo(async ({ hosts, ask, one }) => {
       hosts.simulation.crash("one");
       assert.equal(await ask(), "two");
@@ -123,7 +123,7 @@ suite("calls to several registries", () => {
     });
   });
 
-  test("find out about one that stays away only now and then, ever more rarely", async () => {
+  test("probe a registry that stays away only now and then, at growing intervals", async () => {
     const faults: Fault[] = [{ kind: "partition", hosts: ["alpha", "one"], atMs: 50, forMs: 600_000 }];
     await withTwo(async ({ hosts, ask, alpha }) => {
       let slow = 0;
@@ -137,7 +137,7 @@ suite("calls to several registries", () => {
     }, faults);
   });
 
-  test("are refused as the one says that was asked: only one that is gone is passed over", async () => {
+  test("fail with the error of the registry that was asked: only one that is gone is skipped", async () => {
     await withTwo(async ({ ask, one, two }) => {
       for (const code of ["PERMISSION_DENIED", "NOT_FOUND", "RESOURCE_EXHAUSTED", "UNIMPLEMENTED"] as const) {
         one.refusal = code;
@@ -154,7 +154,7 @@ suite("calls to several registries", () => {
   });
 });
 
-suite("a token goes to the registry that it is for", () => {
+suite("a token goes to the registry that it was made for", () => {
   const tokenFor = ({ principal }: Peer): Metadata => ({ token: principalText(principal) });
   const register = async ({ alpha, hop }: Setting, vouch: (audience: Peer) => Metadata) => {
     const { endpoints } = stationsOver(hop, alpha.clock);
@@ -162,7 +162,7 @@ suite("a token goes to the registry that it is for", () => {
     await endpoints.request(call, endpointOf("a"));
   };
 
-  test("also when the first one dies between the look who it is and the call", async () => {
+  test("also when the first registry dies between the identity check and the call", async () => {
     await withTwo(
       async (setting) => {
         await register(setting, tokenFor);
@@ -180,7 +180,7 @@ suite("a token goes to the registry that it is for", () => {
     );
   });
 
-  test("and when nobody answers who it is", async () => {
+  test("and also when no registry answers the identity check", async () => {
     await withTwo(
       async (setting) => {
         setting.hosts.simulation.crash("one");
@@ -194,7 +194,7 @@ suite("a token goes to the registry that it is for", () => {
 });
 
 suite("a stream of several registries", () => {
-  test("begins where somebody is, stays until it breaks, and begins elsewhere then", async () => {
+  test("begins at a registry that answers, stays until it breaks, and then begins at another", async () => {
     await withTwo(async ({ hosts, hop, ask }) => {
       hosts.simulation.crash("one");
       const first = hop.watch("watch", textOf(""));

@@ -28,7 +28,7 @@ function endpointOf(services: Labels) {
 const reversed = (services: Labels): Labels =>
   services.map(([service, own]) => [service, own.toReversed()] as const).toReversed();
 
-test("the canonical form is all of an endpoint but its time, the same in whatever order it comes, and changes nothing", () => {
+test("the canonical form has all of an endpoint but its time, is the same for any order of fields, and leaves the endpoint unchanged", () => {
   fc.assert(
     fc.property(labels, (drawn) => {
       const services = [...new Map(drawn)].map(([service, own]) => [service, [...new Map(own)]] as const);

@@ -33,7 +33,7 @@ async function enter(
   return { outgoing, tokens };
 }
 
-test("a path begins with the caller's token and this process's", async () => {
+test("a path begins with the tokens of the caller and of this process", async () => {
   const { outgoing, tokens } = await enter({ path: '{"Index":0,"PathSegments":null}', token: "caller" });
   assert.deepEqual(tokens, ["caller", "own"]);
   assert.deepEqual(outgoing, {
@@ -42,17 +42,17 @@ test("a path begins with the caller's token and this process's", async () => {
   });
 });
 
-test("a path goes on behind the caller's segment, and what lay behind it before is dropped", async () => {
+test("a path continues behind the caller's segment, and the segments that followed it before are dropped", async () => {
   const path = '{"Index":1,"PathSegments":[{"token":"a"},{"token":"b"},{"token":"old"},{"token":"older"}]}';
   const { tokens } = await enter({ path, token: "new b" });
   assert.deepEqual(tokens, ["a", "new b", "own"]);
 });
 
-test("a caller without a path gets none", async () => {
+test("a caller without a path gets no path", async () => {
   assert.deepEqual(await enter({}), { outgoing: { token: "own" }, tokens: [] });
 });
 
-test("a path of another shape is refused", () => {
+test("a malformed path is refused", () => {
   for (const path of [
     "",
     "{",

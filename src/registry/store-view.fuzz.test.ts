@@ -63,7 +63,7 @@ async function write(world: HostWorld, view: StoreView, shelf: Numbers, seed: st
   }
 }
 
-suite("at quiet every view has what the store has", () => {
+suite("without further changes every view has the content of the store", () => {
   for (let n = 1; n <= SEEDS; n++)
     test(`with seed ${n}`, async () => {
       const seed = String(n);

@@ -92,7 +92,7 @@ async function withViews(
 const aborted = (promise: Promise<unknown>): Promise<void> => assert.rejects(promise, { code: "ABORTED" });
 
 suite("a view of a shared store", () => {
-  test("shows its own writes at once, and those of another when the store tells of them, each once", async () => {
+  test("shows its own writes at once, and those of another view when the store reports them, each once", async () => {
     await withViews(async ({ one, two, hosts }) => {
       await one.put("a", "1");
       assert.deepEqual(one.texts.all, { a: "1" });
@@ -107,7 +107,7 @@ suite("a view of a shared store", () => {
     });
   });
 
-  test("refuses a write that another was quicker with, and knows then what is there", async () => {
+  test("refuses a write if another view was faster, and then has the other's value", async () => {
     await withViews(async ({ one, two, hosts }) => {
       const outcomes = await Promise.allSettled([one.put("a", "1"), two.put("a", "2")]);
       const won = outcomes[0].status === "fulfilled" ? "1" : "2";
@@ -123,7 +123,7 @@ suite("a view of a shared store", () => {
     });
   });
 
-  test("asks the store before it says that there is nothing to delete", async () => {
+  test("asks the store before it reports that there is nothing to delete", async () => {
     await withViews(async ({ one, hosts }) => {
       await one.put("a", "1");
       // A view that has heard of nothing yet.
@@ -142,7 +142,7 @@ suite("a view of a shared store", () => {
 });
 
 suite("a view whose watch breaks", () => {
-  test("is told only what has changed when it was parted from the store, and that it was out of step", async () => {
+  test("reports only the changes since it lost the store, and that it was out of step", async () => {
     const faults: Fault[] = [{ kind: "partition", hosts: ["two", STORE_HOST], atMs: 10_000, forMs: 20_000 }];
     await withViews(
       async ({ one, two, hosts }) => {
@@ -169,7 +169,7 @@ suite("a view whose watch breaks", () => {
     );
   });
 
-  test("lists anew when the store has forgotten what it would have told", async () => {
+  test("lists again when the store no longer has the missed changes", async () => {
     let isForgetful = false;
     const store = (inner: Store): Store => ({
       get: (key) => inner.get(key),

@@ -43,7 +43,7 @@ export interface Outside {
 export interface Lookout {
   /** Looks the name up now. Rejects with a `NetloomError` that tells why it refers to nothing. One call at a time. */
   look(): Promise<Found>;
-  /** How long a result is valid, unless the kernel reports the end of its namespace, or a change of its device. */
+  /** Validity of a result, unless the kernel reports the end of its namespace, or a change of its device. */
   readonly checkMs: number;
   /** The name will never be found again. */
   readonly isOver: boolean;

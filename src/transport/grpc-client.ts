@@ -13,20 +13,20 @@ import { type FailedCall, fromStatus } from "./status.ts";
 import { StreamQueue } from "../async/stream-queue.ts";
 import { grpcTarget, originAt } from "./url.ts";
 
-/** Answers that may wait in this process before the stream is paused. */
+/** Answers that may be queued in this process before the stream is paused. */
 const QUEUE_LIMIT = 64;
 
-/** A peer that has gone without a word is noticed within the sum of both. */
+/** A peer that disappears is detected within the sum of these two times. */
 const PROBE_INTERVAL_MS = 10_000;
 const PROBE_TIMEOUT_MS = 5_000;
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-/** A copy, because the buffer of a small message shares its memory with others. */
+/** Copies the bytes, because the buffer of a small message shares its memory with others. */
 const asBytes = (buffer: Buffer): Uint8Array => new Uint8Array(buffer);
 
 export interface GrpcHopOptions {
   readonly credentials: Credentials;
-  /** Where `url` leads to. Default: it is an address itself. */
+  /** The address of `url`. Default: `url` itself is the address. */
   readonly address?: string;
   /** Default: 10,000 ms. */
   readonly probeIntervalMs?: number;
@@ -35,23 +35,23 @@ export interface GrpcHopOptions {
 }
 
 /**
- * One connection to one peer, made when it is first used, again when it has broken, and another one when its credentials have
- * changed: what is under way on the old one goes on there. A call to a peer that has fallen silent waits no longer than for a
- * sign of life, until there is one.
+ * One connection to one peer. It is made at first use, again after it breaks, and anew when the credentials change;
+ * calls on the old connection finish there. After a peer has fallen silent, a call waits only as long as a probe, until
+ * the peer answers again.
  */
 export class GrpcHop implements Hop {
   readonly #url: string;
   readonly #options: GrpcHopOptions;
   readonly #probeTimeoutMs: number;
   readonly #liveness: Liveness;
-  /** All that have something under way, and the one that takes calls. */
+  /** Lines with running calls or streams, and the one that takes new calls. */
   readonly #lines = new Set<GrpcLine>();
   #line: GrpcLine | undefined;
   #made = 0;
-  /** It has given no sign of life, and none since. */
+  /** The peer did not answer the last probe, and nothing has come from it since. */
   #isSilent = false;
 
-  /** INVALID_ARGUMENT for what is no address. */
+  /** INVALID_ARGUMENT for a URL that is no address. */
   constructor(url: string, options: GrpcHopOptions) {
     grpcTarget(options.address ?? url);
     this.#url = url;
@@ -64,7 +64,7 @@ export class GrpcHop implements Hop {
     });
   }
 
-  /** Whether a call or a stream is under way. */
+  /** Whether a call or a stream is running. */
   get isBusy(): boolean {
     return [...this.#lines].some(({ isBusy }) => isBusy);
   }
@@ -170,7 +170,7 @@ export class GrpcHop implements Hop {
     this.#break("this side has closed the connection");
   }
 
-  /** The line that takes calls now. Errors of the credentials as they are. */
+  /** The line for new calls. Throws errors of the credentials unchanged. */
   #use(): GrpcLine {
     const proof = this.#options.credentials.current();
     if (this.#line?.proof === proof) return this.#line;
@@ -207,7 +207,7 @@ export class GrpcHop implements Hop {
     return `no sign of life in ${this.#probeTimeoutMs} ms`;
   }
 
-  /** The connection may look well for minutes although nobody is at its other end. */
+  /** Breaks the connections to a silent peer. A connection may look healthy for minutes although its peer is gone. */
   #reconnect(): void {
     this.#isSilent = true;
     this.#break(this.#noSign());
@@ -236,7 +236,7 @@ export class GrpcHop implements Hop {
         new Uint8Array(),
         { deadline: Date.now() + this.#probeTimeoutMs },
         (error) => {
-          // Any answer is a sign; that there is no connection is none.
+          // Any answer is a sign of life, except that there is no connection.
           const hasAnswered = !error || ![status.DEADLINE_EXCEEDED, status.UNAVAILABLE].includes(error.code);
           if (hasAnswered) this.#isSilent = false;
           resolve(error?.code !== status.DEADLINE_EXCEEDED);
@@ -246,7 +246,7 @@ export class GrpcHop implements Hop {
   }
 }
 
-/** Brings what comes on `stream` into `queue`: all answers, and then how it ended. */
+/** Moves the answers of `stream` into `queue`, and then its end or error. */
 function deliver(
   stream: ClientReadableStream<Uint8Array>,
   queue: StreamQueue<Uint8Array>,
@@ -266,7 +266,7 @@ function deliver(
   stream.on("end", finish);
   stream.on("error", (error: ServiceError) => {
     failure = of(error);
-    // An error overtakes the answers that wait in a paused stream; its end does not.
+    // An error overtakes the answers that wait in a paused stream; a normal end does not.
     if (stream.readableLength === 0) finish();
   });
 }

@@ -26,7 +26,7 @@ function answering(call: (incoming: Incoming) => Promise<Message>): Handler {
 const echo = answering(async ({ bytes, metadata }) => ({ bytes, metadata }));
 
 suite("listening", () => {
-  test("is logged, with how far the listener believes its peers", async (t) => {
+  test("is logged, with how far the listener trusts its peers", async (t) => {
     const url = `unix://${join(await temporaryFolder(t), "a.sock")}`;
     const { hops, log } = grpcHost(t);
     await hops.serve(url, echo);
@@ -34,7 +34,7 @@ suite("listening", () => {
     assert.match(log.join(), /in plaintext/);
   });
 
-  test("a socket is for its owner and group, and its file is gone when it is closed", async (t) => {
+  test("a socket is for its owner and group, and closing removes its file", async (t) => {
     const folder = await temporaryFolder(t);
     const { hops } = grpcHost(t);
     const stop = await hops.serve(`unix://${join(folder, "a.sock")}`, echo);
@@ -45,7 +45,7 @@ suite("listening", () => {
     assert.deepEqual(await readdir(folder), []);
   });
 
-  test("the socket of a process that was killed is replaced, that of a living one is not", async (t) => {
+  test("the socket of a killed process is replaced, that of a running one is not", async (t) => {
     const folder = await temporaryFolder(t);
     const path = join(folder, "a.sock");
     await leaveStaleSocket(path);
@@ -59,7 +59,7 @@ suite("listening", () => {
     await second.hops.dial(`unix://${path}`).call(METHOD, empty, { timeoutMs: 1000 });
   });
 
-  test("a file that is no socket is left alone, and a folder that is missing is named", async (t) => {
+  test("a file that is no socket is left alone, and the error names a missing folder", async (t) => {
     const folder = await temporaryFolder(t);
     const { hops } = grpcHost(t);
     await writeFile(join(folder, "file"), "mine");
@@ -79,7 +79,7 @@ suite("listening", () => {
     await hop.call(METHOD, empty, { timeoutMs: 1000 });
   });
 
-  test("an address that is none, or none of this host, is INVALID_ARGUMENT", async (t) => {
+  test("an invalid address, or one that this host lacks, is INVALID_ARGUMENT", async (t) => {
     const { hops } = grpcHost(t);
     for (const url of [
       "",
@@ -102,7 +102,7 @@ suite("listening", () => {
 });
 
 suite("peers", () => {
-  test("a peer is known by its socket, or by its address in one form, and each connection by itself", async (t) => {
+  test("a peer is identified by its socket, or by its address in one form, and has one name for each connection", async (t) => {
     const seen: Incoming["peer"][] = [];
     const look = answering(async ({ peer }) => {
       seen.push(peer);
@@ -129,7 +129,7 @@ suite("peers", () => {
     assert.equal(new Set(seen.map(({ connection }) => connection)).size, 4);
   });
 
-  test("a peer on a socket is known by its user and process, as the kernel says", async (t) => {
+  test("a peer on a socket is identified by its user and process, as the kernel reports them", async (t) => {
     const url = `unix://${join(await temporaryFolder(t), "a.sock")}`;
     const { hops } = grpcHost(t, { unixCredentials: peerCredentials });
     const seen: Incoming["peer"][] = [];
@@ -153,14 +153,14 @@ suite("peers", () => {
     );
   });
 
-  test("nobody comes in of whom the kernel does not say who it is", async (t) => {
+  test("a peer that the kernel does not identify is refused", async (t) => {
     const url = `unix://${join(await temporaryFolder(t), "a.sock")}`;
     const { hops } = grpcHost(t, { unixCredentials: () => assert.fail("ENOTCONN") });
     await hops.serve(url, echo);
     await assert.rejects(grpcHost(t).hops.dial(url).call(METHOD, empty, { timeoutMs: 500 }));
   });
 
-  test("what a peer says of its connection beside a message is not heard", async (t) => {
+  test("a peer's own statement about its connection beside a message is ignored", async (t) => {
     const url = `tcp://127.0.0.1:${await freePort()}`;
     const { hops } = grpcHost(t);
     const seen: Incoming[] = [];
@@ -182,8 +182,8 @@ suite("peers", () => {
   });
 });
 
-suite("what peers send", () => {
-  test("a stranger that sends garbage, or too much beside a message, harms nobody else", async (t) => {
+suite("input from peers", () => {
+  test("a stranger that sends garbage, or too much beside a message, harms no other peer", async (t) => {
     const { hops } = grpcHost(t);
     const port = await freePort();
     await hops.serve(`tcp://127.0.0.1:${port}`, echo);
@@ -205,7 +205,7 @@ suite("what peers send", () => {
     assert.equal(answer.metadata["x"], metadata.x);
   });
 
-  test("a programmer's error is told here, and the caller learns nothing of it", async (t) => {
+  test("a programmer's error is logged here, and the caller gets no details", async (t) => {
     const url = `unix://${join(await temporaryFolder(t), "a.sock")}`;
     const bug = new TypeError("the password is swordfish");
     const [server, client] = [grpcHost(t), grpcHost(t)];
@@ -256,7 +256,7 @@ suite("strangers", () => {
     await assert.rejects(hop.call("/a.B/C", empty, { timeoutMs: 1000 }), { code: "UNIMPLEMENTED" });
   });
 
-  test("nobody at an address is told with the reason of the system, and what to look at", async (t) => {
+  test("a call to an address where nobody listens reports the system's reason, and what to check", async (t) => {
     const port = await freePort();
     const url = `tcp://127.0.0.1:${port}`;
     await assert.rejects(grpcHost(t).hops.dial(url).call(METHOD, empty, { timeoutMs: 1000 }), {
@@ -268,7 +268,7 @@ suite("strangers", () => {
 });
 
 suite("connections", () => {
-  test("an address is dialled once, and closed when nobody has used it for a while", async (t) => {
+  test("an address is dialled once, and the connection is closed when it has been idle for a while", async (t) => {
     const url = `unix://${join(await temporaryFolder(t), "a.sock")}`;
     const server = grpcHost(t);
     const connections = new Set<string>();
@@ -288,7 +288,7 @@ suite("connections", () => {
     assert.deepEqual(client.hops.connections, [url]);
   });
 
-  test("what is under way when this side closes is UNAVAILABLE", async (t) => {
+  test("running calls are UNAVAILABLE when this side closes", async (t) => {
     const url = `unix://${join(await temporaryFolder(t), "a.sock")}`;
     const server = grpcHost(t);
     let begin = (): void => undefined;
@@ -311,7 +311,7 @@ suite("connections", () => {
 });
 
 suite("a silent peer", () => {
-  test("breaks streams, and the next call finds a new connection", async (t) => {
+  test("breaks streams, and the next call gets a new connection", async (t) => {
     const path = join(await temporaryFolder(t), "far.sock");
     const server = grpcHost(t);
     await server.hops.serve(`unix://${path}`, {
@@ -334,7 +334,7 @@ suite("a silent peer", () => {
     await hop.call(METHOD, empty, { timeoutMs: 1000 });
   });
 
-  test("is not waited for as long as it is silent, and has all the time when it speaks again", async (t) => {
+  test("makes calls fail early while it is silent, and gets the full time when it answers again", async (t) => {
     const path = join(await temporaryFolder(t), "far.sock");
     const server = grpcHost(t);
     let isSlow = false;
@@ -374,7 +374,7 @@ function freePort(): Promise<number> {
   });
 }
 
-/** As a killed process leaves it: a file, and nobody behind it. */
+/** Leaves a socket as a killed process does: a file on which nobody listens. */
 async function leaveStaleSocket(path: string): Promise<void> {
   const { spawnSync } = await import("node:child_process");
   const script = `require("net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, "SIGKILL"))`;
@@ -382,7 +382,7 @@ async function leaveStaleSocket(path: string): Promise<void> {
   assert.ok((await stat(path)).isSocket());
 }
 
-/** Passes bytes on until it falls silent: then all connections of that moment stay open, and nothing passes. */
+/** Forwards bytes until it falls silent: then all connections of that moment stay open, and no byte passes. */
 async function silentProxy(
   t: TestContext,
   path: string,

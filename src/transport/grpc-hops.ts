@@ -16,25 +16,25 @@ import type { ReadUnixCredentials } from "./socket.ts";
 import { addressesOf, checkTarget } from "./url.ts";
 import { Company } from "./time-share.ts";
 
-/** A connection that nobody has used for so long is closed. */
+/** Idle time after which a connection is closed. */
 const IDLE_MS = 300_000;
 
 export interface GrpcHopsOptions extends Pick<GrpcHopOptions, "probeIntervalMs" | "probeTimeoutMs"> {
   readonly clock: Clock;
-  /** The scope that calls from outside run in. */
+  /** The scope of calls from outside. */
   readonly scope: Scope;
-  /** Those of this process. Asked at each dial and each listener. */
+  /** Credentials of this process. Read at each dial and each listener. */
   readonly credentials: () => Credentials;
   readonly log: (line: string) => void;
-  /** Told of programmer's errors in handlers. Default: they are logged. */
+  /** Called with programmer's errors in handlers. Default: they are logged. */
   readonly onError?: (error: unknown, method: string) => void;
-  /** Contracts for reflection beside those of the mesh. */
+  /** Contracts for reflection in addition to those of the mesh. */
   readonly files?: readonly DescFile[];
-  /** Default: nobody asks the kernel who comes by a unix socket. */
+  /** Default: the kernel is not asked for the peer's process on a unix socket. */
   readonly unixCredentials?: ReadUnixCredentials;
-  /** Default: no socket is found by its inode. */
+  /** Default: sockets cannot be found by their inode. */
   readonly socketFile?: OpenSocketFile;
-  /** What one peer may have of a listener, where it is other than usual. */
+  /** Limits of one peer at a listener that differ from the usual ones. */
   readonly limits?: Partial<PeerLimits>;
   /** Default: 300,000 ms. */
   readonly idleMs?: number;
@@ -48,8 +48,8 @@ interface Dialled {
 }
 
 /**
- * One connection for each address and credentials, and listeners with health checks and reflection. INVALID_ARGUMENT for what is
- * no URL.
+ * One connection for each address and credentials, and listeners with health checks and reflection. INVALID_ARGUMENT
+ * for text that is no URL.
  */
 export class GrpcHops implements Hops {
   readonly #options: GrpcHopsOptions;
@@ -81,7 +81,10 @@ export class GrpcHops implements Hops {
     };
   }
 
-  /** What is asked is taken as it is now: the caller may change it while the socket is found. */
+  /**
+   * A hop to a socket that has to be found first. It copies the request at once, because the caller may change it
+   * meanwhile.
+   */
   #found(url: string, credentials: Credentials): Hop {
     const kept = (request: Message): Message => ({ ...request, bytes: request.bytes.slice() });
     return {
@@ -179,7 +182,7 @@ export class GrpcHops implements Hops {
     byUrl.set(url, { hop, close, usedAtMs: this.#options.clock.monotonicMs() });
   }
 
-  /** One that is named by the inode of its socket, which is held as long as its connection may be made again. */
+  /** The hop to a socket named by its inode. The socket's file is held as long as the connection may be made again. */
   async #useFound(url: string, credentials: Credentials): Promise<GrpcHop> {
     const known = this.#known(url, credentials);
     if (known) return known;
@@ -211,7 +214,7 @@ export class GrpcHops implements Hops {
   }
 }
 
-/** The stream begins when it is first read. */
+/** Opens the stream when it is first read. */
 function watchLater<T>(open: () => Promise<Watch<T>>): Watch<T> {
   let isClosed = false;
   let watch: Watch<T> | undefined;

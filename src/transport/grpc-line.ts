@@ -1,4 +1,4 @@
-/** A connection of a hop, with what its process proved itself with when it was made. */
+/** A connection of a hop, with the credentials that its process had when it was made. */
 import {
   Client,
   type ClientOptions,
@@ -19,38 +19,36 @@ const OPTIONS: ClientOptions = {
   "grpc.initial_reconnect_backoff_ms": 50,
   "grpc.max_reconnect_backoff_ms": 1_000,
   "grpc.client_idle_timeout_ms": 300_000,
-  // A register of calls for a service that nobody here asks.
+  // Off: a register of calls for a service that is not used here.
   "grpc.enable_channelz": 0,
-  // The environment has no say in where a message goes, and a name server none but for the address of a name.
+  // The environment does not affect where a message goes, and DNS is only asked for the address of a name.
   "grpc.enable_http_proxy": 0,
   "grpc.service_config_disable_resolution": 1,
-  // A name is looked up for every connection: whoever has moved is found at once, not after half a minute.
+  // A name is resolved for every connection, so that a host that moved is found at once, not after half a minute.
   "grpc.dns_min_time_between_resolutions_ms": 0,
-  // Each hop has a connection of its own, so that closing one ends no other.
+  // Each hop has a connection of its own, so that closing one does not end another.
   "grpc.use_local_subchannel_pool": 1,
-  // What TLS calls a server's name says nothing here: its certificate does. An IP address may not stand there (RFC 6066).
+  // The server name of TLS is not used: the certificate identifies the peer. An IP address is not allowed here (RFC
+  // 6066).
   "grpc.ssl_target_name_override": "netloom",
 };
 
 export interface LineOptions {
-  /** In gRPC's grammar. */
+  /** Target in gRPC's grammar. */
   readonly target: string;
-  /** Where it leads, for a peer that proves nothing. */
+  /** Origin of a peer that proves nothing. */
   readonly origin: Origin;
   /** Unique in this process. */
   readonly name: string;
   readonly proof: Proof;
 }
 
-/**
- * Made when it is first used, and made again when it has broken. When it is retired it takes no more calls, and is closed by the
- * last one that is over.
- */
+/** Made at first use, and again after it breaks. A retired line takes no more calls and closes after its last one. */
 export class GrpcLine {
   readonly client: Client;
   readonly proof: Proof;
   readonly #options: LineOptions;
-  /** What ends each call and stream that is under way. */
+  /** Functions that end each running call and stream. */
   readonly #open = new Set<(error: NetloomError) => void>();
   #peer: Peer | undefined;
   #refusal: NetloomError | undefined;
@@ -73,12 +71,12 @@ export class GrpcLine {
     return this.#isClosed;
   }
 
-  /** Why this side does not believe the other one, at the last attempt. */
+  /** Why this side refused the other one at the last attempt. */
   get refusal(): NetloomError | undefined {
     return this.#refusal;
   }
 
-  /** A call or stream that `fail` ends. The result says that it is over. */
+  /** Registers a call or stream that `fail` ends. Call the returned function when it is over. */
   begin(fail: (error: NetloomError) => void): () => void {
     this.#open.add(fail);
     return () => {
@@ -86,7 +84,7 @@ export class GrpcLine {
     };
   }
 
-  /** Who is there. UNAUTHENTICATED if this side does not believe it; an error of gRPC if nobody is there in time. */
+  /** The peer. UNAUTHENTICATED if this side does not accept its proof; an error of gRPC if no peer is there in time. */
   async peer(timeoutMs: number): Promise<Peer> {
     if (this.#options.proof.kind === "none" && this.#peer) return this.#peer;
     await new Promise<void>((resolve, reject) => {
@@ -106,7 +104,7 @@ export class GrpcLine {
     if (!this.isBusy) this.#close();
   }
 
-  /** Ends what is under way, and the connection. */
+  /** Ends running calls, and the connection. */
   break(error: NetloomError): void {
     for (const fail of this.#open) fail(error);
     this.#close();
@@ -121,7 +119,7 @@ export class GrpcLine {
   #credentials(proof: Proof): ChannelCredentials {
     if (proof.kind === "none") return grpcCredentials.createInsecure();
     return grpcCredentials.createFromSecureContext(createSecureContext(tlsOptions(proof)), {
-      // Instead of Node's own check, which looks for a name of DNS. What is returned ends the connection.
+      // Replaces Node's own check, which looks for a DNS name. A returned error ends the connection.
       checkServerIdentity: (_name, certificate) => this.#prove(proof, certificate as DetailedPeerCertificate),
     });
   }

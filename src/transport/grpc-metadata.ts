@@ -1,12 +1,12 @@
-/** Text beside a message, between our form and gRPC's. */
+/** Converts the metadata beside a message between Netloom's form and gRPC's. */
 import { Metadata } from "@grpc/grpc-js";
 import { NetloomError } from "../errors/errors.ts";
 import type { Metadata as Pairs } from "../world/hops.ts";
 
-/** Of all keys and values, gRPC's recommended limit (https://grpc.io/docs/guides/metadata/). */
+/** Limit on all keys and values: gRPC's recommendation (https://grpc.io/docs/guides/metadata/). */
 const MAX_METADATA_BYTES = 8 * 1024;
 
-/** INVALID_ARGUMENT for what HTTP/2 cannot carry, RESOURCE_EXHAUSTED for more than 8 KiB. */
+/** INVALID_ARGUMENT for text that HTTP/2 cannot carry, RESOURCE_EXHAUSTED for more than 8 KiB. */
 export function toMetadata(pairs: Pairs): Metadata {
   const metadata = new Metadata();
   let size = 0;
@@ -29,7 +29,7 @@ export function toMetadata(pairs: Pairs): Metadata {
   return metadata;
 }
 
-/** Of several values of a key the last counts. Binary keys are left out, and so is what gRPC adds. */
+/** Of several values of a key the last counts. Binary keys and gRPC's own keys are dropped. */
 export function fromMetadata(metadata: Metadata): Pairs {
   return Object.fromEntries(
     Object.keys(metadata.getMap()).flatMap((key) => {

@@ -28,14 +28,14 @@ import type { Company } from "./time-share.ts";
 import { toStatus } from "./status.ts";
 import { parseAddress } from "./url.ts";
 
-/** A call without a deadline ends after this. */
+/** Time limit of a call without a deadline. */
 const DEFAULT_TIMEOUT_MS = 60_000;
 
 const OPTIONS: ServerOptions = {
   "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
   "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
   "grpc.enable_channelz": 0,
-  // A client that has gone without a word is noticed within 15 s.
+  // A client that disappears is detected within 15 s.
   "grpc.keepalive_time_ms": 10_000,
   "grpc.keepalive_timeout_ms": 5_000,
 };
@@ -47,23 +47,23 @@ const asIs = (buffer: Buffer): Buffer => buffer;
 
 export interface ListenOptions {
   readonly clock: Clock;
-  /** The scope that calls run in. */
+  /** The scope of the calls. */
   readonly scope: Scope;
-  /** Told of programmer's errors, of which the caller learns nothing. */
+  /** Called with programmer's errors; the caller gets no details of them. */
   readonly onError: (error: unknown, method: string) => void;
   readonly log: (line: string) => void;
   readonly credentials: Credentials;
   /** Shared by all listeners of the process. */
   readonly company: Company;
-  /** Default: nobody asks the kernel who comes by a unix socket. */
+  /** Default: the kernel is not asked for the peer's process on a unix socket. */
   readonly unixCredentials?: ReadUnixCredentials | undefined;
-  /** Those that are other than usual. */
+  /** Limits that differ from the usual ones. */
   readonly limits?: Partial<PeerLimits> | undefined;
-  /** Gets the server before it listens, to add services that no `Handler` can. */
+  /** Called with the server before it listens, to add services that a `Handler` cannot offer. */
   readonly extend?: (server: Server) => void;
 }
 
-/** Listens; errors as of `bind`. The returned function ends all calls and the listener. */
+/** Listens; errors as in `bind`. The returned function ends all calls and the listener. */
 export async function listen(
   url: string,
   handler: Handler,
@@ -115,7 +115,7 @@ export async function listen(
     throw error;
   }
   return async () => {
-    // The file of a socket goes with its server.
+    // Closing the server removes the file of a socket.
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     try {
       await listener.close();
@@ -128,7 +128,7 @@ export async function listen(
   };
 }
 
-/** Brings calls of gRPC to a handler, and its answers back. */
+/** Passes calls of gRPC to a handler, and its answers back. */
 class Listener {
   readonly #handler: Handler;
   readonly #book: PeerBook;
@@ -194,7 +194,7 @@ class Listener {
     }
   }
 
-  /** Hands answers to the peer as fast as it takes them. */
+  /** Sends answers to the peer as fast as it takes them. */
   async #watch(call: ServerWritableStream<Buffer, Uint8Array>, method: string): Promise<void> {
     let scope: Scope | undefined;
     let answers: Watch<Uint8Array> | undefined;
@@ -253,7 +253,7 @@ class Listener {
     return error;
   }
 
-  /** The outcome of the call is known: an operating error of what it has spawned is nobody's any more. */
+  /** Ends the call's scope. The outcome of the call is decided, so operating errors of its tasks are dropped. */
   async #quietly(scope: Scope, method: string): Promise<void> {
     try {
       await scope.end();
@@ -263,7 +263,7 @@ class Listener {
   }
 }
 
-/** Does `work` when it is the peer's turn. */
+/** Runs `work` when it is the peer's turn. */
 async function inTurn<T>(
   { account }: PeerConnection,
   { method, scope }: Incoming,
@@ -301,7 +301,7 @@ function closingDown(method: string): NetloomError {
   return new NetloomError("UNAVAILABLE", `call ${method}: the other side is closing down`);
 }
 
-/** A handler with the services that every listener has. */
+/** Adds the services that every listener has to a handler. */
 export function withServices(handler: Handler, services: readonly Served[]): Handler {
   const added = serveAll(services);
   const paths = new Set(added.methods.map(({ path }) => path));

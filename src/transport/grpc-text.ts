@@ -1,12 +1,12 @@
 /**
- * Reads texts of grpc-js, the one source of two facts (as of 1.14): a reset stream has the same codes as an error that the peer
- * gives, and the errno of a connection that could not be made is in the details only.
+ * Reads texts of grpc-js, the only source of two facts (as of 1.14): a reset stream has the same codes as an error from
+ * the peer, and the errno of a failed connection is only in the details.
  */
 import type { ServiceError } from "@grpc/grpc-js";
 
 type Details = Pick<ServiceError, "details">;
 
-/** Whether HTTP/2 has ended the stream, without a status of gRPC. grpc-js: src/subchannel-call.ts */
+/** Returns whether HTTP/2 ended the stream without a gRPC status. grpc-js: src/subchannel-call.ts */
 export function isReset({ details }: Details): boolean {
   return /^(Call cancelled|Received RST_STREAM with code \d|Stream refused by server)/.test(details);
 }

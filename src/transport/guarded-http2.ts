@@ -1,11 +1,11 @@
 /**
- * HTTP/2 under a gRPC server, with the limits of peers. gRPC's own server takes what it gets; so connections and streams
- * come here first, and go on to it when there is room, and the peer's turn.
+ * HTTP/2 under a gRPC server, with limits for each peer. gRPC's own server takes everything; so connections and streams
+ * come here first, and continue when there is room and it is the peer's turn.
  *
  *   socket ──> PeerBook: room? ──> session ──> stream ──> room? ──> turn ──> gRPC
  *
- * gRPC tells a handler nothing of the connection that a call has come by. So the connection's name travels with the headers of
- * each stream, in the place of whatever the peer has sent there.
+ * gRPC does not tell a handler on which connection a call came. So the connection's name travels in a header of each
+ * stream, replacing whatever the peer sent in it.
  */
 import { type Metadata, type Server, status } from "@grpc/grpc-js";
 import type { EventEmitter } from "node:events";
@@ -20,27 +20,27 @@ import {
 import type { Duplex } from "node:stream";
 import type { PeerBook, PeerConnection } from "./peer-book.ts";
 
-/** Streams of a connection; `PeerLimits.watches` is less, so that watching leaves room for calls. */
+/** Streams of a connection; `PeerLimits.watches` is lower, so that watches leave room for calls. */
 const MAX_STREAMS = 4_096;
 
 const OPTIONS = {
-  // Megabytes that a connection may make this process hold.
+  // Megabytes that a connection may use in this process.
   maxSessionMemory: 64,
   maxSessionInvalidFrames: 100,
   streamResetRate: 500,
   settings: { enablePush: false, maxConcurrentStreams: MAX_STREAMS, maxHeaderListSize: 32 * 1024 },
 } as const;
 
-/** Header of the connection that a stream has come by. */
+/** Header with the connection of a stream. */
 const CONNECTION = "netloom-connection";
 
 export interface GuardOptions {
   readonly book: PeerBook;
-  /** Whether the answers of a method are a stream. */
+  /** Returns whether a method answers with a stream. */
   readonly isWatch: (path: string) => boolean;
 }
 
-/** Takes what a connection of the book sends, and hands its calls to `grpc`. */
+/** Reads the connections of the book, and passes their calls to `grpc`. */
 export function guardedHttp2(
   grpc: Server,
   options: GuardOptions,
@@ -57,7 +57,7 @@ export function guardedHttp2(
     inner.emit("session", session);
   });
   http2.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
-    // A stream that its peer resets while it waits is no fault of anybody here.
+    // A peer may reset a stream while it waits: that is no error here.
     stream.on("error", () => undefined);
     const connection = stream.session && connections.get(stream.session);
     if (connection) new GuardedStream(stream, headers, connection, options).admit(inner);
@@ -71,7 +71,7 @@ export function guardedHttp2(
   };
 }
 
-/** Name of the connection that a call has come by, taken out of what came beside the message. */
+/** Takes the connection's name out of a call's metadata. */
 export function takeConnection(metadata: Metadata): string {
   const [name] = metadata.get(CONNECTION);
   metadata.remove(CONNECTION);
@@ -152,7 +152,7 @@ class GuardedStream {
     ).unref();
     this.#stream.once("end", () => this.#release());
     inner.emit("stream", this.#stream, this.#headers);
-    // Behind gRPC, which has paused the stream: a listener would start it otherwise.
+    // After gRPC, which has paused the stream: otherwise this listener would start it.
     this.#stream.on("data", (bytes: Buffer) => this.#hold(bytes.length));
   }
 
@@ -188,7 +188,10 @@ class GuardedStream {
   }
 }
 
-/** gRPC has no door for sessions, only one for sockets, behind which it makes sessions with its own options. */
+/**
+ * gRPC accepts only sockets, for which it makes sessions with its own options; this reaches its HTTP/2 server to pass
+ * sessions.
+ */
 function http2Of(grpc: Server): EventEmitter {
   const { http2Servers } = grpc as unknown as { readonly http2Servers: ReadonlyMap<EventEmitter, unknown> };
   const [inner] = http2Servers.keys();

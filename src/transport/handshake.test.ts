@@ -29,7 +29,7 @@ async function listener(t: TestContext, limits: Partial<PeerLimits>) {
   return { path, dial, warnings };
 }
 
-test("a connection that does not prove itself in time is closed, and others are served", async (t) => {
+test("a connection without a proof in time is closed, and others are served", async (t) => {
   const { path, dial, warnings } = await listener(t, { readTimeoutMs: 200 });
   const silent = connect(path);
   const closed = once(silent.resume(), "close");
@@ -39,7 +39,7 @@ test("a connection that does not prove itself in time is closed, and others are 
   assert.match(warnings()[0] ?? "", /^peer unix: refused a connection: .*handshake timeout/i);
 });
 
-test("a peer that sends no certificate is refused with the reason, said once", async (t) => {
+test("a peer without a certificate is refused with the reason, logged once", async (t) => {
   const { path, dial, warnings } = await listener(t, {});
   const { connect: connectTls } = await import("node:tls");
   for (let n = 0; n < 3; n++) {
@@ -51,7 +51,7 @@ test("a peer that sends no certificate is refused with the reason, said once", a
   await call(dial("spiffe://mesh.test/near"));
 });
 
-test("limits hold for who was proven, over all its connections", async (t) => {
+test("limits apply to the proven peer, over all its connections", async (t) => {
   const { dial, warnings } = await listener(t, { connections: 2 });
   const hops = Array.from({ length: 2 }, () => dial("spiffe://mesh.test/near"));
   for (const hop of hops) await call(hop);

@@ -1,4 +1,4 @@
-/** What happens between the moment in which a socket is accepted and its first message. */
+/** The handshake between accepting a socket and its first message. */
 import type { Socket } from "node:net";
 import { createServer, type DetailedPeerCertificate, type Server } from "node:tls";
 import { NetloomError } from "../errors/errors.ts";
@@ -9,18 +9,18 @@ import { descriptorOf } from "./socket.ts";
 /** A connection whose peer is known. */
 interface Accepted {
   readonly socket: Socket;
-  /** Absent: nothing is proven on this listener. */
+  /** Absent if this listener requires no proof. */
   readonly proven?: Proven;
 }
 
 type Done = (outcome: Accepted | NetloomError) => void;
 
-/** The handshakes of a listener, each with what is current when it begins. */
+/** The handshakes of a listener, each with the credentials at its beginning. */
 export class Handshakes {
   readonly #credentials: Credentials;
   readonly #timeoutMs: number;
   readonly #servers = new WeakMap<CertificateProof, Server>();
-  /** By the descriptor of its socket: Node does not say whose handshake is over otherwise. */
+  /** By the descriptor of the socket: Node does not otherwise tell whose handshake is over. */
   readonly #underWay = new Map<number, Done>();
 
   constructor(credentials: Credentials, timeoutMs: number) {
@@ -29,8 +29,8 @@ export class Handshakes {
   }
 
   /**
-   * Calls `done` once: with who is there, or with the reason why nobody is, after which the socket is gone. Without proofs at
-   * once; with certificates when both sides have shown theirs, or when the time is over.
+   * Calls `done` once: with the peer, or with the reason for refusing it, after which the socket is destroyed. Without
+   * proofs it does so at once; with certificates when both sides have shown theirs, or after the time limit.
    */
   accept(socket: Socket, done: Done): void {
     const fail = (error: NetloomError): void => {
@@ -69,7 +69,7 @@ export class Handshakes {
     const server = createServer({
       ...tlsOptions(proof),
       requestCert: true,
-      // With the reason: Node would only hang up.
+      // Node would only hang up: `secureConnection` refuses an unproven peer with the reason.
       rejectUnauthorized: false,
       handshakeTimeout: this.#timeoutMs,
       ALPNProtocols: ["h2"],
@@ -98,7 +98,7 @@ function unproven(why: string): NetloomError {
   return new NetloomError("UNAUTHENTICATED", why);
 }
 
-/** Who has shown this certificate; errors of `CertificateProof.prove`. */
+/** The peer that this certificate proves; errors of `CertificateProof.prove`. */
 export function proveShown(proof: CertificateProof, certificate: DetailedPeerCertificate): Proven {
   return proof.prove(chainOf(certificate), Date.now());
 }

@@ -1,4 +1,4 @@
-/** grpc.health.v1 for every listener: each service that it has is SERVING, and so is the listener as a whole. */
+/** grpc.health.v1 for every listener: each of its services is SERVING, and so is the listener as a whole. */
 import { create } from "@bufbuild/protobuf";
 import {
   Health,
@@ -11,7 +11,9 @@ import { serve, type Served } from "../api/rpc.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { type Watch, watchOf } from "../async/watch.ts";
 
-/** NOT_FOUND from Check, and SERVICE_UNKNOWN from Watch, for a service that is not in `names`, as the protocol wants. */
+/**
+ * For a service that is not in `names`, Check answers NOT_FOUND and Watch SERVICE_UNKNOWN, as the protocol requires.
+ */
 export function healthOf(names: ReadonlySet<string>): Served {
   const isServed = ({ service }: HealthCheckRequest): boolean => service === "" || names.has(service);
   const answerOf = (request: HealthCheckRequest): HealthCheckResponse =>
@@ -27,7 +29,7 @@ export function healthOf(names: ReadonlySet<string>): Served {
   });
 }
 
-/** What a listener serves does not change while it lives. */
+/** A watch with one answer that stays open: the services of a listener never change. */
 function onceAndOpen<T>(answer: T): Watch<T> {
   const left = [answer];
   let close = (): void => undefined;

@@ -1,4 +1,4 @@
-/** Sockets that are named by their inode, as upstream's programs name theirs. */
+/** Sockets named by their inode, as upstream's programs name theirs. */
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -10,12 +10,12 @@ import { type GrpcHost, grpcHost, temporaryFolder } from "../../fixtures/transpo
 
 const METHOD = "/test.Where/Am";
 
-/** It finds sockets by itself, as who has the privilege does. */
+/** Finds sockets by itself, like a process with the privilege. */
 function hostOf(t: TestContext): GrpcHost {
   return grpcHost(t, { socketFile: (identity) => OWN.open({ type: "socket-file", identity }).then(fileOf) });
 }
 
-/** Serves in `folder` under a name of its own, and says that name to whoever calls. */
+/** Serves in `folder` under its own name, and answers with that name. */
 async function serve(
   t: TestContext,
   { folder, name }: { readonly folder: string; readonly name: string },
@@ -35,7 +35,7 @@ async function ask(hop: Hop): Promise<string> {
   return Buffer.from(bytes).toString();
 }
 
-test("a socket is reached by the identity of its file for as long as somebody listens on it", async (t) => {
+test("a socket is reached by the identity of its file as long as a process listens on it", async (t) => {
   const folder = await temporaryFolder(t);
   const { hops } = hostOf(t);
   const served = await serve(t, { folder, name: "a b.sock" });
@@ -50,7 +50,7 @@ test("a socket is reached by the identity of its file for as long as somebody li
   await assert.rejects(hops.hold("inode://1/1"), { code: "UNAVAILABLE" });
 });
 
-test("the next socket is reached, also if the file system would give it the inode of one that is still asked for", async (t) => {
+test("the next socket is reached, even if the file system would reuse the inode of one that is still in use", async (t) => {
   const folder = await temporaryFolder(t);
   const { hops } = hostOf(t);
   const first = await serve(t, { folder, name: "first.sock" });
@@ -61,7 +61,7 @@ test("the next socket is reached, also if the file system would give it the inod
   assert.equal(await ask(hops.dial(second.url)), "second.sock");
 });
 
-test("what is held leads to the socket that was there then, or to nobody", async (t) => {
+test("a held file leads to the socket that was there at the time, or to none", async (t) => {
   const folder = await temporaryFolder(t);
   const { hops } = hostOf(t);
   const first = await serve(t, { folder, name: "first.sock" });

@@ -1,6 +1,6 @@
 /**
- * Sockets by identity: `inode://device/inode` of the file that a socket is bound to, as upstream's programs name theirs. Whoever has
- * the privilege finds the file; here it is held.
+ * Sockets by identity: `inode://device/inode` of the file that a socket is bound to, as upstream's programs name
+ * theirs. A privileged finder locates the file; this module holds it open.
  */
 import { NetloomError } from "../errors/errors.ts";
 import { reason } from "../errors/reasons.ts";
@@ -11,15 +11,15 @@ export function isSocketIdentity(url: string): boolean {
 
 /** An open file that a socket is bound to. */
 export interface SocketFile {
-  /** Under which this process reaches it. */
+  /** Path under which this process reaches it. */
   readonly path: string;
   close(): void;
 }
 
-/** Finds the file in whichever namespace it is. NOT_FOUND if nobody listens there. */
+/** Finds the file in any namespace. NOT_FOUND if nobody listens there. */
 export type OpenSocketFile = (identity: string) => Promise<SocketFile>;
 
-/** A path under which this process reaches a socket, and the function that lets it go. */
+/** A path under which this process reaches a socket, and the function that releases it. */
 interface Held {
   readonly path: string;
   readonly release: () => void;
@@ -35,8 +35,8 @@ export class HeldSockets {
   }
 
   /**
-   * Finds the socket and holds its file: as long as anybody does, no other socket gets its inode, and it is reached whatever
-   * becomes of the process or the path through which it was found. UNAVAILABLE if nobody listens on such a file.
+   * Finds the socket and holds its file. While it is held, no other socket gets its inode, and it stays reachable even
+   * if the process or path through which it was found disappears. UNAVAILABLE if nobody listens on such a file.
    */
   async hold(url: string): Promise<Held> {
     const held = this.#held.get(url) ?? { file: this.#open(url), users: 0 };

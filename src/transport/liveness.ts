@@ -1,7 +1,7 @@
 /**
- * Finds out whether a peer that is silent is still there. HTTP/2 pings would do, but strangers' servers end a
- * connection that pings more often than every 5 minutes (grpc-go, keepalive.EnforcementPolicy); a call of
- * grpc.health.v1 is always welcome, and any answer to it is a sign of life, UNIMPLEMENTED included.
+ * Detects whether a silent peer is still there. HTTP/2 pings are not usable, because strangers' servers end a
+ * connection that pings more often than every 5 minutes (grpc-go, keepalive.EnforcementPolicy). A call of
+ * grpc.health.v1 is always allowed, and any answer to it is a sign of life, UNIMPLEMENTED included.
  */
 export interface LivenessOptions {
   /** Resolves with whether there was an answer. */
@@ -21,7 +21,7 @@ export class Liveness {
     this.#options = options;
   }
 
-  /** Probes every `intervalMs` as long as somebody watches. The result ends that. */
+  /** Probes every `intervalMs` while there is a watch. Call the returned function to end it. */
   watch(): () => void {
     this.#watchers += 1;
     this.#timer ??= setInterval(() => this.suspect(), this.#options.intervalMs).unref();
@@ -34,7 +34,7 @@ export class Liveness {
     };
   }
 
-  /** Probes now: an answer has not come in time. */
+  /** Probes now, because an answer did not come in time. */
   suspect(): void {
     if (this.#isProbing || this.#isClosed) return;
     this.#isProbing = true;

@@ -2,7 +2,7 @@
  * A host that is called by its name, and moves:
  *
  *   caller ──> tcp://far.example:PORT      /etc/hosts: 127.0.0.2, then 127.0.0.3
- *                                          a server at each, of which one lives
+ *                                          a server at each, of which one runs
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -26,7 +26,7 @@ function saying(text: string): Handler {
   };
 }
 
-/** A process that calls `url` once for each line that it gets, with `hosts` as its /etc/hosts. */
+/** A process that calls `url` once for each line of its input, with `hosts` as its /etc/hosts. */
 function callerWith(t: TestContext, hosts: string, url: string): () => Promise<string> {
   const program = new URL("../../fixtures/transport/names.ts", import.meta.url).pathname;
   const bind = 'mount --bind "$1" /etc/hosts && exec "$2" "$3" "$4"';
@@ -45,7 +45,7 @@ function callerWith(t: TestContext, hosts: string, url: string): () => Promise<s
   };
 }
 
-test("a host that is called by a name is looked up anew when its connection is gone", { skip }, async (t) => {
+test("the name of a host is resolved again when its connection is gone", { skip }, async (t) => {
   const folder = await temporaryFolder(t);
   const hosts = join(folder, "hosts");
   const [first, second] = [grpcHost(t), grpcHost(t)];

@@ -2,15 +2,15 @@ import { performance } from "node:perf_hooks";
 import { NetloomError } from "../errors/errors.ts";
 import type { Clock } from "../async/clock.ts";
 
-/** What setTimeout takes at most: a signed 32-bit number of milliseconds. */
+/** The longest time for setTimeout: a signed 32-bit number of milliseconds. */
 const LONGEST_MS = 0x7fff_ffff;
 
-/** From the beginning of a process's own time to that of CLOCK_MONOTONIC, which all processes of a host share. */
+/** Difference between the process's own time and CLOCK_MONOTONIC, which all processes of a host share. */
 function sinceStartMs(): number {
   return Number(process.hrtime.bigint()) / 1e6 - performance.now();
 }
 
-/** The time of this machine. Its monotonic time is that of every process of the host, clock_gettime(2). */
+/** The clock of this machine. Its monotonic time is clock_gettime(2)'s, the same for every process of the host. */
 export function nodeClock(): Clock {
   const offsetMs = sinceStartMs();
   return {
@@ -36,7 +36,10 @@ export function nodeClock(): Clock {
   };
 }
 
-/** Every call with a deadline ends like this: a trace of the calls that led here would cost more than the sleep. */
+/**
+ * An error without a stack, because every call with a deadline ends like this: the stack would cost more than the
+ * sleep.
+ */
 function cutShort(message: string): NetloomError {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;

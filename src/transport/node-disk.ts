@@ -6,8 +6,8 @@ import { NetloomError } from "../errors/errors.ts";
 import type { Disk } from "../world/disk.ts";
 
 /**
- * Files are made in `folder`, for this user only; it is made when it is first written to. `volatile` ones say what is true
- * until the machine starts again: they outlive the process, as all that was written does, and `sync` has nothing to do.
+ * A disk whose files are in `folder`, for this user only. The folder is made at the first write. `volatile` files hold
+ * facts that are valid until the machine restarts: they outlive the process, as all writes do, and `sync` does nothing.
  */
 export function nodeDisk(
   folder: string,
@@ -38,7 +38,7 @@ export function nodeDisk(
         const fresh = `${path}.new`;
         try {
           await write(folder, fresh, "w", copy);
-          // The content has to be there before the name leads to it.
+          // The content must be on the disk before the name leads to it.
           await syncPath(fresh);
           await rename(fresh, path);
         } catch (error) {
@@ -74,7 +74,7 @@ async function write(folder: string, path: string, flag: "a" | "w", data: Uint8A
   }
 }
 
-/** The folder is there, but for the first time. */
+/** Opens a file, and makes the folder if it is missing, as at the first write. */
 async function openMakingFolder(folder: string, path: string, flag: "a" | "w"): Promise<FileHandle> {
   try {
     return await open(path, flag, 0o600);

@@ -39,7 +39,7 @@ function readPublicKey(der: Uint8Array): KeyObject | undefined {
   }
 }
 
-/** From the system's generator: neither `purpose` nor `n` means anything to it. */
+/** Random numbers of the system's generator, which ignores `purpose` and `n`. */
 export function nodeRandom(): Random {
   return {
     // 53 bits, the precision of a double.

@@ -14,7 +14,7 @@ const text = (content: Uint8Array | undefined): string | undefined =>
   content && new TextDecoder().decode(content);
 
 suite("the disk of a real machine", () => {
-  test("files are read as they were appended and replaced, in order, and are this user's only", async (t) => {
+  test("files are read in the order in which they were appended and replaced, and belong to this user only", async (t) => {
     const folder = join(await temporaryFolder(t), "state");
     const disk = nodeDisk(folder);
     assert.equal(await disk.read("journal"), undefined);
@@ -37,7 +37,7 @@ suite("the disk of a real machine", () => {
     );
   });
 
-  test("a volatile file outlives its writer without being synced, and is not held up by what cannot be", async (t) => {
+  test("a volatile file outlives its writer without a sync, and is not delayed by a failing sync", async (t) => {
     const folder = await temporaryFolder(t);
     const disk = nodeDisk(folder, { volatile: ["lately"] });
     await assert.rejects(disk.sync("other"), { code: "INTERNAL", message: /ENOENT/ });
@@ -47,7 +47,7 @@ suite("the disk of a real machine", () => {
     assert.equal(text(await nodeDisk(folder).read("lately")), "a");
   });
 
-  test("a name that leads elsewhere is a programmer's error; a folder that is a file is INTERNAL", async (t) => {
+  test("a name that leads out of the folder is a programmer's error; a file in place of the folder is INTERNAL", async (t) => {
     const folder = await temporaryFolder(t);
     await assert.rejects(nodeDisk(folder).read("../etc"), TypeError);
     await writeFile(join(folder, "file"), "");
@@ -63,7 +63,7 @@ suite("the disk of a real machine", () => {
 });
 
 suite("keys, random numbers and time of a real machine", () => {
-  test("signatures verify for their data only, and a uuid never comes twice", () => {
+  test("signatures verify for their data only, and a uuid never repeats", () => {
     const keys = nodeKeys();
     const signature = keys.sign(bytes("data"));
     assert.deepEqual([signature.length, keys.digest(bytes("data")).length], [64, 32]);
@@ -91,7 +91,7 @@ suite("keys, random numbers and time of a real machine", () => {
   });
 });
 
-test("a World is closed with all that it has started", async (t) => {
+test("closing a World ends everything that it has started", async (t) => {
   const folder = await temporaryFolder(t);
   const world = nodeWorld({
     host: "alpha",

@@ -9,7 +9,7 @@ import { GrpcHops, type GrpcHopsOptions } from "./grpc-hops.ts";
 import { nodeClock } from "./node-clock.ts";
 import { nodeKeys, nodeRandom } from "./node-keys.ts";
 
-/** What of an identity the transport has to know. */
+/** The part of an identity that the transport needs. */
 interface Proving {
   readonly credentials: Credentials;
 }
@@ -19,9 +19,9 @@ export interface NodeWorldOptions<I extends Proving> extends Pick<
   "onError" | "files" | "unixCredentials" | "socketFile"
 > {
   readonly host: string;
-  /** Makes who this process is, of a World whose hops may be used as soon as this has returned. */
+  /** Makes the identity of this process, given a World whose hops are usable as soon as this returns. */
   readonly identity: (world: World & Pick<Ports, "hops">) => I;
-  /** Default: nothing is written down. */
+  /** Default: nothing is logged. */
   readonly log?: Log;
   /** Default: no span is recorded. */
   readonly exporter?: SpanExporter;

@@ -1,4 +1,4 @@
-/** A paced socket over a real one; the peer's turns are given by the test. */
+/** A paced socket over a real one; the test gives the peer its turns. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
@@ -10,7 +10,7 @@ import type { PeerConnection } from "./peer-book.ts";
 
 const TOTAL = 300_000;
 
-/** `turn` is the first work that waits; with `isGiven` all is done at once. */
+/** `turn` runs the first waiting work; with `isGiven` all work runs at once. */
 async function scene(t: TestContext, streamsPerPiece: number, isGiven: boolean) {
   const path = join(await temporaryFolder(t), "a.sock");
   const arrived = Promise.withResolvers<Socket>();
@@ -38,7 +38,7 @@ async function scene(t: TestContext, streamsPerPiece: number, isGiven: boolean) 
   return { far, paced, turn: turn.promise, sizes, ended };
 }
 
-test("pieces grow as long as few streams are opened by them, and all arrives, with its end", async (t) => {
+test("pieces grow while they open few streams, and all bytes and the end arrive", async (t) => {
   const { far, sizes, ended } = await scene(t, 0, true);
   far.end(Buffer.alloc(TOTAL));
   await ended;
@@ -49,7 +49,7 @@ test("pieces grow as long as few streams are opened by them, and all arrives, wi
   assert.ok(Math.max(...sizes) > 30_000, sizes.join());
 });
 
-test("pieces shrink as long as many streams are opened by each", async (t) => {
+test("pieces shrink while each opens many streams", async (t) => {
   const { far, sizes, ended } = await scene(t, 100, true);
   far.end(Buffer.alloc(TOTAL));
   await ended;
@@ -61,7 +61,7 @@ test("pieces shrink as long as many streams are opened by each", async (t) => {
   assert.equal(Math.max(...sizes.slice(3)), 512);
 });
 
-test("nothing is read before it is the peer's turn, and what is written goes out", async (t) => {
+test("nothing is read before the peer's turn, and writes go out", async (t) => {
   const { far, paced, turn, sizes } = await scene(t, 0, false);
   const heard = once(far, "data");
   far.write(Buffer.alloc(10_000));

@@ -1,8 +1,8 @@
 /**
- * A connection of a peer that has had more than its share, of which the next piece is read when it is the peer's turn. HTTP/2
- * works off all that it is given at once, and some bytes open a stream: so a piece is the smaller the more streams its
- * bytes open. What is not read waits in the kernel, and in the end at the peer. All this costs each answer some turns of
- * the event loop, which is why others do without.
+ * A connection of a peer that has used more than its share: its next piece is read when it is the peer's turn. HTTP/2
+ * processes all input at once, and a few bytes open a stream: so the more streams its bytes open, the smaller a piece
+ * is. Unread bytes wait in the kernel, and in the end at the peer. This costs each answer some turns of the event loop,
+ * so other peers' connections do without.
  */
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
@@ -60,7 +60,7 @@ export class PacedSocket extends Duplex {
   #readOn(): void {
     if (!this.#isWanted || this.#isBusy || this.destroyed) return;
     if (this.#socket.readableLength === 0) {
-      // Asks for more, or hears of the end.
+      // Asks for more bytes, or for the end.
       this.#socket.read(0);
       return;
     }
@@ -75,7 +75,7 @@ export class PacedSocket extends Duplex {
     const bytes = Math.min(this.#socket.readableLength, this.#pieceBytes);
     this.#isWanted = false;
     this.push(this.#socket.read(bytes));
-    // By then all of the piece has been dealt with.
+    // By then the whole piece has been processed.
     setImmediate(() => {
       const opened = account.opened - before;
       if (opened > STREAMS_PER_TURN) this.#pieceBytes = Math.max(FEWEST_BYTES, this.#pieceBytes / 2);

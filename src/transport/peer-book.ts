@@ -1,26 +1,30 @@
-/** What each peer has of a listener, and whether it may have more. */
+/** Counts each peer's use of a listener, and decides whether it may have more. */
 import { NetloomError } from "../errors/errors.ts";
 import type { Proven } from "../world/credentials.ts";
 import { type Peer, peerKey, principalText } from "../world/peer.ts";
 import { MAX_UNFINISHED_BYTES, type PeerLimits } from "./peer-limits.ts";
 import { type Company, TimeShare } from "./time-share.ts";
 
-/** Making a connection and its session. */
+/** Estimated cost of a connection and its session. */
 const CONNECTION_MS = 1;
 
-/** The most that HTTP/2 and gRPC do for a stream: more than that in one turn of the event loop was for something else. */
+/**
+ * The highest cost of a stream in HTTP/2 and gRPC: more time in one turn of the event loop was spent on something else.
+ */
 const MOST_STREAM_MS = 0.5;
 
-/** A peer that goes on is named again after this. */
+/** Time after which a peer that keeps being refused is logged again. */
 const QUIET_MS = 600_000;
 const MAX_NAMED = 1_024;
 
-/** A peer that had more than its share is remembered for so long after it has gone: its connections are read in pieces. */
+/**
+ * Time for which a peer that exceeded its share is remembered after it has gone: its connections are read in pieces.
+ */
 const REMEMBER_MS = 60_000;
 
 export interface PeerBookOptions {
   readonly limits: PeerLimits;
-  /** Of all listeners of this process. */
+  /** Shared by all listeners of this process. */
   readonly company: Company;
   readonly log: (line: string) => void;
 }
@@ -48,7 +52,7 @@ export class PeerBook {
   readonly #accounts = new Map<string, PeerAccount>();
   readonly #connections = new Map<string, PeerConnection>();
   readonly #named = new Map<string, number>();
-  /** In this turn of the event loop: streams of each peer, and the time it had taken before. */
+  /** The peers of this turn of the event loop: number of streams, and time used before. */
   readonly #turn = new Map<PeerAccount, { streams: number; readonly takenMs: number }>();
   #unfinishedBytes = 0;
 
@@ -64,7 +68,9 @@ export class PeerBook {
     return this.#connections.get(connection ?? "");
   }
 
-  /** `undefined` if the peer has too many connections, or has had more of this process's time than its share. */
+  /**
+   * Adds a connection. `undefined` if the peer has too many, or has used more than its share of this process's time.
+   */
   connect(peer: Peer): PeerConnection | undefined {
     const key = peerKey(peer);
     const account = this.#accounts.get(key) ?? this.#open(key);
@@ -80,8 +86,8 @@ export class PeerBook {
   }
 
   /**
-   * The handshake of a connection is over: from now on it is counted for who was proven. `undefined` if that one may not have it,
-   * or nobody was proven.
+   * Called at the end of a connection's handshake: from now on the connection counts for the proven peer. `undefined`
+   * if that peer may not have it, or no peer was proven.
    */
   meet(
     connection: PeerConnection,
@@ -101,7 +107,7 @@ export class PeerBook {
     this.#forget(account);
   }
 
-  /** A stream has come. What that costs beside the work that is measured is known when the event loop turns. */
+  /** Counts a new stream. Its cost beyond the measured work is known when the event loop turns. */
   opened(account: PeerAccount): void {
     account.opened += 1;
     if (this.#turn.size === 0) {
@@ -125,7 +131,7 @@ export class PeerBook {
     this.#turn.clear();
   }
 
-  /** Bytes of a request that has not ended; negative when it has. False if they are too many. */
+  /** Adds bytes of an unfinished request; negative when it ends. Returns false if they are too many. */
   hold(account: PeerAccount, bytes: number): boolean {
     account.unfinishedBytes += bytes;
     this.#unfinishedBytes += bytes;
@@ -134,7 +140,7 @@ export class PeerBook {
     );
   }
 
-  /** Logs what a peer is refused: once, however often it tries. */
+  /** Logs a refusal once, however often the peer tries. */
   warn(peer: Peer, what: string): undefined {
     const nowMs = performance.now();
     const name = `${principalText(peer.principal)} ${what.replaceAll(/\d+/g, "#")}`;
@@ -163,7 +169,7 @@ export class PeerBook {
     return account;
   }
 
-  /** Not before the peer has its time back: otherwise a new connection would be a new beginning. */
+  /** Forgets a peer, but not before its time is restored: otherwise a new connection would start with a full budget. */
   #forget(account: PeerAccount, rememberMs: number = account.time.wasSpent ? REMEMBER_MS : 0): void {
     if (account.connections > 0) return;
     const waitMs = Math.max(account.time.recoveryMs, rememberMs);

@@ -1,4 +1,4 @@
-/** Attacks over raw HTTP/2 on a listener, beside an honest caller who comes by another way. */
+/** Attacks over raw HTTP/2 on a listener, beside an honest caller who comes another way. */
 import assert from "node:assert/strict";
 import { status } from "@grpc/grpc-js";
 import { once } from "node:events";
@@ -21,12 +21,12 @@ const EMPTY: Message = { bytes: new Uint8Array(), metadata: {} };
 interface Target {
   readonly url: string;
   readonly log: readonly string[];
-  /** Somebody else, who is served whatever the attacker does. */
+  /** An honest caller, who is served whatever the attacker does. */
   readonly other: Hop;
   readonly ask: () => Promise<Message>;
 }
 
-/** One handler, listening for the attacker on TCP and for the other on a socket. */
+/** One handler, listening for the attacker on TCP and for the honest caller on a socket. */
 async function target(
   t: TestContext,
   limits: Partial<PeerLimits>,
@@ -58,8 +58,8 @@ function forever({ scope }: Incoming): Watch<Uint8Array> {
 const warnings = (log: readonly string[]): readonly string[] =>
   log.filter((line) => line.startsWith("peer "));
 
-suite("requests that do not come to their end", () => {
-  test("are ended, and so are connections that never begin", async (t) => {
+suite("unfinished requests", () => {
+  test("are ended, and so are connections that never send a frame", async (t) => {
     const { url, log, ask } = await target(t, { readTimeoutMs: 200 });
     const silent = connect(Number(url.split(":").at(-1)), "127.0.0.1");
     const closed = once(silent.resume(), "close");
@@ -93,7 +93,7 @@ suite("requests that do not come to their end", () => {
     assert.equal(loser.end.code, status.RESOURCE_EXHAUSTED);
     assert.match(loser.end.text, /too much of this peer's requests has come without their ends/);
     await ask();
-    // The other one has its place still, and what has ended makes room.
+    // The other caller still has its place, and what has ended makes room.
     const rest = loser.each === first ? second : first;
     rest.end(new Uint8Array(1));
     assert.equal((await outcome(rest)).code, status.OK);
@@ -104,7 +104,7 @@ suite("requests that do not come to their end", () => {
   });
 });
 
-suite("a peer has a number of", () => {
+suite("a peer has a limited number of", () => {
   test("streams, over all its connections, and room for calls beside them", async (t) => {
     const { url, log, other, ask } = await target(t, { watches: 5 });
     const sessions = [attacker(t, url), attacker(t, url)];
@@ -127,7 +127,7 @@ suite("a peer has a number of", () => {
     other.watch(WATCH, EMPTY).close();
     const [gone] = watching;
     if (gone) reset(gone);
-    // The place is free when the reset has arrived: behind it comes whatever is sent after it.
+    // The place is free when the reset arrives: anything sent after it comes later.
     assert.equal(
       (await outcome(open(sessions[0] ?? assert.fail(), CALL).end(framed(EMPTY.bytes)))).code,
       status.OK,
@@ -135,7 +135,7 @@ suite("a peer has a number of", () => {
     await begun(open(sessions[0] ?? assert.fail(), WATCH).end(framed(EMPTY.bytes)));
   });
 
-  test("calls under way", async (t) => {
+  test("running calls", async (t) => {
     const { url, ask } = await target(t, { streams: 3 }, async ({ peer, scope, ...message }) => {
       if (!isLocal(peer)) await new Promise<void>((resolve) => scope.onEnd(resolve));
       return message;
@@ -167,7 +167,7 @@ suite("a peer has a number of", () => {
 });
 
 suite("a peer that keeps the process busy", () => {
-  test("waits for its share, and another one is served before it", async (t) => {
+  test("waits for its share, and another peer is served first", async (t) => {
     let done = 0;
     const { url, ask } = await target(t, { share: 0.4, burstMs: 20 }, async ({ peer, bytes }) => {
       if (!isLocal(peer)) {
@@ -188,8 +188,8 @@ suite("a peer that keeps the process busy", () => {
     );
   });
 
-  test("has all the time while nobody else is at work", async (t) => {
-    // By its share it would wait for minutes.
+  test("gets all the time while no other peer is active", async (t) => {
+    // With only its share it would wait for minutes.
     const { url } = await target(t, { share: 0.0001, burstMs: 1 }, async ({ bytes }) => {
       spin(2);
       return { bytes, metadata: {} };
@@ -199,7 +199,7 @@ suite("a peer that keeps the process busy", () => {
     assert.ok((await Promise.all(flood)).every(({ code }) => code === status.OK));
   });
 
-  test("is read in pieces from then on, and all that it sends in time arrives", async (t) => {
+  test("is read in pieces from then on, and everything that it sends in time arrives", async (t) => {
     const sizes: number[] = [];
     const reads = t.mock.method(PacedSocket.prototype, "_read");
     const { url, ask } = await target(t, { share: 0.5, burstMs: 5 }, async ({ peer, bytes }) => {
@@ -211,7 +211,7 @@ suite("a peer that keeps the process busy", () => {
     assert.equal((await outcome(open(attacker(t, url), CALL).end(framed(EMPTY.bytes)))).code, status.OK);
     await ask();
     assert.equal(reads.mock.callCount(), 0);
-    // New connections are refused until it has its time back.
+    // New connections are refused until its time is restored.
     const big = framed(new Uint8Array(1_000_000).fill(7));
     for (let code: number | undefined; code !== status.OK;)
       ({ code } = await outcome(open(attacker(t, url), CALL).end(big)));
@@ -238,7 +238,7 @@ suite("a peer that keeps the process busy", () => {
     const session = attacker(t, url);
     const isOpen = (): boolean => !session.closed && !session.destroyed;
     let sent = 0;
-    // Who is alone has all the time: somebody else is at work as long as the attack goes on.
+    // A peer that is alone gets all the time, so another peer stays active during the attack.
     const attack = async (): Promise<void> => {
       while (isOpen() && sent < 40_000) {
         for (let i = 0; i < 500 && isOpen(); i++, sent++) reset(open(session, CALL).end(framed(EMPTY.bytes)));

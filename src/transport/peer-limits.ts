@@ -1,19 +1,19 @@
-/** What one peer may have of a listener. docs/reference/limits.md gives the reasons. */
+/** Limits of one peer at a listener. docs/reference/limits.md gives the reasons. */
 export interface PeerLimits {
   readonly connections: number;
-  /** Calls and streams under way, over all connections. */
+  /** Running calls and streams, over all connections. */
   readonly streams: number;
   /** Streams of answers among them, so that there is always room for calls. */
   readonly watches: number;
-  /** Streams of one connection that it may reset one after the other. They come back at 500 a second. */
+  /** Streams of one connection that it may reset one after the other. The budget refills at 500 a second. */
   readonly resets: number;
-  /** Bytes of requests that have not ended. */
+  /** Bytes of unfinished requests. */
   readonly unfinishedBytes: number;
-  /** From the beginning of a request to its end, and from the connection to its first frame. */
+  /** Time from the beginning of a request to its end, and from the connection to its first frame. */
   readonly readTimeoutMs: number;
-  /** Of this process's time, in the long run: between 0 and 1. */
+  /** Share of this process's time in the long run: between 0 and 1. */
   readonly share: number;
-  /** Time that a peer may take beyond its share, once. */
+  /** Time that a peer may use beyond its share, once. */
   readonly burstMs: number;
 }
 
@@ -30,6 +30,6 @@ export const PEER_LIMITS: PeerLimits = {
   burstMs: 1_000,
 };
 
-/** Over all peers. */
+/** Limit over all peers. */
 export const MAX_CONNECTIONS = 4_096;
 export const MAX_UNFINISHED_BYTES = 256 * MIB;

@@ -30,7 +30,7 @@ async function serveNothing(t: TestContext) {
 
 type Asked = ServerReflectionRequest["messageRequest"];
 
-/** Asks all questions on one stream. */
+/** Sends all questions on one stream. */
 async function reflect(t: TestContext, asked: readonly Asked[]): Promise<ServerReflectionResponse[]> {
   const { url } = await serveNothing(t);
   const client = new Client(grpcTarget(url), credentials.createInsecure());
@@ -49,7 +49,7 @@ async function reflect(t: TestContext, asked: readonly Asked[]): Promise<ServerR
 }
 
 suite("reflection v1", () => {
-  test("lists the services that the listener has, with health and itself", async (t) => {
+  test("lists the listener's services, including health and itself", async (t) => {
     const [answer] = await reflect(t, [{ case: "listServices", value: "" }]);
     assert.ok(answer?.messageResponse.case === "listServicesResponse");
     assert.deepEqual(
@@ -59,7 +59,7 @@ suite("reflection v1", () => {
     assert.deepEqual([answer.validHost, answer.originalRequest?.host], ["h", "h"]);
   });
 
-  test("a symbol's file comes with what it imports, enough to build the service from it", async (t) => {
+  test("a symbol's file comes with its imports, enough to build the service from them", async (t) => {
     for (const value of [NetworkService.typeName, `${NetworkService.typeName}.Request`, "connection.Path"]) {
       const [answer] = await reflect(t, [{ case: "fileContainingSymbol", value }]);
       assert.ok(answer?.messageResponse.case === "fileDescriptorResponse", value);
@@ -72,7 +72,7 @@ suite("reflection v1", () => {
     }
   });
 
-  test("what is not there is NOT_FOUND on the stream, which goes on", async (t) => {
+  test("an unknown symbol is NOT_FOUND on the stream, which continues", async (t) => {
     const answers = await reflect(t, [
       { case: "fileByFilename", value: "no.proto" },
       { case: "fileContainingSymbol", value: "registry.NetworkServiceRegistry" },
@@ -92,7 +92,7 @@ suite("grpc.health.v1", () => {
   const ask = (service: string) => create(HealthCheckRequestSchema, { service });
   const timeoutMs = 1000;
 
-  test("a listener and each of its services are SERVING, and another is NOT_FOUND", async (t) => {
+  test("a listener and each of its services are SERVING, and any other is NOT_FOUND", async (t) => {
     const { url, host } = await serveNothing(t);
     const hop = host.hops.dial(url);
     for (const name of ["", NetworkService.typeName]) {

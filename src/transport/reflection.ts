@@ -32,7 +32,10 @@ const FILES: readonly DescFile[] = [
   file_grpc_reflection_v1_reflection,
 ];
 
-/** Serves the descriptors of the services in `names` and of itself. `files` are contracts beside those of the mesh. */
+/**
+ * Serves the descriptors of the services in `names` and of itself. `files` are contracts in addition to those of the
+ * mesh.
+ */
 export function addReflection(
   server: Server,
   names: ReadonlySet<string>,
@@ -43,7 +46,7 @@ export function addReflection(
     methodPath(ServerReflection.method.serverReflectionInfo),
     (stream: ServerDuplexStream<ServerReflectionRequest, ServerReflectionResponse>) => {
       stream.on("data", (request: ServerReflectionRequest) => {
-        // A reader that does not read is not read from.
+        // While the peer does not read, no further request is read.
         if (stream.write(reflected.respond(request))) return;
         stream.pause();
         stream.once("drain", () => stream.resume());
@@ -121,7 +124,7 @@ function typeNames(message: DescMessage): string[] {
   return [message.typeName, ...enums, ...message.nestedMessages.flatMap(typeNames)];
 }
 
-/** The file and what it imports, so that the asker needs no second question. */
+/** Answers with the file and its imports, so that the peer needs no second question. */
 function answerWith(file: DescFile | undefined, what: string): Answer {
   if (!file) return refusal(status.NOT_FOUND, `there is no ${what} here`);
   const needed = new Set<DescFile>();

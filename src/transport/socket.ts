@@ -1,4 +1,4 @@
-/** The sockets that listeners are bound to. */
+/** The sockets on which listeners listen. */
 import { lstat, stat, unlink } from "node:fs/promises";
 import { connect, type Server, type Socket } from "node:net";
 import { dirname } from "node:path";
@@ -6,13 +6,13 @@ import { type ErrorCode, NetloomError } from "../errors/errors.ts";
 import type { Origin, UnixCredentials } from "../world/peer.ts";
 import type { ListenAddress } from "./url.ts";
 
-/** Read and write for owner and group: who may use the socket is who is in its group. */
+/** Read and write for owner and group: members of its group may use the socket. */
 const SOCKET_UMASK = 0o117;
 
 /**
- * Binds `server`. A socket file that nobody listens on, as a killed process leaves it, is replaced. ALREADY_EXISTS if
- * somebody listens there, NOT_FOUND without its folder, PERMISSION_DENIED, INVALID_ARGUMENT for an address that is not
- * of this host.
+ * Binds `server`. A socket file on which nobody listens, as a killed process leaves it, is replaced. ALREADY_EXISTS if
+ * a process listens there, NOT_FOUND without its folder, PERMISSION_DENIED, INVALID_ARGUMENT for an address that this
+ * host does not have.
  */
 export async function bind(server: Server, url: string, address: ListenAddress): Promise<void> {
   if (address.kind === "unix") {
@@ -25,7 +25,7 @@ export async function bind(server: Server, url: string, address: ListenAddress):
       server.listen({ host: address.host, port: address.port }, resolve);
       return;
     }
-    // The file is made inside of `listen`, so nobody sees it with other rights.
+    // The file is made inside of `listen`, so it never has other permissions.
     const previous = process.umask(SOCKET_UMASK);
     try {
       server.listen({ path: address.path }, resolve);
@@ -35,12 +35,12 @@ export async function bind(server: Server, url: string, address: ListenAddress):
   });
 }
 
-/** What the kernel says of the process at the other end of a unix socket, by the descriptor of this end. It may throw. */
+/** Asks the kernel for the process at the other end of a unix socket, by the descriptor of this end. It may throw. */
 export type ReadUnixCredentials = (descriptor: number) => UnixCredentials;
 
 /**
- * Where `socket` comes from; `number` tells the connections of one listener apart. `undefined` if the kernel does not say any
- * more who it is.
+ * The origin of `socket`; `number` distinguishes the connections of one listener. `undefined` if the kernel no longer
+ * identifies the peer.
  */
 export function originOf(
   socket: Socket,
@@ -77,13 +77,18 @@ function credentialsOf(socket: Socket, read: ReadUnixCredentials): UnixCredentia
   }
 }
 
-/** `undefined` for a socket that is closed. Node tells it to nobody but its own code; what cannot be told lets nobody in. */
+/**
+ * The descriptor of a socket; `undefined` if it is closed. Node exposes it only to its own code. Without a descriptor
+ * the peer is refused.
+ */
 export function descriptorOf(socket: Socket): number | undefined {
   const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd?: number } | null };
   return handle?.fd !== undefined && handle.fd >= 0 ? handle.fd : undefined;
 }
 
-/** Without it `bind` says EACCES in Node.js, which is not the reason. */
+/**
+ * NOT_FOUND if the folder is missing. Without this check `bind` reports EACCES in Node.js, which is the wrong reason.
+ */
 async function requireFolder(url: string, folder: string): Promise<void> {
   const isFolder = await stat(folder).then(
     (found) => found.isDirectory(),
@@ -106,7 +111,7 @@ async function removeStaleSocket(url: string, path: string): Promise<void> {
   });
   if (answer === "alive") throw inUse(url);
   if (answer !== "ECONNREFUSED") return;
-  // A file of another kind refuses connections as well, and is not ours to remove.
+  // A file of another kind also refuses connections, and must not be removed.
   if (!(await isSocket(path)))
     throw new NetloomError(
       "ALREADY_EXISTS",

@@ -20,33 +20,33 @@ import type { Reason } from "../errors/reasons.ts";
 const TRAILER = "grpc-status-details-bin";
 const DOMAIN = "netloom.dev";
 
-/** Of `ErrorInfo.metadata`, beside the reason's fields. No reason has fields of these names. */
+/** Keys of `ErrorInfo.metadata` beside the reason's fields. No reason has fields with these names. */
 const TOPIC = "topic";
 const HINT = "hint";
 
-/** Trailers of release 0.1.0: hosts of a mesh that is upgraded host by host still send them. */
+/** Trailers of release 0.1.0: during an upgrade host by host, some hosts still send them. */
 const FORMER = { hint: "netloom-hint-bin", topic: "netloom-topic" } as const;
 
-/** Trailers are headers of HTTP/2, and those have a limit of 8 KiB at some receivers (grpc-java). */
+/** Trailers are headers of HTTP/2, which some receivers limit to 8 KiB (grpc-java). */
 const MAX_TEXT_LENGTH = 2_000;
 const MAX_FIELD_LENGTH = 500;
 const MAX_FIELDS = 16;
-/** Base64 adds a third, and the text is beside it once more. */
+/** Base64 adds a third, and the text is sent a second time beside it. */
 const MAX_BYTES = 4_096;
 
-/** As AIP-193 has them. */
+/** The pattern of AIP-193. */
 const REASON_NAME = /^[A-Z][A-Z0-9_]{0,62}$/;
 const FIELD_NAME = /^[a-zA-Z][\w-]{0,63}$/;
 const TOPIC_TEXT = /^NL-\d{3}$/;
 
-/** The data that a peer of ours sends beside the code and the message of an error. */
+/** The data that a Netloom peer sends beside the code and the message of an error. */
 export interface ToldDetails {
   readonly hint?: string;
   readonly topic?: Topic;
   readonly reason?: Reason;
 }
 
-/** How much of an error the trailer has: the first level that fits is sent. */
+/** The parts of an error in the trailer: the first level that fits is sent. */
 const LEVELS = [
   { hasHint: true, hasFields: true, textLength: MAX_TEXT_LENGTH },
   { hasHint: false, hasFields: true, textLength: MAX_TEXT_LENGTH },
@@ -54,7 +54,7 @@ const LEVELS = [
   { hasHint: false, hasFields: false, textLength: MAX_TEXT_LENGTH / 2 },
 ] as const;
 
-/** Makes the trailer. Cuts long texts; leaves out the hint, then the fields, of an error that is too large as a whole. */
+/** Makes the trailer. Cuts long texts; of an error that is still too large it drops the hint, then the fields. */
 export function writeDetails(error: NetloomError): Metadata {
   const metadata = new Metadata();
   for (const level of LEVELS) {
@@ -84,7 +84,9 @@ function encode(
   return toBinary(StatusSchema, create(StatusSchema, said));
 }
 
-/** Reads the trailer. `undefined` if no peer of ours has given the error. Never throws: leaves out what is malformed. */
+/**
+ * Reads the trailer. `undefined` if the error is not from a Netloom peer. Never throws: malformed parts are dropped.
+ */
 export function readDetails(metadata: Metadata): ToldDetails | undefined {
   const info = metadata.get(TRAILER).flatMap((value) => readInfo(value))[0];
   if (info) {
@@ -96,7 +98,7 @@ export function readDetails(metadata: Metadata): ToldDetails | undefined {
   return hint === undefined ? undefined : { ...readHint(String(hint)), ...readTopic(topic) };
 }
 
-/** Well-formed, because gRPC encodes the text as a URI. */
+/** Shortens a text and keeps it well-formed, because gRPC encodes it as a URI. */
 export function shorten(text: string, most: number = MAX_TEXT_LENGTH): string {
   const wellFormed = text.toWellFormed();
   return wellFormed.length <= most ? wellFormed : `${wellFormed.slice(0, most)}…`.toWellFormed();

@@ -43,7 +43,7 @@ const error = fc
       new NetloomError("ABORTED", message, { reason, ...(hint !== undefined && { hint }) }),
   );
 
-test("what is written is read again", () => {
+test("details that were written are read back", () => {
   fc.assert(
     fc.property(error, (sent) => {
       const got = readDetails(writeDetails(sent));
@@ -55,7 +55,7 @@ test("what is written is read again", () => {
   );
 });
 
-test("any bytes are read, or are nothing, and nothing is thrown", () => {
+test("any bytes are read as details or ignored, and never throw", () => {
   const status = (value: Uint8Array): Uint8Array =>
     toBinary(
       StatusSchema,

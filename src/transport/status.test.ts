@@ -33,7 +33,7 @@ function info(of: { reason?: string; domain?: string; metadata?: Record<string, 
 }
 
 suite("an error over the wire", () => {
-  test("keeps code, text, hint, page, and its reason with all fields", () => {
+  test("keeps its code, text, hint, page, and its reason with all fields", () => {
     const sent = new NetloomError("NOT_FOUND", "find ä", {
       reason: reason("ENDPOINT_NOT_FOUND", { endpoint: "db.beta" }),
       topic: "NL-303",
@@ -46,12 +46,12 @@ suite("an error over the wire", () => {
     );
   });
 
-  test("without a reason has none, and the side stays here", () => {
+  test("without a reason arrives without one, and its side does not travel", () => {
     const got = overTheWire(new NetloomError("ABORTED", "again", { side: "client" }));
     assert.deepEqual([got.reason, got.hint, got.side], [undefined, undefined, undefined]);
   });
 
-  test("of a programmer says nothing but that there was one", () => {
+  test("that is a programmer's arrives without details", () => {
     const got = overTheWire(new TypeError("secret"));
     assert.deepEqual(
       [got.code, got.message, got.reason],
@@ -59,12 +59,12 @@ suite("an error over the wire", () => {
     );
   });
 
-  test("hands on a reason that only a later release knows", () => {
+  test("passes on a reason that only a later release knows", () => {
     const later = { name: "MOON_IN_THE_WAY", fields: { phase: "full" } };
     assert.deepEqual(overTheWire(new NetloomError("ABORTED", "x", { reason: later })).reason, later);
   });
 
-  test("is a google.rpc.Status with the same code and text, as peers of other languages read it", () => {
+  test("is a google.rpc.Status with the same code and text for peers in other languages", () => {
     const sent = new NetloomError("RESOURCE_EXHAUSTED", "no room", {
       reason: reason("PORT_TAKEN", { port: "tap0" }),
     });
@@ -102,7 +102,7 @@ suite("an error over the wire", () => {
 });
 
 suite("an error of a stranger", () => {
-  test("is told with what was attempted in front, whatever else it bears", () => {
+  test("starts with the attempted action, whatever else it contains", () => {
     for (const metadata of [
       new Metadata(),
       trailer(),
@@ -116,7 +116,7 @@ suite("an error of a stranger", () => {
     }
   });
 
-  test("that is nobody says so, with the reason as data", () => {
+  test("about a peer that does not exist reports that, with the reason as data", () => {
     const text = "No connection established. Last error: Error: connect ECONNREFUSED 10.0.0.2:5001";
     const got = fromStatus(failed(status.UNAVAILABLE, text), CALL);
     assert.deepEqual(
@@ -128,7 +128,7 @@ suite("an error of a stranger", () => {
     );
   });
 
-  test("of release 0.1.0 brings hint and page in trailers of its own", () => {
+  test("of release 0.1.0 has its hint and page in trailers of its own", () => {
     const metadata = new Metadata();
     metadata.set("netloom-hint-bin", Buffer.from("wait"));
     metadata.set("netloom-topic", "NL-303");
@@ -139,7 +139,7 @@ suite("an error of a stranger", () => {
     );
   });
 
-  test("has what makes no sense left out", () => {
+  test("loses its malformed parts", () => {
     const strange = { topic: "NL-3", "": "1", "a b": "2", ["x".repeat(65)]: "3", good: "4" };
     for (const [name, expected] of [
       ["PORT_TAKEN", { name: "PORT_TAKEN", fields: { good: "4" } }],

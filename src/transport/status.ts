@@ -1,18 +1,18 @@
-/** Errors on their way through gRPC: the code as the status, the message as its details, the rest as a trailer. */
+/** Errors over gRPC: the code as the status, the message as its details, the rest as a trailer. */
 import { status, type ServiceError, type StatusObject } from "@grpc/grpc-js";
 import { NetloomError, type ErrorCode } from "../errors/errors.ts";
 import { reason } from "../errors/reasons.ts";
 import { isReset, whyUnreachable } from "./grpc-text.ts";
 import { readDetails, shorten, writeDetails } from "./status-details.ts";
 
-/** gRPC's codes that are none of ours. */
+/** The nearest code for gRPC codes that Netloom does not have. */
 const NEAREST: ReadonlyMap<number, ErrorCode> = new Map([
   [status.UNKNOWN, "INTERNAL"],
   [status.OUT_OF_RANGE, "INVALID_ARGUMENT"],
   [status.DATA_LOSS, "INTERNAL"],
 ]);
 
-/** What the caller is told. Of a programmer's error it learns nothing but that there was one. */
+/** The status for the caller. A programmer's error is sent without details. */
 export function toStatus(error: unknown): Partial<StatusObject> {
   const told =
     error instanceof NetloomError
@@ -21,7 +21,7 @@ export function toStatus(error: unknown): Partial<StatusObject> {
   return { code: status[told.code], details: shorten(told.message), metadata: writeDetails(told) };
 }
 
-/** A call that has failed. */
+/** A call that failed. */
 export interface FailedCall {
   readonly url: string;
   /** The action and its object: `call /x at tcp://10.0.0.1:5001`. */
@@ -48,7 +48,9 @@ export function fromStatus(error: ServiceError, { url, attempt }: FailedCall): N
   return new NetloomError(code, `${attempt}: ${details}`, { cause: error });
 }
 
-/** No connection, or one that broke. A peer that resets a stream on its way down is one, too. */
+/**
+ * Returns whether there is no connection, or it broke. That includes a stream reset by a peer that is shutting down.
+ */
 function isUnreachable(error: ServiceError): boolean {
   if (error.code === status.UNAVAILABLE) return true;
   return (error.code === status.CANCELLED || error.code === status.INTERNAL) && isReset(error);

@@ -1,18 +1,18 @@
-/** Shares this process's time among peers: what one of them has too much of waits, and the others do not. */
+/** Shares this process's time among peers: work of a peer beyond its share waits, and others do not. */
 export interface TimeShareOptions {
-  /** Of the time, between 0 and 1. */
+  /** Share of the time, between 0 and 1. */
   readonly share: number;
   readonly burstMs: number;
 }
 
-/** For so long a peer that was at work counts as one that others have to leave time for. */
+/** Time for which a peer that was active still counts as a competitor of the others. */
 const COMPANY_MS = 1_000;
 
-/** Tells whether others have been at work of late. */
+/** Tracks whether other peers were active recently. */
 export class Company {
   #latest: object | undefined;
   #latestMs = -Infinity;
-  /** When somebody else was, before. */
+  /** The last time at which another peer than the latest was active. */
   #othersMs = -Infinity;
 
   note(who: object): void {
@@ -26,12 +26,15 @@ export class Company {
   }
 }
 
-/** Work of one peer in one turn of the event loop; the rest waits for the next, behind what others have sent meanwhile. */
+/**
+ * Work of one peer in one turn of the event loop; the rest waits for the next turn, after work that others sent
+ * meanwhile.
+ */
 const SLICE_MS = 2;
 
 /**
- * Work is done in its order; at once as long as the peer has time left, or nobody else is at work. What counts is the time of
- * the processor: on a busy machine nobody loses his share to other processes.
+ * Runs work in order; at once while the peer has time left, or no other peer is active. Only processor time counts: on
+ * a busy machine no peer loses its share to other processes.
  */
 export class TimeShare {
   readonly #share: number;
@@ -53,29 +56,29 @@ export class TimeShare {
     this.#balanceMs = burstMs;
   }
 
-  /** In all. */
+  /** Total time used. */
   get takenMs(): number {
     return this.#takenMs;
   }
 
-  /** After how long the peer has all its time again. */
+  /** Time until the peer's full budget is restored. */
   get recoveryMs(): number {
     this.#fill();
     return (this.#burstMs - this.#balanceMs) / this.#share;
   }
 
-  /** Whether the peer has taken more than its share, and others wait. */
+  /** Whether the peer has used more than its share while others wait. */
   get isSpent(): boolean {
     this.#fill();
     return this.#balanceMs <= 0 && !this.#company.isAlone(this);
   }
 
-  /** Whether the peer has ever gone on beyond its share while others waited. */
+  /** Whether the peer has ever continued beyond its share while others waited. */
   get wasSpent(): boolean {
     return this.#wasSpent;
   }
 
-  /** Does `work` when it is its turn, and takes its time from the peer's. It must not throw. */
+  /** Runs `work` when it is its turn, and charges its time to the peer. It must not throw. */
   run(work: () => void): void {
     if (this.#waiting.length === 0 && !this.isSpent && this.#turnMs < SLICE_MS) this.#do(work);
     else {
@@ -84,13 +87,13 @@ export class TimeShare {
     }
   }
 
-  /** Takes time for work that is done elsewhere. */
+  /** Charges time for work that is done elsewhere. */
   spend(ms: number): void {
     this.#fill();
     this.#company.note(this);
     this.#balanceMs -= ms;
     this.#takenMs += ms;
-    // Time that nobody missed is not made up for.
+    // Time that no other peer needed is not paid back.
     if (this.#company.isAlone(this)) this.#balanceMs = Math.max(this.#balanceMs, -this.#burstMs);
     this.#wasSpent ||= this.isSpent;
     this.#turnMs += ms;

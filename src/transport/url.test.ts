@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { grpcTarget, parseAddress } from "./url.ts";
 
-test("who is called may have a name, who listens may not", () => {
+test("a target may be a name, a listener may not", () => {
   for (const [url, target] of [
     ["tcp://alpha.example:5001", "dns:alpha.example:5001"],
     ["tcp://alpha:1", "dns:alpha:1"],
@@ -17,7 +17,7 @@ test("who is called may have a name, who listens may not", () => {
   }
 });
 
-test("what is neither an address nor a name is refused", () => {
+test("text that is neither an address nor a name is refused", () => {
   for (const url of [
     "alpha:5001",
     "tcp://alpha",

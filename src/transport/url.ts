@@ -1,6 +1,6 @@
 /**
- * Where somebody listens: `unix:///path`, `tcp://10.0.0.1:5001`, `tcp://[2001:db8::1]:5001`. Who is called may also have a name:
- * `tcp://alpha.example:5001`.
+ * Addresses of listeners: `unix:///path`, `tcp://10.0.0.1:5001`, `tcp://[2001:db8::1]:5001`. A target may also be a
+ * name: `tcp://alpha.example:5001`.
  */
 import { promises as dns } from "node:dns";
 import { isHostName } from "../net/host-name.ts";
@@ -16,7 +16,7 @@ export type ListenAddress =
   | { readonly kind: "unix"; readonly path: string }
   | { readonly kind: "tcp"; readonly host: string; readonly port: number };
 
-/** INVALID_ARGUMENT for anything that nobody can listen on. */
+/** Reads the address of a listener. INVALID_ARGUMENT for anything else. */
 export function parseAddress(url: string): ListenAddress {
   const address = readUrl(url);
   if (address && (address.kind === "unix" || parseIp(address.host))) return address;
@@ -27,7 +27,7 @@ export function parseAddress(url: string): ListenAddress {
   );
 }
 
-/** The same of who is called: `host` may be a name. */
+/** Reads the address of a target: `host` may be a name. */
 function parseTarget(url: string): ListenAddress {
   const address = readUrl(url);
   if (address) return address;
@@ -57,12 +57,12 @@ function readUrl(url: string): ListenAddress | undefined {
     : undefined;
 }
 
-/** Whether `url` can be called: an address, a name, or a socket's identity. INVALID_ARGUMENT if not. */
+/** Checks that `url` can be called: an address, a name, or a socket's identity. INVALID_ARGUMENT if not. */
 export function checkTarget(url: string): void {
   if (!isSocketIdentity(url)) parseTarget(url);
 }
 
-/** The name of an address in gRPC's grammar (https://github.com/grpc/grpc/blob/master/doc/naming.md). */
+/** The target of an address in gRPC's grammar (https://github.com/grpc/grpc/blob/master/doc/naming.md). */
 export function grpcTarget(url: string): string {
   const address = parseTarget(url);
   if (address.kind === "unix") return `unix:${address.path}`;
@@ -72,7 +72,7 @@ export function grpcTarget(url: string): string {
   return family === 6 ? `ipv6:[${host}]:${port}` : `ipv4:${host}:${port}`;
 }
 
-/** The addresses that `url` leads to now; none for a socket. UNAVAILABLE for a name that nobody knows. */
+/** The current addresses of `url`; none for a socket. UNAVAILABLE for an unknown name. */
 export async function addressesOf(url: string): Promise<string[]> {
   if (isSocketIdentity(url)) return [];
   const address = parseTarget(url);
@@ -89,7 +89,7 @@ export async function addressesOf(url: string): Promise<string[]> {
   }
 }
 
-/** Where a URL leads, for a peer that proves nothing: a name is as good as an address. */
+/** The origin of a peer that proves nothing, from the URL it was dialled at: a name is as good as an address. */
 export function originAt(url: string): Origin {
   const address = parseTarget(url);
   return address.kind === "unix" ? { kind: "unix" } : { kind: "address", address: address.host };

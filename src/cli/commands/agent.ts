@@ -40,7 +40,7 @@ interface AgentCommandOptions extends DaemonOptions {
 }
 
 interface AgentRunOptions extends AgentCommandOptions {
-  /** Of its mechanisms, by type. */
+  /** Settings of its mechanisms, by type. */
   readonly mechanisms: Readonly<Record<string, Settings>>;
 }
 
@@ -161,7 +161,7 @@ async function runAgent(
   }
 }
 
-/** With all locks: nobody else reads and makes what this one does. */
+/** Runs the agent while it holds all locks: no other agent works on the same namespace, state or pins. */
 async function runLocked(
   context: CommandContext,
   options: AgentRunOptions,
@@ -226,7 +226,7 @@ async function runLocked(
   }
 }
 
-/** Other hosts, and the names of segments, have to know this one from all others. */
+/** Refuses a name that is not unique in a mesh or not valid as a host's: other hosts and path segments use it. */
 function checkName(name: string): void {
   if (/^localhost(\.|$)/.test(name))
     throw new NetloomError(
@@ -240,7 +240,7 @@ function checkName(name: string): void {
   });
 }
 
-/** Other hosts dial it; a name is theirs to look up. */
+/** Checks the URL that other hosts dial. They resolve a host name themselves. */
 async function checkUrl(url: string): Promise<void> {
   const { checkTarget } = await import("../../transport/url.ts");
   try {
@@ -261,7 +261,7 @@ function checkNumbers({ underlayMtu, sweepAfter }: AgentCommandOptions): void {
   check("--sweep-after", sweepAfter, 0, 86_400);
 }
 
-/** Where a listener is on every address, the tunnel's is the one that others know. */
+/** The URL for other hosts. If a listener is on every address, it has the tunnel's address. */
 function urlOf(listen: readonly string[], tunnelAddresses: readonly string[]): string {
   const url = listen.find((each) => each.startsWith("tcp://"));
   if (url === undefined) return listen[0] ?? defaultAgent;

@@ -1,4 +1,4 @@
-/** What the command refuses, and the file that it makes of answers. Captures themselves: e2e/capture.netns.test.ts. */
+/** Refusals of the command, and the file that it makes of answers. Captures themselves: e2e/capture.netns.test.ts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
@@ -8,7 +8,7 @@ import { CaptureFile } from "../mesh/capture-file.ts";
 import { Output } from "../output.ts";
 import { captureCommand } from "./capture.ts";
 
-test("frames are not written to a terminal, and what is to be done instead is said", async () => {
+test("frames are not written to a terminal, and the error says what to do instead", async () => {
   const written: string[] = [];
   const terminal = new Output({ write: (text) => written.push(String(text)), isTTY: true }, {});
   const { signal } = new AbortController();
@@ -50,7 +50,7 @@ function file(limit: number, replies: readonly MessageInitShape<typeof CaptureRe
 
 const FRAME = { timeNs: 5n, data: Uint8Array.of(1, 2, 3), length: 3, isOutgoing: true, toEndpoint: true };
 
-test("a file has an interface for each end, and of each what has become of its frames", () => {
+test("a file has an interface for each end, with the counters of its frames", () => {
   const { read, summary, isFull } = file(Infinity, [
     { ends: ENDS },
     { end: 1, frames: [FRAME], passed: 7n, lost: 2n, accepted: 1n },
@@ -72,7 +72,7 @@ test("a file has an interface for each end, and of each what has become of its f
   ]);
 });
 
-test("a file takes no more frames than were asked for", () => {
+test("a file takes no more frames than requested", () => {
   const { read, isFull } = file(3, [
     { ends: ENDS },
     { end: 0, frames: [FRAME, FRAME], passed: 2n },

@@ -64,7 +64,7 @@ export function captureCommand(context: CommandContext): Command {
     });
 }
 
-/** No timer is set for longer than 24 days. */
+/** The longest capture, because timers are limited to 24 days. */
 const WEEK_SECONDS = 604_800;
 
 function seconds(text: string): number {
@@ -107,7 +107,7 @@ async function captureInto(
       }
     });
   } catch (error) {
-    // Ctrl-C is how it is meant to end.
+    // Ctrl-C is the normal end of a capture.
     if (error !== context.signal.reason) throw error;
   }
   await write(context, file.end(), end);
@@ -115,7 +115,10 @@ async function captureInto(
   context.setExitCode(isCutShort && !end.aborted && !file.isFull ? 1 : 0);
 }
 
-/** At the speed of the reader, so that the agent reads no more than is taken; at the end nobody is waited for here. */
+/**
+ * Writes at the speed of the reader, so that the agent captures no more than is read. At the end it does not wait for
+ * the reader.
+ */
 async function write(
   { out }: CommandContext,
   blocks: readonly Uint8Array[],

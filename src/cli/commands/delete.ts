@@ -6,7 +6,7 @@ import { addAgentOptions, type AgentChoice } from "../mesh/agent-options.ts";
 import type { Format } from "../output.ts";
 import { repeatable } from "../repeatable.ts";
 
-/** Wires are closed at both ends, and on every host between. */
+/** A wire is closed at both ends and on every host between them. */
 const closeMs = 60_000;
 
 interface Options extends AgentChoice {
@@ -80,7 +80,7 @@ async function refsOfNames(agent: AgentClient, names: readonly string[]): Promis
   );
 }
 
-/** Only kind and name count: a file that has become wrong can still be deleted. */
+/** Reads only kind and name: a file that has become invalid can still be deleted. */
 async function refsOfFiles(files: readonly string[]): Promise<Ref[]> {
   const [{ readDocumentFiles }, { refsOf }] = await Promise.all([
     import("../mesh/document-files.ts"),

@@ -42,7 +42,7 @@ export function demoCommand(context: CommandContext): Command {
     });
 }
 
-/** Whether every packet came back by the wire, the MTU is what was promised, and nothing is left. */
+/** Returns whether every packet came back through the wire, the MTU is as promised, and nothing is left over. */
 export function hasSucceeded(step: DemoStep): boolean {
   if (step.step === "removed") return step.leftovers.length === 0;
   if (step.step === "built") return step.report.attachments.every(({ isUp }) => isUp);

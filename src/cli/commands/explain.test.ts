@@ -7,21 +7,21 @@ import { netloom } from "../spawn-netloom.ts";
 
 const SOURCES = new URL("../../", import.meta.url);
 
-/** Topics by the files that give them to an error. */
+/** Topics by the files that use them in an error. */
 function topicsInSources(): Map<string, string> {
   const files = readdirSync(SOURCES, { recursive: true, encoding: "utf8" }).filter(
     (path) => path.endsWith(".ts") && !/\.test\.ts$|^api\/gen|^cli\/(error-pages|explain)\.ts$/.test(path),
   );
   const found = new Map<string, string>();
   for (const path of files) {
-    // In comments they are examples.
+    // Topics in comments are examples.
     const code = readFileSync(new URL(path, SOURCES), "utf8").replace(/^\s*(\*|\/\/|\/\*).*$/gm, "");
     for (const [topic] of code.matchAll(/\bNL-\d+\b/g)) found.set(topic, path);
   }
   return found;
 }
 
-test("every topic that an error is given has a page, and every page has an error", () => {
+test("every topic in an error has a page, and every page has an error", () => {
   const given = topicsInSources();
   assert.ok(given.size > 30, "the scan has seen the sources");
   assert.deepEqual([...given.keys()].sort(), Object.keys(ERROR_PAGES).sort());
@@ -47,13 +47,13 @@ test("explain prints a page within 100 columns, however the code is written", as
   for (const line of full.stdout.split("\n")) assert.ok(line.length <= 100, line);
 });
 
-test("explain of a code that is none says so, with its neighbour", async () => {
+test("explain of an unknown code reports that, with the closest code", async () => {
   const { code, stderr } = await netloom(["explain", "NL-33"]);
   assert.equal(code, 1);
   assert.match(stderr, /^error: explain NL-33: there is no such error; did you mean "NL-\d+"\?\nhint: /);
 });
 
-test("a reason is told with its fields, in either case of letters", async () => {
+test("explain prints a reason with its fields, in either case of letters", async () => {
   const { code, stdout } = await netloom(["explain", "port_taken"]);
   assert.deepEqual(
     [code, stdout],

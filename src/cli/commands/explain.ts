@@ -72,7 +72,7 @@ function printPage(out: Output, topic: Topic, { title, means, causes, remedies }
 
 const widthOfText = 100;
 
-/** Lines of at most 100 columns, the first one behind `lead`, the others below its text. */
+/** Wraps text to 100 columns: the first line follows `lead`, the others are aligned with its text. */
 function wrap(text: string, lead: string): string {
   const lines: string[] = [];
   let line = lead;
@@ -86,7 +86,7 @@ function wrap(text: string, lead: string): string {
   return [...lines, line.trimEnd()].join("\n");
 }
 
-/** The content of docs/reference/errors.md. `scripts/docs.ts` writes it, a test keeps it. */
+/** The content of docs/reference/errors.md. `scripts/docs.ts` writes the file, and a test compares it. */
 export function errorReference(): string {
   const list = (texts: readonly string[]): string => texts.map((text) => `- ${markdown(text)}`).join("\n");
   const areas = Object.entries(ERROR_AREAS).flatMap(([digit, area]) => [
@@ -121,7 +121,7 @@ export function errorReference(): string {
     .concat("\n");
 }
 
-/** Text such as `<workload>` is no HTML. */
+/** Escapes text such as `<workload>`, which is not HTML. */
 function markdown(text: string): string {
   return text.replaceAll("<", "\\<");
 }

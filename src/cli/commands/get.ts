@@ -117,7 +117,7 @@ async function printAttachments(
   for (const line of table([["KIND", "NAME", "STATE", "WORKLOAD", "SERVICES"], ...rows])) out.line(line);
 }
 
-/** `kind name`, `kind`, `name` or `kind/name`. */
+/** Reads `kind name`, `kind`, `name` or `kind/name`. */
 async function readWords([first, second]: readonly (string | undefined)[]): Promise<Wanted> {
   const { parseName } = await import("../mesh/attachment-names.ts");
   if (first === undefined) return {};

@@ -1,4 +1,6 @@
-/** `netloom migrate` and `netloom schema`, run as a user would. What becomes of a text: src/documents/migrate.test.ts. */
+/**
+ * `netloom migrate` and `netloom schema`, run as a user would. The conversion itself: src/documents/migrate.test.ts.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
@@ -46,7 +48,7 @@ function folder(t: TestContext): Folder {
   };
 }
 
-test("a file is rewritten in place; again, it needs no change, and is not touched", async (t) => {
+test("a file is rewritten in place; a second run finds no change and does not touch it", async (t) => {
   const { path, file } = folder(t);
   const shop = file("shop.yaml", FORMER);
   const lab = file(
@@ -70,7 +72,7 @@ test("a file is rewritten in place; again, it needs no change, and is not touche
   assert.match((await netloom(["lab", "validate", lab])).stdout, /no mistakes\n$/);
 });
 
-test("what it keeps of a file: its mode, its owner, and a link to it", async (t) => {
+test("a rewritten file keeps its mode, its owner, and a link to it", async (t) => {
   const { path, file } = folder(t);
   const shop = file("shop.yaml", FORMER);
   chmodSync(shop, 0o640);
@@ -85,7 +87,7 @@ test("what it keeps of a file: its mode, its owner, and a link to it", async (t)
   assert.equal(readFileSync(shop, "utf8"), LATER);
 });
 
-test("a wrong file is refused with every mistake, and left; the others are converted", async (t) => {
+test("a wrong file is refused with every mistake and left unchanged; the others are converted", async (t) => {
   const { path, file } = folder(t);
   const wrong = file("wrong.yaml", `${FORMER}---\na: [\n`);
   const lab = file("lab.yaml", "name: lab\nhosts: { a: }\nattachments: [{ kind: Conect, name: db }]\n");
@@ -107,7 +109,7 @@ test("a wrong file is refused with every mistake, and left; the others are conve
   assert.deepEqual(readdirSync(path).sort(), ["lab.yaml", "shop.yaml", "wrong.yaml"]);
 });
 
-test("nothing is changed where a file is not there, or is no UTF-8", async (t) => {
+test("a missing file, or one that is not UTF-8, changes nothing", async (t) => {
   const { file } = folder(t);
   const shop = file("shop.yaml", FORMER);
   const missing = await netloom(["migrate", shop, "/nowhere.yaml"]);
@@ -120,7 +122,7 @@ test("nothing is changed where a file is not there, or is no UTF-8", async (t) =
   assert.equal(readFileSync(shop, "utf8"), FORMER);
 });
 
-test("a name server is left out, and a note says so", async (t) => {
+test("a name server is dropped, with a note", async (t) => {
   const { file } = folder(t);
   const db = file("db.yaml", WITH_DNS);
   assert.equal((await netloom(["migrate", db])).stdout, `~ ${db}: converted 1 document\n  note: ${NOTE}\n`);
@@ -140,14 +142,14 @@ test("--dry-run prints the new text, with notes beside it, and writes nothing", 
   assert.equal((await netloom(["migrate", "--dry-run", wrong])).code, 1);
 });
 
-test("the standard input becomes the standard output, to the byte", () => {
+test("migrate converts the standard input to the standard output, byte for byte", () => {
   const text = FORMER.replace("# a shop", "# a shop \u200D\u00FC").replaceAll("\n", "\r\n");
   const { status, stdout } = spawnSync(netloomPath, ["migrate", "-"], { input: text, encoding: "utf8" });
   assert.equal(status, 0);
   assert.equal(stdout, LATER.replace("# a shop", "# a shop \u200D\u00FC").replaceAll("\n", "\r\n"));
 });
 
-test("a file in a folder that may not be written to stays, with the reason", { skip }, async (t) => {
+test("a file in a folder without write permission stays unchanged, with the reason", { skip }, async (t) => {
   const { path, file } = folder(t);
   const shop = file("shop.yaml", FORMER);
   chmodSync(path, 0o755);
@@ -159,13 +161,13 @@ test("a file in a folder that may not be written to stays, with the reason", { s
   assert.deepEqual(readdirSync(path), ["shop.yaml"]);
 });
 
-test("no file is a wrong command line", async () => {
+test("migrate without a file is a wrong command line", async () => {
   const { code, stderr } = await netloom(["migrate"]);
   assert.equal(code, 2);
   assert.match(stderr, /missing required argument 'file'/);
 });
 
-test("netloom schema prints the schema that is published", async () => {
+test("netloom schema prints the published schema", async () => {
   const published = readFileSync(
     new URL("../../../docs/schema/netloom.schema.json", import.meta.url),
     "utf8",

@@ -45,7 +45,7 @@ export function migrateCommand(context: CommandContext): Command {
     });
 }
 
-/** As it is where no terminal obeys it. Notes are no part of it. */
+/** Prints the text: byte for byte unless the output is a terminal. Notes go to stderr. */
 async function printText({ out, err }: CommandContext, { text, notes }: MigratedFile): Promise<void> {
   if (out.terminal) out.write(text);
   else await out.bytes(Buffer.from(text));

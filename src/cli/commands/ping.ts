@@ -6,7 +6,7 @@ import { addAgentOptions, type AgentChoice } from "../mesh/agent-options.ts";
 import type { Format, Output } from "../output.ts";
 import { wholeNumber } from "../whole-number.ts";
 
-/** One message of the agent, with the path as the command shows it. */
+/** One message of the agent, with the path in the form that the command prints. */
 interface Message extends Omit<PingReply, "path"> {
   readonly way: PathView;
 }
@@ -62,7 +62,7 @@ export function pingCommand(context: CommandContext): Command {
       try {
         await collectReplies(context, { wire, options, messages });
       } finally {
-        // Also of what an interrupt has cut short.
+        // Also after an interrupt: of the messages so far.
         if (messages.length > 0) printSummary(context.out, { wire, ...parts(), format: options.output });
       }
       const { replies, problems } = parts();
@@ -120,7 +120,7 @@ interface Summary {
 interface Found {
   readonly wire: string;
   readonly replies: readonly Message[];
-  /** What is wrong beside answers that are missing. */
+  /** Problems other than missing answers. */
   readonly problems: readonly string[];
 }
 

@@ -86,7 +86,7 @@ async function runRegistry(
     import("../../roles/registry.ts"),
     import("../../registry/leases/lifetime.ts"),
   ]);
-  // The kernel's side is loaded where it is needed.
+  // Loaded only for a socket, because it loads the kernel's side.
   const { peerCredentials } = listen.some((url) => url.startsWith("unix:"))
     ? await import("../../linux/processes/peer-credentials.ts")
     : {};
@@ -94,7 +94,7 @@ async function runRegistry(
   const leaseMs = options.lease === undefined ? DEFAULT_LEASE_MS : options.lease * 1000;
   const world = nodeWorld({
     host: options.name,
-    // Nothing is registered for longer than this process can vouch for it.
+    // Its tokens live as long as a lease, so no registration outlives what this process vouches for.
     identity: (its) => open({ world: its, lifetimeMs: leaseMs }),
     ...(peerCredentials && { unixCredentials: peerCredentials }),
     log,

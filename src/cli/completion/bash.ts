@@ -5,12 +5,15 @@ export function bashCompletion(tree: readonly CompletionCommand[]): string {
   return `${head}${casesOf(tree)}${body}`;
 }
 
-/** In single quotes of a POSIX shell. */
+/** Quotes text in single quotes for a POSIX shell. */
 export function quoteShell(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Two functions of cases that bash and zsh share: what a command has, and what may stand in a place of it. */
+/**
+ * Two functions with `case` statements that bash and zsh share: the commands and options of a command, and the values
+ * of an argument or option.
+ */
 export function casesOf(tree: readonly CompletionCommand[]): string {
   const commands = tree.map(({ path, commands, options, arguments: places }) => {
     const flags = options.flatMap((option) => option.flags);

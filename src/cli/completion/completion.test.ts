@@ -1,4 +1,4 @@
-/** The scripts are run by the shells that they are for. */
+/** The completion scripts, run by their own shells. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -45,7 +45,7 @@ async function run(shell: string, args: readonly string[], script: string): Prom
   return out;
 }
 
-/** What the shell offers for each line, by line. */
+/** The candidates that the shell offers for each line. */
 type Complete = (lines: readonly string[]) => Promise<string[][]>;
 
 const marked = (out: string): string[][] =>
@@ -67,7 +67,7 @@ const fish: Complete = async (lines) => {
   return marked(await run("fish", ["--no-config"], `netloom completion fish | source\n${tries}`));
 };
 
-/** zsh completes only where somebody types: what it would add is taken from compadd itself. */
+/** zsh completes only in an interactive session, so the candidates are read from compadd itself. */
 const zsh: Complete = async (lines) => {
   const tries = lines.map((line) => `try '${line}'`).join("\n");
   const script = `
@@ -91,7 +91,7 @@ const shells: readonly (readonly [string, Complete])[] = [
 for (const [shell, complete] of shells) {
   const isThere = spawnSync(shell, ["--version"]).status === 0;
   suite(`completion for ${shell}`, { skip: isThere ? false : `there is no ${shell} here` }, () => {
-    test("commands, subcommands, options, choices and files, from what runs", async () => {
+    test("commands, subcommands, options, choices and files come from the program itself", async () => {
       const lines = [
         "st",
         "lab u",
@@ -145,7 +145,7 @@ for (const [shell, complete] of shells) {
   });
 }
 
-test("without an agent there are no names, no error and no wait", async () => {
+test("without an agent completion returns no names, prints no error and does not wait", async () => {
   const { code, stdout, stderr } = await netloom([
     "completion",
     "--names",

@@ -1,4 +1,4 @@
-/** Names that only the machine knows, for completion: quick, and nothing at all where something is missing. */
+/** Names that only the agent knows, for completion: returned quickly, and empty if anything fails. */
 import { create } from "@bufbuild/protobuf";
 import { existsSync, readdirSync } from "node:fs";
 import {
@@ -15,7 +15,7 @@ import { KINDS } from "../../documents/kinds.ts";
 import { meshView } from "../../view/mesh-view.ts";
 import type { Names } from "./tree.ts";
 
-/** Whoever presses Tab does not wait longer for an agent. */
+/** The longest wait for an agent: somebody has just pressed Tab. */
 const patienceMs = 500;
 
 /** Never rejects. */

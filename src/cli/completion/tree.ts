@@ -1,12 +1,12 @@
-/** The commands as completion needs them: made from the commander tree, so that it cannot differ from what runs. */
+/** The commands as data for completion: made from the commander tree, so that it matches the program. */
 import type { Argument, Command, Option } from "commander";
 
-/** What may stand in one place. */
+/** The possible values of an argument or option. */
 export type Values =
   | { readonly kind: "nothing" }
   | { readonly kind: "files" }
   | { readonly kind: "words"; readonly words: readonly string[] }
-  /** Only known when it is asked for: `netloom completion --names wires`. */
+  /** Names that are queried on demand: `netloom completion --names wires`. */
   | { readonly kind: "names"; readonly of: Names };
 
 export const NAMES = [
@@ -25,7 +25,7 @@ export interface CompletionOption {
   /** `-o`, `--output` */
   readonly flags: readonly string[];
   readonly about: string;
-  /** Absent of a switch. */
+  /** Absent for a switch. */
   readonly values?: Values;
 }
 
@@ -71,7 +71,7 @@ function valuesOfArgument(argument: Argument): Values {
   return valuesOf(argument.name(), argument.argChoices);
 }
 
-/** What the name in the help stands for. */
+/** The names that a placeholder in the help stands for. */
 const namesOf: Readonly<Record<string, Names>> = {
   attachment: "attachments",
   client: "attachments",

@@ -1,12 +1,12 @@
 import { casesOf, quoteShell } from "./bash.ts";
 import type { CompletionCommand } from "./tree.ts";
 
-/** A script for zsh, to be sourced or put as _netloom into a folder of $fpath. */
+/** A script for zsh: to source, or to install as _netloom in a folder of $fpath. */
 export function zshCompletion(tree: readonly CompletionCommand[]): string {
   return `${head}${casesOf(tree).replaceAll(`"\${words[0]}"`, `"\${words[1]}"`)}${aboutsOf(tree)}${body}`;
 }
 
-/** What each command and option does, for the list that zsh shows. */
+/** Descriptions of commands and options, for the list that zsh shows. */
 function aboutsOf(tree: readonly CompletionCommand[]): string {
   const cases = tree.map(({ path, commands, options }) => {
     const lines = [

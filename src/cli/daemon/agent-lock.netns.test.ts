@@ -1,4 +1,4 @@
-/** One agent in a network namespace, one on a state folder, and one on a folder of pins. */
+/** Only one agent runs in a network namespace, on a state folder, and on a folder of pins. */
 import assert from "node:assert/strict";
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -66,8 +66,8 @@ function folder(t: TestContext): string {
   return path;
 }
 
-suite("an agent beside another one", { skip }, () => {
-  test("in one network namespace is refused with who is there, before it makes anything; a killed one is in nobody's way", async (t) => {
+suite("a second agent", { skip }, () => {
+  test("in the same network namespace is refused with the name of the first, before it makes anything; a killed agent blocks nobody", async (t) => {
     const [at, netns] = [folder(t), await namespace(t)];
     const first = startAgent(t, at, { name: "alpha", netns, state: `${at}/alpha` });
     assert.equal(await first.ready, true, first.said());
@@ -89,7 +89,7 @@ suite("an agent beside another one", { skip }, () => {
     assert.equal(await third.ready, true, third.said());
   });
 
-  test("on one state folder is refused with who is there, whatever namespace it is in", async (t) => {
+  test("on the same state folder is refused with the name of the first, whatever namespace it is in", async (t) => {
     const [at, here, there] = [folder(t), await namespace(t), await namespace(t)];
     const state = `${at}/state`;
     const first = startAgent(t, at, { name: "alpha", netns: here, state });
@@ -110,7 +110,7 @@ suite("an agent beside another one", { skip }, () => {
     assert.equal(await third.ready, true, third.said());
   });
 
-  test("on one folder of pins is refused: the devices of two hosts have the same numbers", async (t) => {
+  test("on the same folder of pins is refused, because the devices of two hosts have the same numbers", async (t) => {
     const [at, here, there] = [folder(t), await namespace(t), await namespace(t)];
     const pins = "bpf-alpha";
     const first = startAgent(t, at, { name: "alpha", netns: here, state: `${at}/alpha`, pins });

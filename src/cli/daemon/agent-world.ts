@@ -1,4 +1,4 @@
-/** The World of an agent on this machine. Apart from the command, because it loads the kernel's side. */
+/** The World of an agent on this machine. In its own file because it loads the kernel's side. */
 import type { Ports, World } from "../../world/world.ts";
 import { NAMESPACES_FILE } from "../../agent/kept-wires.ts";
 import { file_netloom_admin_v1_admin } from "../../api/gen/netloom/admin/v1/admin_pb.js";
@@ -23,7 +23,7 @@ export interface AgentWorld {
   readonly processes: Processes;
   readonly prober: Prober;
   readonly capturer: Capturer;
-  /** Ends everything, and leaves the kernel as it is. */
+  /** Ends everything and leaves the kernel unchanged. */
   close(): Promise<void>;
 }
 
@@ -34,7 +34,7 @@ export async function openAgentWorld(options: {
   /** Default: true. */
   readonly fastPath?: boolean;
   readonly identity: (world: World & Pick<Ports, "hops">) => Identity;
-  /** Default: nothing is written down. */
+  /** Default: nothing is logged. */
   readonly log?: Log;
   /** Default: no span is recorded. */
   readonly exporter?: SpanExporter;

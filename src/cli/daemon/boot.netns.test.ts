@@ -26,13 +26,13 @@ async function bootedHost(t: TestContext, { probes = 1 } = {}) {
     void execFileSync("ip", ["-n", netns, ...words.split(" ")]);
   ip(host, `link add up0 type veth peer name up1 netns ${link}`);
   ip(host, "link set lo up");
-  // One question may be asked before the other end listens.
+  // The kernel may send one probe before the other end listens.
   execFileSync("ip", ["netns", "exec", host, "sysctl", "-qw", `net.ipv6.conf.up0.dad_transmits=${probes}`]);
   ip(host, "link set up0 up");
   ip(host, `address add ${ADDRESS}/64 dev up0`);
   const ran: Netloom[] = [];
   t.after(() => ran.forEach((each) => each.kill("SIGKILL")));
-  /** Calls `onText` with what it says; resolves with all of it at its end. */
+  /** Runs a daemon and calls `onText` with its output so far; resolves with all of it at its end. */
   const run = (args: readonly string[], onText: (text: string, daemon: Netloom) => void) => {
     let said = "";
     const onOutput = (text: string): void => onText((said += text), daemon);
@@ -45,7 +45,7 @@ async function bootedHost(t: TestContext, { probes = 1 } = {}) {
 }
 
 test(
-  "a registry waits until an address of its is past duplicate address detection, and says so",
+  "a registry waits until its address has passed duplicate address detection, and reports the wait",
   { skip: needsRoot },
   async (t) => {
     const { ip, link, run } = await bootedHost(t);
@@ -57,7 +57,7 @@ test(
         isUp = true;
         ip(link, "link set up1 up");
       }
-      // A second signal would cut its end short.
+      // A second signal would cut its shutdown short.
       if (!isReady && /^ready: /m.test(said)) running.kill("SIGTERM");
       isReady = /^ready: /m.test(said);
     });
@@ -67,7 +67,7 @@ test(
 );
 
 test(
-  "an agent serves its own host meanwhile, says what it waits for, and comes up with the address",
+  "an agent serves its own host meanwhile, reports what it waits for, and is ready once it has the address",
   { skip: needsRoot },
   async (t) => {
     const { ip, link, folder, run } = await bootedHost(t);
@@ -93,7 +93,7 @@ test(
         ip(link, "link set up1 up");
       }
       const hasAll = said.includes(`listening on ${url}`) && said.includes("a tunnel address can be used");
-      // A second signal would cut its end short.
+      // A second signal would cut its shutdown short.
       if (!isDone && hasAll) running.kill("SIGTERM");
       isDone = hasAll;
     });
@@ -102,21 +102,25 @@ test(
   },
 );
 
-test("an address that another host on the link has is refused as such", { skip: needsRoot }, async (t) => {
-  const { ip, link, run } = await bootedHost(t, { probes: 3 });
-  // The other host's address is in use from the start, whatever becomes of its port.
-  ip(link, "link add other0 type bridge");
-  ip(link, "link add any0 type veth peer name any1");
-  for (const port of ["any0", "up1"]) ip(link, `link set ${port} master other0`);
-  for (const device of ["any0", "any1", "other0"]) ip(link, `link set ${device} up`);
-  ip(link, `address add ${ADDRESS}/64 dev other0 nodad`);
-  const args = ["registry", ...LAB_WORDS, "--listen", `tcp://[${ADDRESS}]:5002`];
-  const { code, stderr } = await run(args, (said) => {
-    if (said.includes("waiting for")) ip(link, "link set up1 up");
-  });
-  assert.equal(code, 1);
-  assert.match(
-    stderr,
-    /use address fd00:7::1: another host on the link has it.*\nhint: give this host another/,
-  );
-});
+test(
+  "an address that another host on the link already uses is refused with that reason",
+  { skip: needsRoot },
+  async (t) => {
+    const { ip, link, run } = await bootedHost(t, { probes: 3 });
+    // The other host uses the address from the start, whatever its port's state.
+    ip(link, "link add other0 type bridge");
+    ip(link, "link add any0 type veth peer name any1");
+    for (const port of ["any0", "up1"]) ip(link, `link set ${port} master other0`);
+    for (const device of ["any0", "any1", "other0"]) ip(link, `link set ${device} up`);
+    ip(link, `address add ${ADDRESS}/64 dev other0 nodad`);
+    const args = ["registry", ...LAB_WORDS, "--listen", `tcp://[${ADDRESS}]:5002`];
+    const { code, stderr } = await run(args, (said) => {
+      if (said.includes("waiting for")) ip(link, "link set up1 up");
+    });
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /use address fd00:7::1: another host on the link has it.*\nhint: give this host another/,
+    );
+  },
+);

@@ -1,4 +1,4 @@
-/** The daemons as a user starts them: what they refuse, how they end, and what stays. */
+/** The daemons as a user starts them: what they refuse, how they end, and what they leave. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -26,7 +26,7 @@ function folder(t: TestContext): string {
   return path;
 }
 
-/** Resolves when it says that it serves. */
+/** Starts a daemon; resolves when it reports that it is ready. */
 async function serving(args: readonly string[]): Promise<Netloom> {
   let ready: () => void = () => undefined;
   const isReady = new Promise<void>((resolve) => (ready = resolve));
@@ -36,7 +36,7 @@ async function serving(args: readonly string[]): Promise<Netloom> {
 }
 
 suite("the registry", () => {
-  test("says when it serves, keeps what it knows in a file, and ends in order", async (t) => {
+  test("reports that it is ready, stores its entries in a file, and ends in order", async (t) => {
     const at = folder(t);
     const args = ["registry", ...LAB_WORDS, "--listen", `unix://${at}/s`, "--store", `sqlite:${at}/db/r.db`];
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
@@ -48,7 +48,7 @@ suite("the registry", () => {
     }
   });
 
-  test("keeps an endpoint for the lease that it was told, be it an hour", async (t) => {
+  test("keeps an endpoint for the configured lease, even an hour", async (t) => {
     const url = `unix://${folder(t)}/s`;
     const daemon = await serving(["registry", ...LAB_WORDS, "--listen", url, "--lease", "3600"]);
     const { hops, clock, scope } = grpcHost(t);
@@ -61,7 +61,7 @@ suite("the registry", () => {
     await daemon.outcome;
   });
 
-  test("writes READY=1 to the descriptor that it is given", async (t) => {
+  test("writes READY=1 to the given descriptor", async (t) => {
     const at = folder(t);
     const script = `exec "$0" registry ${LAB_WORDS.join(" ")} --listen unix://${at}/s --notify-fd 3 3>${at}/ready`;
     const child = spawn("sh", ["-c", script, netloomPath], { stdio: ["ignore", "pipe", "inherit"] });
@@ -128,7 +128,7 @@ suite("the agent", { skip }, () => {
       [[...common, "--tunnel-ip", "fe80::1"], /it is a link-local address: no other host.*\nhint: /],
       [[...common, "--tunnel-ip", "me"], /it is no IP address/],
       [[...common, "--name", "a/b"], /it is no name of a host\nhint: /],
-      // Not an address that may come.
+      // Not an address that may still appear.
       [[...common, "--listen", `tcp://[::]:${port}`], /EADDRINUSE: somebody else is there\nhint: /],
       [
         [...common, "--name", "localhost"],
@@ -153,7 +153,7 @@ suite("the agent", { skip }, () => {
     assert.match(nobody.stderr, /needs root \(missing: CAP_NET_ADMIN/);
   });
 
-  test("leaves its wires where they are at its end, or takes them away if it was told so", async (t) => {
+  test("leaves its wires at its end, or removes them if configured to", async (t) => {
     const lab = await labFixture(t);
     await lab.up(
       "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: NAME }\nspec:\n  hosts: { alpha: { workloads: [web, db] } }\n  agents: true\n" +

@@ -1,4 +1,4 @@
-/** How the two daemons end that cannot begin. */
+/** The end of a daemon that cannot start. */
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { once } from "node:events";
@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { netloom } from "../spawn-netloom.ts";
 import { LAB_WORDS } from "../../identity/identities.ts";
 
-test("a registry whose port is in use says so, with the page that explains it, and ends", async (t) => {
+test("a registry whose port is in use reports that, with the page that explains it, and ends", async (t) => {
   const stranger = createServer().listen(0, "127.0.0.1");
   await once(stranger, "listening");
   t.after(() => stranger.close());
@@ -27,7 +27,7 @@ test("a registry whose port is in use says so, with the page that explains it, a
   assert.match(stderr, /NL-702/);
 });
 
-test("plaintext has to be asked for, and the page says why", async () => {
+test("plaintext must be requested explicitly, and the page says why", async () => {
   const { code, stderr } = await netloom(["registry", "--store", "memory"]);
   assert.equal(code, 1, stderr);
   assert.match(stderr, /NL-703/);

@@ -1,4 +1,4 @@
-/** What the two daemons share: log lines, readiness, and an end in order. */
+/** Shared by the agent and the registry: log lines, readiness, and an orderly end. */
 import { closeSync, writeSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { option, type CommandContext } from "../command.ts";
@@ -15,7 +15,7 @@ import {
   type OpenIdentity,
 } from "../../identity/identities.ts";
 
-/** The options of both. */
+/** The options that both daemons have. */
 export interface DaemonOptions {
   readonly listen: readonly string[];
   readonly logLevel: Level;
@@ -23,13 +23,13 @@ export interface DaemonOptions {
   readonly trace?: string;
 }
 
-/** Adds the options by which a process is told who it is, one for each kind of identity. */
+/** Adds the options for a process's own identity, one for each kind of identity. */
 export function addIdentityOptions(command: Command): Command {
   for (const kind of IDENTITIES) command.addOption(option(kind.option.flags, kind.option.description));
   return command;
 }
 
-/** Loads the identity that was asked for. FAILED_PRECONDITION for `attempt` if none was. */
+/** Loads the chosen identity. FAILED_PRECONDITION for `attempt` if there is none. */
 export async function identityOf(attempt: string, options: object): Promise<OpenIdentity> {
   const given = new Map(Object.entries(options));
   return await loadIdentity(
@@ -37,7 +37,7 @@ export async function identityOf(attempt: string, options: object): Promise<Open
   );
 }
 
-/** An example of a daemon's command line, as a lab would have it. */
+/** An example of a daemon's command line, with the paths of a lab. */
 export function exampleOf(daemon: string, rest = ""): string {
   return ["netloom", daemon, ...LAB_WORDS, rest].join(" ").trimEnd();
 }
@@ -50,7 +50,7 @@ export function traceOption() {
   return option("--trace <url>", `where spans of requests go: ${exporterSpellings()} (default: nowhere)`);
 }
 
-/** `undefined` unless spans are asked for. */
+/** The exporter of spans; `undefined` if tracing is off. */
 export async function exporterOf({ trace }: DaemonOptions, log: Log): Promise<SpanExporter | undefined> {
   return trace === undefined ? undefined : await openExporter(trace, "--trace", log);
 }
@@ -59,12 +59,12 @@ export function notifyFdOption() {
   return option("--notify-fd <number>", "write READY=1 to this descriptor when it serves").argParser(Number);
 }
 
-/** Collects an option that may be given several times; from the environment with commas between. */
+/** Collects an option that can be repeated; in the environment its values are separated by commas. */
 export function several(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), ...value.split(",").filter((each) => each !== "")];
 }
 
-/** Lines on stderr, each with its time. */
+/** A log to stderr, each line with its time. */
 export function daemonLog({ err }: CommandContext, level: Level): Log {
   return lineLog((line) => err.line(`time=${new Date().toISOString()} ${line}`), level, describeBug);
 }
@@ -73,7 +73,7 @@ function describeBug(bug: unknown): string {
   return bug instanceof Error ? (bug.stack ?? bug.message) : String(bug);
 }
 
-/** Says on stdout, on `--notify-fd` and to systemd that it serves. */
+/** Announces on stdout, on `--notify-fd` and to systemd that the daemon is ready. */
 export async function announce(
   context: CommandContext,
   text: string,
@@ -98,7 +98,7 @@ export async function announce(
   notifyService(socket, "READY=1");
 }
 
-/** Resolves when a signal has come, and rejects with the reason if the program comes to its end by itself. */
+/** Resolves when a signal comes. Rejects with the reason if the program ends by itself. */
 export async function untilEnd({ signal }: CommandContext, scope: Scope): Promise<void> {
   const ended = await new Promise<"signal" | "scope">((resolve) => {
     if (signal.aborted) resolve("signal");

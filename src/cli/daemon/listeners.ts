@@ -1,6 +1,6 @@
 import { defaultAgent } from "../mesh/agent-options.ts";
 
-/** Where an agent listens: at what was given, and at a socket in any case, because without one nobody could command it. */
+/** The URLs at which an agent listens: the given ones, and always a socket, because the commands need one. */
 export function agentListeners(given: readonly string[] = []): readonly string[] {
   return given.some((url) => url.startsWith("unix:")) ? given : [defaultAgent, ...given];
 }

@@ -35,7 +35,7 @@ const cases: readonly (readonly [
 ];
 
 for (const [title, files = {}, expected, links = {}] of cases)
-  test(`a daemon that starts says what the machine does not allow: ${title}`, (t) => {
+  test(`a daemon warns at its start of limits of the machine, and only then: ${title}`, (t) => {
     const lines: string[] = [];
     warnOfLimits(
       lineLog((line) => lines.push(line), "warn"),

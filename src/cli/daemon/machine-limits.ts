@@ -1,4 +1,4 @@
-/** What this machine does not allow, said once at the start of a daemon: later it looks like the fault of somebody else. */
+/** Warns once at a daemon's start of limits of this machine, because later they look like faults of something else. */
 import type { Log } from "../../observe/log.ts";
 import { type Report, ok, warning } from "../../doctor/check.ts";
 import { openFileTree } from "../doctor/host.ts";
@@ -11,7 +11,7 @@ export function warnOfLimits(log: Log, tree: FileTree = openFileTree()): void {
     if (finding.status !== "ok") log.warn(finding.what, { why: finding.why, hint: finding.remedy });
 }
 
-/** Pins live as long as their mount namespace: `ip netns exec` makes one for each command. */
+/** Pins live only as long as their mount namespace, and `ip netns exec` makes a new one for each command. */
 function lastingMounts(tree: FileTree): Report {
   const [own, first] = [tree.target("proc/self/ns/mnt"), tree.target("proc/1/ns/mnt")];
   if (own === undefined || first === undefined || own === first)

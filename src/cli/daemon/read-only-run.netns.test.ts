@@ -1,4 +1,6 @@
-/** A machine that refuses to write: that is no fault of the program. In a mount namespace of its own, `/run` is read-only. */
+/**
+ * A machine with a read-only `/run`, in a mount namespace of its own: the error names the machine's problem, not a bug.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
@@ -13,7 +15,7 @@ for (const command of [
   `agent ${LAB_WORDS.join(" ")} --name a --state-dir /run/netloom/state`,
 ])
   test(
-    `netloom ${command.split(" ")[0]} on a read-only /run says what cannot be written, and blames the machine`,
+    `netloom ${command.split(" ")[0]} on a read-only /run reports what cannot be written, and not a bug`,
     { skip: needsRoot },
     () => {
       const words = command.split(" ").map((word) => (word.endsWith(".yaml") ? path(word) : word));

@@ -1,4 +1,4 @@
-/** What the surroundings of a command or a daemon do not change: no variable, file or signal gets into its Node. */
+/** The surroundings of a command or daemon do not affect it: no variable, file or signal reaches its Node.js. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
@@ -19,7 +19,7 @@ import { netloom, netloomPath } from "../spawn-netloom.ts";
 
 const skip = process.getuid?.() === 0 ? false : "needs root";
 
-/** A folder with all the files by which a user's Node is told what to do, and the variables that name them. */
+/** A folder with all files that configure a user's Node.js, and the variables that name them. */
 function trap(t: TestContext): {
   readonly folder: string;
   readonly env: Record<string, string>;
@@ -64,7 +64,7 @@ function trap(t: TestContext): {
   };
 }
 
-/** What a process was told by its surroundings, as Node has it. */
+/** The environment of a process as Node.js reads it. */
 function environmentOf(pid: number): Record<string, string | undefined> {
   const lines = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
   return Object.fromEntries(lines.map((line) => [line.split("=")[0], line.slice(line.indexOf("=") + 1)]));
@@ -88,7 +88,7 @@ function listeningPorts(pid: number): string[] {
   );
 }
 
-test("a command is the same command whatever its caller has set for Node and wherever he stands", async (t) => {
+test("a command behaves the same whatever its caller has set for Node and in any working directory", async (t) => {
   const { folder, env, sprung } = trap(t);
   const plain = await netloom(["version"]);
   const trapped = await netloom(["version"], { env, cwd: folder });
@@ -96,7 +96,7 @@ test("a command is the same command whatever its caller has set for Node and whe
   assert.deepEqual(sprung(), []);
 });
 
-test("each variable that the pinned Node says it reads is kept out, or of no harm", () => {
+test("each variable that the pinned Node reads is kept out or harmless", () => {
   const script = readFileSync(netloomPath, "utf8");
   const { stdout } = spawnSync(process.execPath, ["--help"], { encoding: "utf8" });
   const known = [...stdout.slice(stdout.indexOf("Environment variables:")).matchAll(/^([A-Z_0-9]{2,})/gm)];
@@ -110,7 +110,7 @@ test("each variable that the pinned Node says it reads is kept out, or of no har
 });
 
 test(
-  "a signal opens no debugger in an agent and ends none, nor does a variable of whoever starts the lab",
+  "neither a signal nor the environment of the one who starts the lab opens a debugger in an agent or ends it",
   { skip },
   async (t) => {
     const { folder, env, sprung } = trap(t);

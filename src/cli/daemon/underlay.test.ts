@@ -23,6 +23,6 @@ for (const [address, what] of [
     );
   });
 
-test("an address that this host does not have yet is taken: it is waited for", () => {
+test("an address that this host does not have yet is accepted, because the daemon waits for it", () => {
   assert.deepEqual(checkTunnelAddresses(["192.0.2.77", "FD00::0:1"]), ["192.0.2.77", "fd00::1"]);
 });

@@ -1,9 +1,9 @@
-/** Addresses of this machine that daemons are given. */
+/** Checks and awaits the addresses of this machine that daemons use. */
 import { canonicalIp, mustParseIp, parseIp } from "../../net/ip.ts";
 import { whyNoTunnelEnd } from "../../net/unusable.ts";
 import { NetloomError } from "../../errors/errors.ts";
 
-/** Waits for addresses that the kernel still looks for on the link, as after a boot, and says so. */
+/** Waits for addresses that are still in duplicate address detection, as after a boot, and logs the wait. */
 export async function awaitAddresses(
   addresses: readonly string[],
   log: { readonly info: (message: string) => void },
@@ -18,13 +18,16 @@ export async function awaitAddresses(
   });
 }
 
-/** The host of a listener's URL; none for a socket. */
+/** The host in a listener's URL; none for a socket. */
 export function addressesOfUrl(url: string): string[] {
   const host = /^tcp:\/\/\[?([^\]]*)\]?:\d+$/.exec(url)?.[1];
   return host === undefined ? [] : [host];
 }
 
-/** Those of `--tunnel-ip`: INVALID_ARGUMENT for what is no address, of no use between hosts, or a second one of its family. */
+/**
+ * The addresses of `--tunnel-ip`. INVALID_ARGUMENT for text that is no address, an address that other hosts cannot
+ * reach, or a second one of its family.
+ */
 export function checkTunnelAddresses(given: readonly string[]): readonly string[] {
   const read = given.map((each) => readAddress("--tunnel-ip", each));
   for (const [index, address] of read.entries()) {

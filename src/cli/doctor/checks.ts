@@ -9,7 +9,7 @@ import { servicesCheck } from "./services.ts";
 import { sysctlsCheck } from "./sysctls.ts";
 import { REMOTE_TYPES } from "../../mechanisms/list.ts";
 
-/** Every rule of `netloom doctor`, in the order of its report. A new rule is one more entry. */
+/** All rules of `netloom doctor`, in the order of its report. A new rule is one more entry. */
 export const checks: readonly Check<DoctorHost>[] = [
   runtimeCheck,
   privilegesCheck,

@@ -9,7 +9,7 @@ import { Output } from "../output.ts";
 import { examine, printReport } from "./report.ts";
 import { LAB_WORDS } from "../../identity/identities.ts";
 
-/** What the doctor finds on a machine that is in order but for `trouble`. */
+/** The findings on a machine that is in order except for `trouble`. */
 function findings(t: TestContext, trouble: FakeHostOptions): Report[] {
   return examine(fakeHost(t, trouble), checks).checks.flatMap((report) =>
     report.findings.filter(({ status }) => status !== "ok"),
@@ -52,7 +52,7 @@ interface Case {
   readonly finds: RegExp;
   readonly status: "absent" | "warning" | "failed";
   readonly remedy: RegExp;
-  /** The same machine, put right. */
+  /** The same machine with the problem fixed. */
   readonly healed: FakeHostOptions;
 }
 
@@ -91,7 +91,7 @@ const cases: readonly Case[] = [
     healed: { files: { "proc/self/status": "CapEff:\t0000000000201000\n" } },
   },
   {
-    title: "a user namespace is a warning, for bpf(2) is refused there",
+    title: "a user namespace is a warning, because it refuses bpf(2)",
     sick: { files: { "proc/self/uid_map": "0 1000 1\n" } },
     finds: /user namespace/,
     status: "warning",
@@ -107,7 +107,7 @@ const cases: readonly Case[] = [
     healed: { features: withFeature({ name: "geneve" }) },
   },
   {
-    title: "a kernel that we may not ask fails",
+    title: "a kernel without permission to query it fails",
     sick: { features: undefined },
     finds: /^linux \S+ was not asked/,
     status: "failed",
@@ -126,7 +126,7 @@ const cases: readonly Case[] = [
     healed: { files: { "proc/self/net/udp": udpOnPort(777), ...process(812, "ovs-vswitchd") } },
   },
   {
-    title: "a tunnel device of somebody else on our port fails",
+    title: "a foreign tunnel device on the port of the tunnels fails",
     sick: { devices: [{ name: "flannel.1", kind: "vxlan", group: 0, vxlan: { vni: 1, port: 4789 } }] },
     finds: /^flannel\.1 is a tunnel device on udp port 4789, and not ours/,
     status: "failed",
@@ -134,7 +134,8 @@ const cases: readonly Case[] = [
     healed: { devices: [{ name: "flannel.1", kind: "vxlan", group: 0, vxlan: { vni: 1, port: 8472 } }] },
   },
   {
-    title: "a tunnel device in metadata mode on our port fails, for it shares the port with nobody",
+    title:
+      "a foreign tunnel device in metadata mode on the port of the tunnels fails, because it cannot share the port",
     sick: { devices: [metadataDevice(4789)] },
     finds: /^vxlan_sys is a tunnel device on udp port 4789/,
     status: "failed",
@@ -142,7 +143,7 @@ const cases: readonly Case[] = [
     healed: { devices: [metadataDevice(4789)], settings: { "vxlan-port": 4790 } },
   },
   {
-    title: "the port that is looked at is that of the agent here",
+    title: "the checked port is that of the agent on this host",
     sick: { ...agentOn("--vxlan-port", "4999"), devices: [metadataDevice(4999)] },
     finds: /^vxlan_sys is a tunnel device on udp port 4999/,
     status: "failed",
@@ -150,7 +151,7 @@ const cases: readonly Case[] = [
     healed: { ...agentOn("--vxlan-port=4999"), devices: [metadataDevice(4789)] },
   },
   {
-    title: "settings that cannot be written are a warning",
+    title: "read-only settings are a warning",
     sick: { files: { "proc/self/mounts": "proc /proc/sys proc ro,nosuid 0 0\n" } },
     finds: /^\/proc\/sys is read-only$/,
     status: "warning",
@@ -196,7 +197,7 @@ const cases: readonly Case[] = [
     },
   },
   {
-    title: "firewalld that does not let the tunnels in is a warning",
+    title: "firewalld without a rule for the tunnels is a warning",
     sick: { files: process(72, "firewalld") },
     finds: /^firewalld runs$/,
     status: "warning",
@@ -209,7 +210,7 @@ const cases: readonly Case[] = [
     },
   },
   {
-    title: "docker's drop of what is forwarded is a warning",
+    title: "docker's drop of forwarded packets is a warning",
     sick: { files: process(73, "dockerd") },
     finds: /^docker runs$/,
     status: "warning",
@@ -217,7 +218,7 @@ const cases: readonly Case[] = [
     healed: { files: { ...process(73, "dockerd"), "etc/docker/daemon.json": '{ "iptables": false }' } },
   },
   {
-    title: "a namespace of a test that was killed is a leftover",
+    title: "a namespace of a killed test is a leftover",
     sick: { files: { "run/netns/nlt99-0": "" } },
     finds: /^network namespace nlt99-0$/,
     status: "warning",
@@ -225,7 +226,7 @@ const cases: readonly Case[] = [
     healed: { files: { "run/netns/nlt99-0": "", ...process(99, "node") } },
   },
   {
-    title: "a lab whose making was killed is a leftover",
+    title: "a lab whose lab up was killed is a leftover",
     sick: {
       files: {
         "run/netns/nl-two-alpha": "",
@@ -240,7 +241,7 @@ const cases: readonly Case[] = [
     healed: { files: { "run/netns/nl-two-alpha": "", "run/netloom/labs/two/lab.yaml": "" } },
   },
   {
-    title: "namespaces of a lab that nobody knows are a leftover",
+    title: "namespaces of an unknown lab are a leftover",
     sick: { files: { "run/netns/nl-two-alpha": "" } },
     finds: /^lab two: 1 network namespace$/,
     status: "warning",
@@ -276,7 +277,7 @@ const cases: readonly Case[] = [
     healed: { devices: [{ name: "eth0", group: 0 }] },
   },
   {
-    title: "a device of ours without an agent is a leftover",
+    title: "a device of Netloom without an agent is a leftover",
     sick: { devices: [ourDevice] },
     finds: /^device veth-server-1, group 0x4e4c0000$/,
     status: "warning",
@@ -284,7 +285,7 @@ const cases: readonly Case[] = [
     healed: { ...runningAgent, devices: [ourDevice] },
   },
   {
-    title: "a device of an agent that has stopped waits for the next start",
+    title: "a device of a stopped agent waits for its next start",
     sick: { devices: [ourDevice], files: { "var/lib/netloom/wish": "" } },
     finds: /^device veth-server-1, group 0x4e4c0000$/,
     status: "warning",
@@ -292,7 +293,7 @@ const cases: readonly Case[] = [
     healed: { ...runningAgent, devices: [ourDevice] },
   },
   {
-    title: "a device is not that of an agent in another namespace",
+    title: "an agent in another namespace does not own a device of this one",
     sick: {
       ...runningAgent,
       devices: [ourDevice],
@@ -304,7 +305,7 @@ const cases: readonly Case[] = [
     healed: {},
   },
   {
-    title: "programs of an agent are a leftover where there is none",
+    title: "programs of an agent are a leftover if no agent runs",
     sick: { files: { "proc/self/mounts": "bpf /run/netloom/bpf bpf rw 0 0\n" } },
     finds: /^bpffs at \/run\/netloom\/bpf$/,
     status: "warning",
@@ -315,7 +316,7 @@ const cases: readonly Case[] = [
     },
   },
   {
-    title: "a route with our protocol number is a leftover",
+    title: "a route with a protocol number of Netloom is a leftover",
     sick: { markedEntries: [{ what: "route 10.0.0.0/24 dev eth0", remedy: "ip route flush proto 78" }] },
     finds: /^route 10\.0\.0\.0\/24 dev eth0$/,
     status: "warning",
@@ -327,7 +328,7 @@ const cases: readonly Case[] = [
   },
 ];
 
-test("a machine in order has nothing but fine findings", (t) => {
+test("a machine in order has only ok findings", (t) => {
   assert.deepEqual(findings(t, {}), []);
 });
 
@@ -343,7 +344,7 @@ for (const { title, sick, finds, status, remedy, healed } of cases) {
   });
 }
 
-test("each mode says what it needs, and the first Linux that has all of it", (t) => {
+test("each mode lists its requirements, and the first Linux that meets all of them", (t) => {
   const modes = examine(fakeHost(t), checks)
     .checks.flatMap(({ findings: all }) => all.map(({ what }) => what))
     .filter((what) => /^(linux|local wires|remote wires|ports|cables)/.test(what));
@@ -384,7 +385,7 @@ for (const { lacks, worst, says } of [
   });
 }
 
-test("what netloom does not use yet is one line, asks for nothing, and is listed with --all", (t) => {
+test("features that netloom does not use yet share one line without a remedy, and are listed with --all", (t) => {
   const features = withFeature({ name: "geneve", supported: false });
   const report = examine(fakeHost(t, { features }), checks);
   const print = (options: { all?: boolean }): string => {
@@ -402,7 +403,7 @@ test("what netloom does not use yet is one line, asks for nothing, and is listed
   assert.doesNotMatch(long, /--all/);
 });
 
-test("the report is as bad as its worst finding", (t) => {
+test("the report has the status of its worst finding", (t) => {
   const statusOf = (options: FakeHostOptions): string => examine(fakeHost(t, options), checks).status;
   assert.equal(statusOf({}), "ok");
   assert.equal(statusOf({ files: process(70, "NetworkManager") }), "warning");

@@ -4,7 +4,7 @@ import type { FileTree, ExaminedMachine } from "../../doctor/machine.ts";
 import type { FilterState } from "../../linux/netlink/nftables.ts";
 import type { Feature } from "../../linux/probe/feature.ts";
 
-/** A route or a rule that carries one of our protocol numbers. */
+/** A route or rule with one of Netloom's protocol numbers. */
 export interface MarkedEntry {
   /** `route 10.0.0.0/24 dev eth0` */
   readonly what: string;
@@ -12,15 +12,15 @@ export interface MarkedEntry {
   readonly remedy: string;
 }
 
-/** Everything that the checks of the command may look at. */
+/** The data that the checks of the command use. */
 export interface DoctorHost extends ExaminedMachine {
   readonly nodeVersion: string;
-  /** What the kernel can do; `undefined` if we may not ask it. */
+  /** Features of the kernel; `undefined` without permission to ask. */
   readonly features: readonly Feature[] | undefined;
   readonly markedEntries: readonly MarkedEntry[];
-  /** Of the namespace, without prefix length. */
+  /** Addresses of the namespace, without prefix length. */
   readonly addresses: readonly string[];
-  /** `undefined` where there is none, or we may not ask. */
+  /** `undefined` if the kernel has none, or without permission to ask. */
   readonly netfilter: FilterState | undefined;
 }
 

@@ -1,9 +1,11 @@
-/** What the kernel can do, what that makes of the modes of netloom, and what a full Linux 6.6 would have besides. */
+/**
+ * The kernel's features, the modes of Netloom that they allow, and the features of a full Linux 6.6 that are missing.
+ */
 import type { DoctorHost } from "./host.ts";
 import type { Feature, Use } from "../../linux/probe/feature.ts";
 import { absent, type Check, failed, type Report, ok, warning } from "../../doctor/check.ts";
 
-/** From this Linux on everything works that netloom does, if it is configured in. */
+/** The first Linux on which all of Netloom works, if it is configured in. */
 const fullKernel = "6.6";
 
 export const kernelCheck: Check<DoctorHost> = {
@@ -29,7 +31,7 @@ function judge({ name, supported, use, required, since, effect, remedy }: Featur
   return isUnused ? { ...finding, isUnused } : finding;
 }
 
-/** Whether it has all of a full Linux 6.6 that netloom uses, and otherwise what not. */
+/** Reports which features of a full Linux 6.6 that Netloom uses are missing. */
 function version(release: string, features: readonly Feature[]): Report {
   const lacking = features.filter(
     ({ supported, since, use }) => !supported && use !== "nothing yet" && isAtMost(since, fullKernel),
@@ -48,7 +50,7 @@ function isAtMost(version: string, limit: string): boolean {
   return difference <= 0;
 }
 
-/** How wires and labs are made with these features, and since when Linux has all that they need. */
+/** Reports how wires and labs are made with these features, and the first Linux that has all they need. */
 function modes(features: readonly Feature[]): Report[] {
   const wanted = (...uses: readonly Use[]): Feature[] => features.filter(({ use }) => uses.includes(use));
   const shapes = wanted("cables of a lab").filter(({ supported }) => supported);

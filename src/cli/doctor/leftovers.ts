@@ -1,4 +1,4 @@
-/** What netloom made and nobody takes care of any more. */
+/** Leftover objects of Netloom that no agent owns. */
 import { count } from "../output.ts";
 import { ok, warning, type Check, type Report } from "../../doctor/check.ts";
 import { agentOfHost, type AgentOfHost } from "../../doctor/agent-of-host.ts";
@@ -25,7 +25,10 @@ export const leftoversCheck: Check<DoctorHost> = {
   },
 };
 
-/** Namespaces of tests and benches carry the number of the process that made them: `nlt812-0`, `nlb812-alpha`. */
+/**
+ * Namespaces of tests and benches have the number of the process that made them in their name: `nlt812-0`,
+ * `nlb812-alpha`.
+ */
 function testNamespaces(tree: FileTree): Report[] {
   return tree
     .list("run/netns")
@@ -42,7 +45,7 @@ function testNamespaces(tree: FileTree): Report[] {
     );
 }
 
-/** Namespaces of labs are named `nl-<lab>-<place>`; what else is known of them is in /run/netloom/labs/<lab>/. */
+/** Namespaces of labs are named `nl-<lab>-<place>`; the lab's other state is in /run/netloom/labs/<lab>/. */
 function labs(tree: FileTree): Report[] {
   const counts = new Map(tree.list(labsDirectory).map((lab) => [lab, 0]));
   for (const namespace of tree.list("run/netns")) {
@@ -56,7 +59,7 @@ function labs(tree: FileTree): Report[] {
   });
 }
 
-/** A lab is up when its file is there and none is pending; or somebody is working on it just now. */
+/** Returns whether a lab is up (its file exists and is not pending), or a command is working on it now. */
 function isWhole(tree: FileTree, lab: string): boolean {
   const state = tree.list(`${labsDirectory}/${lab}`);
   const holder = tree.read(`${labsDirectory}/${lab}/lock`)?.trim();
@@ -64,7 +67,9 @@ function isWhole(tree: FileTree, lab: string): boolean {
   return holder !== undefined && holder !== "" && tree.list(`proc/${holder}`).length > 0;
 }
 
-/** Devices, routes and rules: an agent that runs takes care of its own, and of what an earlier life left half-way. */
+/**
+ * Checks devices, routes and rules. A running agent manages its own, and those that an earlier agent left incomplete.
+ */
 function objects({ devices, markedEntries }: DoctorHost, agent: AgentOfHost): Report[] {
   const ours = devices.filter(({ group }) => isOurs(group));
   if (agent.state === "runs") {
@@ -87,7 +92,7 @@ function device({ name, group }: DeviceFacts, why: string): Report {
   return warning(`device ${name}, group 0x${group.toString(16)}`, `it is ours, and ${why}`, remedy);
 }
 
-/** File systems of pinned programs that belong to no agent, no lab, and to no test or bench that runs. */
+/** Finds file systems of pinned programs that belong to no agent, no lab, and no running test or bench. */
 function mounts(tree: FileTree, agent: AgentOfHost): Report[] {
   const labs = tree.list(labsDirectory);
   return (tree.read("proc/self/mounts") ?? "")

@@ -1,4 +1,6 @@
-/** Real rules of nftables and of both sorts of iptables: which of them the doctor takes for rules about tunnel packets. */
+/**
+ * Real rules of nftables and of both versions of iptables: which of them the doctor reports as matching tunnel packets.
+ */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test, type TestContext } from "node:test";
@@ -30,7 +32,7 @@ async function firewall(
     netfilterCheck.run(fakeHost(t, { ...state, devices: [], ...options })).map(({ what }) => what);
 }
 
-test("rules that are about something else are none of the doctor's business", { skip }, async (t) => {
+test("rules that cannot match tunnel packets are not reported", { skip }, async (t) => {
   const told = await firewall(
     t,
     `table inet filter {
@@ -62,7 +64,7 @@ test("rules that are about something else are none of the doctor's business", { 
 });
 
 test(
-  "rules that may be about tunnel packets are told with what they do, in whatever chain they are",
+  "rules that may match tunnel packets are reported with their effect, in any chain",
   { skip },
   async (t) => {
     const told = await firewall(
@@ -96,7 +98,7 @@ test(
   },
 );
 
-test("rules of iptables are read in both of its sorts, as far as they are told", { skip }, async (t) => {
+test("rules of both versions of iptables are read, as far as the kernel lists them", { skip }, async (t) => {
   const told = await firewall(
     t,
     "",
@@ -117,7 +119,7 @@ test("rules of iptables are read in both of its sorts, as far as they are told",
   );
 });
 
-test("an agent without the fast path sends everything past the firewall", { skip }, async (t) => {
+test("with an agent without the fast path all packets pass the firewall", { skip }, async (t) => {
   const told = await firewall(
     t,
     "table ip f {\nchain i { type filter hook input priority 0; policy drop; }\n}",

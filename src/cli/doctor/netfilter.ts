@@ -1,6 +1,6 @@
 /**
- * Rules of the host's firewall that would be about tunnel packets, and see most of them no more: the fast path goes by netfilter. Told
- * is what may be meant: what a rule asks that is not known here, it may get.
+ * Finds rules of the host's firewall that match tunnel packets, most of which they would never see: the fast path
+ * bypasses netfilter. It reports every rule that may match: a condition that this file does not know counts as met.
  */
 import { REMOTE_TYPES } from "../../mechanisms/list.ts";
 import type { Expression, FilterChain, FilterRule, FilterState } from "../../linux/netlink/nftables.ts";
@@ -14,7 +14,7 @@ export const netfilterCheck: Check<DoctorHost> = { name: "netfilter", title: "Fi
 
 const WHY = "most packets of tunnels go by it: it does not see them, neither going nor coming";
 const REMEDY = "netloom agent --no-fast-path";
-/** Of many the first are named. */
+/** Number of rules that are listed; the others are only counted. */
 const MOST = 5;
 
 function run(host: DoctorHost): readonly Report[] {
@@ -23,7 +23,7 @@ function run(host: DoctorHost): readonly Report[] {
   return reports.length > 0 ? reports : [ok("no rule is about packets of tunnels")];
 }
 
-/** Tables of the old iptables, whose rules are told by no netlink. */
+/** Tables of the old iptables, whose rules netlink does not list. */
 function legacyTables(host: DoctorHost): Report[] {
   const tables = ["ip", "ip6"].flatMap((family) =>
     (host.read(`proc/self/net/${family}_tables_names`) ?? "")
@@ -49,7 +49,10 @@ function findings(host: DoctorHost): string[] {
     : [...found.slice(0, MOST), `${count(found.length - MOST, "more rule")} of nftables`];
 }
 
-/** Of NF_INET_*: where packets come in and go out of the host itself. Of netdev: before everything. */
+/**
+ * Directions of the NF_INET_* hooks: packets that enter and leave the host itself. The netdev family comes before all
+ * of them.
+ */
 const HOOKS: ReadonlyMap<number, "in" | "out"> = new Map([
   [0, "in"],
   [1, "in"],
@@ -58,7 +61,7 @@ const HOOKS: ReadonlyMap<number, "in" | "out"> = new Map([
   [5, "in"],
 ]);
 
-/** The way of packets that a chain sees. Those on netdev's egress are still seen. */
+/** The direction of the packets that a chain sees. `undefined` for netdev's egress too, which still sees them. */
 function wayOf({ family, hook }: FilterChain): "in" | "out" | undefined {
   if (hook === undefined) return undefined;
   return family === "netdev" ? (hook === 0 ? "in" : undefined) : HOOKS.get(hook);
@@ -70,10 +73,10 @@ function closedChains({ chains }: FilterState): string[] {
     .map(({ family, table, chain }) => `nftables: ${family} ${table} ${chain} drops what no rule accepts`);
 }
 
-/** What is known of a packet. */
+/** Known values of a tunnel packet. */
 interface Known {
   readonly ports: readonly number[];
-  /** Of this host. */
+  /** Addresses of this host. */
   readonly addresses: readonly string[];
 }
 
@@ -93,7 +96,7 @@ interface Walk {
   readonly way: "in" | "out";
   readonly known: Known;
   readonly found: Map<FilterRule, string>;
-  /** Chains that were followed. */
+  /** Chains that were followed already. */
   readonly seen: Set<string>;
 }
 
@@ -110,10 +113,10 @@ function follow({ rules, chains }: FilterState, { family, table, chain }: Filter
   }
 }
 
-/** Values that a register may have, each as bytes in network order; none are known of what is absent. */
+/** Possible values of a register, each as bytes in network order. A register without an entry may have any value. */
 type Values = readonly Uint8Array[];
 
-/** What a rule does with tunnel packets, if it may be about any and does more than to let them pass. */
+/** The effect of a rule on tunnel packets, if it may match any and does more than accept them. */
 function effectOf(
   rule: FilterRule,
   { way, known }: Walk,
@@ -143,7 +146,7 @@ function effectOf(
   return { ...(does.length > 0 && { does: does.join(", ") }), ...(leadsTo !== undefined && { leadsTo }) };
 }
 
-/** Statements that leave a trace, or change where a packet goes. */
+/** Statements that record a packet or change its way. */
 const EFFECTS: ReadonlyMap<string, string> = new Map([
   ["reject", "rejects it"],
   ["log", "logs it"],
@@ -181,7 +184,7 @@ interface Loading {
   readonly registers: Map<number, Values>;
 }
 
-/** Puts what is known into a register. */
+/** Loads the known values into a register. */
 function load({ name, data }: Expression, { rule, way, known, registers }: Loading): "writes" | undefined {
   const at = { meta: META, payload: PAYLOAD, bitwise: BITWISE }[name as "meta" | "payload" | "bitwise"];
   const to = data.be32(at.to);
@@ -197,7 +200,7 @@ function load({ name, data }: Expression, { rule, way, known, registers }: Loadi
   return undefined;
 }
 
-/** Registers of 16 bytes are four of 4. */
+/** Index of a register: one of 16 bytes is four of 4. */
 function slot(register: number): number {
   return register <= 4 ? (register - 1) * 4 : register - 8;
 }
@@ -224,7 +227,7 @@ function payloadValues(
   if (base !== PAYLOAD.network || length === undefined) return undefined;
   if (length === 1 && (family === "ip" ? offset === 9 : family === "ip6" && offset === 6))
     return [Uint8Array.of(UDP)];
-  // Of a prefix nft asks for the bytes that it needs.
+  // To match a prefix, nft loads only the bytes that it needs.
   const bytes = offset === (way === "out" ? 12 : 16) ? 4 : offset === (way === "out" ? 8 : 24) ? 16 : 0;
   if (bytes < length) return undefined;
   return known.addresses
@@ -240,7 +243,7 @@ function masked(data: Expression["data"], registers: ReadonlyMap<number, Values>
   return values.map((bytes) => bytes.map((byte, i) => (byte & (mask[i] ?? 0)) ^ (xor[i] ?? 0)));
 }
 
-/** Whether a condition may hold for one of the values; of values that nobody knows every condition may. */
+/** Returns whether a condition may hold for one of the values. Without known values it always may. */
 function mayHold(
   { name, data }: Expression,
   { registers, ports }: { readonly registers: Map<number, Values>; readonly ports: readonly number[] },
@@ -274,7 +277,10 @@ function insideRange(data: Expression["data"]): (value: Uint8Array) => boolean {
     (Buffer.compare(value, first ?? value) >= 0 && Buffer.compare(value, last ?? value) <= 0) !== isInverse;
 }
 
-/** Matches of iptables that iptables-nft does not translate: `struct xt_udp` is two ranges of ports, and what of them is inverse. */
+/**
+ * Matches of iptables that iptables-nft does not translate: `struct xt_udp` has two ranges of ports and flags that
+ * invert them.
+ */
 function mayMatch(data: Expression["data"], ports: readonly number[]): boolean {
   const name = data.string(MATCH.name);
   if (name === "udp") {

@@ -1,4 +1,4 @@
-/** What is in the network namespace that netloom runs in: a few dumps, nothing is entered, nothing is changed. */
+/** Reads the network namespace that Netloom runs in: a few dumps, without entering or changing anything. */
 import { KernelError, MESH_MARK, LAB_MARK } from "../../kernel/kernel.ts";
 import { addressOf } from "../../net/ip.ts";
 import { decodeAddress, dumpAddresses } from "../../linux/netlink/address.ts";
@@ -21,7 +21,7 @@ import type { DeviceFacts } from "../../doctor/machine.ts";
 const protocols: readonly number[] = [MESH_MARK.protocol, LAB_MARK.protocol];
 const families = [4, 6] as const;
 
-/** Reads devices, and the routes and rules that carry a protocol number of ours. */
+/** Reads devices, and the routes and rules with one of Netloom's protocol numbers. */
 export function readNetworkState(): Pick<
   DoctorHost,
   "devices" | "markedEntries" | "addresses" | "netfilter"
@@ -44,7 +44,7 @@ export function readNetworkState(): Pick<
   }
 }
 
-/** Nothing where the kernel has no nftables, or does not tell it to us. */
+/** `undefined` if the kernel has no nftables, or does not list its rules to this process. */
 function readNetfilter(): FilterState | undefined {
   let socket: NetlinkSocket | undefined;
   try {

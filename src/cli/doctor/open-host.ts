@@ -4,7 +4,7 @@ import { type Feature } from "../../linux/probe/feature.ts";
 import { type DoctorHost, openFileTree } from "./host.ts";
 import { readNetworkState } from "./network-state.ts";
 
-/** This machine, as it is now. What we may not look at is absent. */
+/** Reads the current state of this machine. Parts that this process may not read are absent. */
 export async function openHost(settings: DoctorHost["settings"] = {}): Promise<DoctorHost> {
   return {
     ...openFileTree(),

@@ -18,9 +18,9 @@ export const privilegesCheck: Check<DoctorHost> = {
 };
 
 /**
- * Throws PERMISSION_DENIED when this process may not change the network. Called before anything is done.
+ * Throws PERMISSION_DENIED if this process may not change the network. Called before anything else is done.
  *
- * @param attempt what the command was about to do: `bring up lab two-hosts`
+ * @param attempt the action of the command: `bring up lab two-hosts`
  * @param again the command that the user should run as root
  */
 export function requirePrivileges(attempt: string, again: string, tree: FileTree = openFileTree()): void {
@@ -43,7 +43,7 @@ function holds(tree: FileTree, bits: readonly number[]): boolean {
   return bits.some((bit) => (BigInt(`0x${effective}`) >> BigInt(bit)) & 1n);
 }
 
-/** In a user namespace every capability bit may be set, and yet bpf(2) is refused. */
+/** In a user namespace every capability bit may be set although bpf(2) is refused. */
 function userNamespace(tree: FileTree): Report {
   const [inside, outside, count] = (tree.read("proc/self/uid_map") ?? "0 0 4294967295").trim().split(/\s+/);
   if (inside === "0" && outside === "0" && count === "4294967295")

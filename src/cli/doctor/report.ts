@@ -34,8 +34,8 @@ function usedOf(reports: readonly CheckReport[]): Report[] {
 }
 
 /**
- * One line for each finding; under those that are not ok, why it matters and the command that clears it. What netloom has
- * no use for yet is one line together, but with `all`.
+ * One line for each finding. A finding that is not ok adds why it matters and the command that fixes it. Features that
+ * Netloom does not use yet share one line, unless `all` is set.
  */
 export function printReport(out: Output, report: DoctorReport, { all = false } = {}): void {
   for (const { title, findings } of report.checks) {

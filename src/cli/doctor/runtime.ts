@@ -2,7 +2,7 @@ import { failed, ok, warning, type Check, type Report } from "../../doctor/check
 import type { DoctorHost } from "./host.ts";
 import type { FileTree } from "../../doctor/machine.ts";
 
-/** As `engines` in package.json. */
+/** The same version as `engines` in package.json. */
 const minimumNode = [24, 9] as const;
 const minimumOpenFiles = 4096;
 
@@ -23,7 +23,7 @@ function node(host: DoctorHost): Report {
   );
 }
 
-/** A process that has used up its descriptors accepts no call, and says nothing. */
+/** Checks the limit of open files: a process without free descriptors accepts no calls, without any message. */
 export function openFiles(tree: FileTree): Report {
   const line = /^Max open files\s+(\S+)/m.exec(tree.read("proc/self/limits") ?? "");
   const limit = line?.[1] ?? "unknown";

@@ -1,4 +1,4 @@
-/** Other programs that configure the network, and may take what is ours for theirs. */
+/** Other programs that configure the network, and may change Netloom's objects as if they were their own. */
 import { settingOf } from "../../doctor/agent-of-host.ts";
 import { REMOTE_TYPES } from "../../mechanisms/list.ts";
 import { ok, warning, type Check, type Report } from "../../doctor/check.ts";
@@ -6,7 +6,7 @@ import type { DoctorHost } from "./host.ts";
 import type { FileTree } from "../../doctor/machine.ts";
 import { processes } from "../../doctor/processes.ts";
 
-/** Kinds of devices that netloom makes in a host. */
+/** Kinds of devices that Netloom makes in a host. */
 const TUNNEL_KINDS = REMOTE_TYPES.flatMap(({ deviceKinds }) => deviceKinds);
 const OWN_KINDS: readonly string[] = [...TUNNEL_KINDS, "veth"];
 
@@ -16,10 +16,10 @@ interface Trouble {
 }
 
 interface Service {
-  /** As in /proc/PID/comm. */
+  /** Name as in /proc/PID/comm. */
   readonly process: string;
   readonly title: string;
-  /** What it would do to us as it is configured now; `undefined` if nothing. */
+  /** The harm that it would do to Netloom's objects in its current configuration; `undefined` for none. */
   readonly trouble: (host: DoctorHost) => Trouble | undefined;
 }
 
@@ -67,7 +67,7 @@ function networkManager(tree: FileTree): Trouble | undefined {
   };
 }
 
-/** A .network file whose [Match] takes any device makes networkd drop addresses and routes that it did not set. */
+/** A .network file whose [Match] takes any device makes networkd remove addresses and routes that it did not set. */
 function networkd(tree: FileTree): Trouble | undefined {
   const first = networkFiles(tree).find(({ text }) => takesTunnels(text));
   if (first === undefined || /^\s*Unmanaged\s*=\s*(yes|true|1)/m.test(first.text)) return undefined;
@@ -79,7 +79,7 @@ function networkd(tree: FileTree): Trouble | undefined {
   };
 }
 
-/** In the order in which networkd asks them: by file name, a directory before those that follow it here. */
+/** The .network files in networkd's order: by file name. Of files with the same name the first directory here wins. */
 function networkFiles(tree: FileTree): { path: string; text: string }[] {
   const byName = new Map<string, string>();
   for (const directory of ["etc", "run", "usr/lib"].map((top) => `${top}/systemd/network`)) {
@@ -91,7 +91,7 @@ function networkFiles(tree: FileTree): { path: string; text: string }[] {
   return byCodeUnit.map(([, path]) => ({ path, text: tree.read(path) ?? "" }));
 }
 
-/** Whether [Match] asks for nothing but a kind or a name, and tunnels of ours have it. */
+/** Returns whether [Match] requires only a kind or a name, and Netloom's tunnels have it. */
 function takesTunnels(text: string): boolean {
   const match = /^\[Match\]\s*$([^[]*)/m.exec(text)?.[1] ?? "";
   const [condition, ...more] = match.split("\n").filter((line) => /^\s*\w+\s*=/.test(line));
@@ -129,7 +129,7 @@ function docker(host: DoctorHost): Trouble | undefined {
   };
 }
 
-/** UDP ports of the tunnels that the machine has, or will have. */
+/** UDP ports of the tunnels that the machine has or will have. */
 function tunnelPorts(host: DoctorHost): number[] {
   return REMOTE_TYPES.flatMap((type) => {
     const settings = Object.fromEntries(type.options.map((option) => [option.key, settingOf(host, option)]));

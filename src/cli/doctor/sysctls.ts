@@ -5,7 +5,7 @@ import type { FileTree } from "../../doctor/machine.ts";
 interface Rule {
   /** Path below /proc/sys. */
   readonly name: string;
-  /** Values that do no harm. */
+  /** Returns whether a value is harmless. */
   readonly good: (value: number) => boolean;
   readonly why: string;
   readonly set: number;
@@ -50,7 +50,7 @@ export const sysctlsCheck: Check<DoctorHost> = {
   run: (host) => [writable(host), ...rules.map((rule) => judge(host, rule))],
 };
 
-/** A container that is not privileged has it read-only. */
+/** Checks that /proc/sys is writable: in an unprivileged container it is read-only. */
 export function writable(tree: FileTree): Report {
   const mounts = (tree.read("proc/self/mounts") ?? "").split("\n").map((line) => line.split(" "));
   // Of several mounts the last one is on top.

@@ -1,18 +1,18 @@
-/** What `netloom explain` and docs/reference/errors.md say about each error. A test keeps that every topic in the sources has its page. */
+/** The texts of `netloom explain` and docs/reference/errors.md. A test requires one for every topic in the sources. */
 import type { Topic } from "../../errors/errors.ts";
 import { IDENTITIES } from "../../identity/identities.ts";
 
 export interface ErrorPage {
-  /** A few words, as a heading. */
+  /** A short heading. */
   readonly title: string;
   readonly means: string;
-  /** How it comes about. */
+  /** Possible causes. */
   readonly causes: readonly string[];
-  /** What to do, most likely remedy first. */
+  /** Remedies, the most likely first. */
   readonly remedies: readonly string[];
 }
 
-/** The first digit of a topic. */
+/** Areas by the first digit of a topic. */
 export const ERROR_AREAS: Readonly<Record<string, string>> = {
   "0": "Any operation",
   "1": "Files and the command line",

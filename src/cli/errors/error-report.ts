@@ -8,19 +8,19 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** The error as data: the shape that `-o json` prints on stderr, under the key `error`. */
 interface ErrorDocument {
   readonly code: string;
-  /** Its page: `netloom explain NL-303`. */
+  /** Topic of its page: `netloom explain NL-303`. */
   readonly topic: Topic;
-  /** What was attempted, on what, and why it failed. */
+  /** The attempted action, its object, and why it failed. */
   readonly message: string;
-  /** What to do next. */
+  /** The next step for the user. */
   readonly hint?: string;
   /** The reason as data: a name of docs/reference/errors.md with its fields. */
   readonly cause?: Reason;
 }
 
 /**
- * Prints an error: what and why on the first line, what to do next on a line of its own, and where there is more. A
- * stack only with NETLOOM_DEBUG=1.
+ * Prints an error: what and why on the first line, the hint on its own line, and where to read more. A stack only with
+ * NETLOOM_DEBUG=1.
  */
 export function reportError(err: Output, error: unknown, format: Format, env: Environment): void {
   const document = describeError(error);
@@ -64,13 +64,13 @@ const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
   ENOMEM: "RESOURCE_EXHAUSTED",
 };
 
-/** What the operating system has refused is the machine's matter, and no fault of the program. */
+/** An error from a refusal of the operating system, which is a problem of the machine and no bug. */
 function systemRefusal(error: unknown): ErrorDocument | undefined {
   if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) return undefined;
   const { code, syscall, errno } = error as NodeJS.ErrnoException;
   if (code === undefined || errno === undefined || !/^E[A-Z0-9]+$/.test(code)) return undefined;
   const path = (error as NodeJS.ErrnoException).path ?? "";
-  // Node says so, too, where a folder cannot be made because the file system is read-only.
+  // Node.js also reports ENOENT for mkdir on a read-only file system.
   const isFolder = syscall === "mkdir" && code === "ENOENT";
   const words = isFolder ? "it cannot be made; is the file system read-only?" : getSystemErrorMessage(errno);
   return {
@@ -81,7 +81,7 @@ function systemRefusal(error: unknown): ErrorDocument | undefined {
   };
 }
 
-/** The format that a command line asks for, found without parsing it: it may be the command line that is wrong. */
+/** The output format of a command line, found without parsing it, because the command line itself may be wrong. */
 export function formatOf(args: readonly string[], env: Environment): Format {
   const asked = args.some(
     (arg, index) =>

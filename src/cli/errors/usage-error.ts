@@ -1,7 +1,7 @@
 import type { CommanderError } from "commander";
 import { NetloomError } from "../../errors/errors.ts";
 
-/** A wrong command line, as an error like all others. */
+/** Converts a wrong command line to an error like all others. */
 export function usageError({ code, message }: CommanderError): NetloomError {
   if (code === "commander.help") {
     return new NetloomError("INVALID_ARGUMENT", "read the command line: a command is missing", {

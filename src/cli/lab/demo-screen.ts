@@ -1,4 +1,4 @@
-/** The demo as a screen of text: the first that a new user sees. At most 30 lines of 100 columns. */
+/** The demo as a screen of text, often the first thing that a new user sees. At most 30 lines of 100 columns. */
 import type { DemoStep, Probes } from "../../lab/demo.ts";
 import { DOCUMENTS } from "../../documents/documents.ts";
 import type { Lab } from "../../lab/file/model.ts";
@@ -7,7 +7,7 @@ import type { Output } from "../output.ts";
 
 type Step<Name extends DemoStep["step"]> = Extract<DemoStep, { step: Name }>;
 
-/** Prints each step when it is done. The layout depends on the lab only, not on the figures. */
+/** Prints each step when it is done. The layout depends only on the lab, not on the figures. */
 export class DemoScreen {
   readonly #out: Output;
 

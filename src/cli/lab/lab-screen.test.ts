@@ -10,7 +10,7 @@ import { largeMesh } from "../../../fixtures/view/status.ts";
 import { Output } from "../output.ts";
 import { isHealthy, printLab } from "./lab-screen.ts";
 
-/** Written anew with UPDATE_GOLDEN=1; look at what has changed. */
+/** Rewritten with UPDATE_GOLDEN=1; review the change. */
 const golden = new URL("./lab-screen.golden.txt", import.meta.url);
 
 const lab = mustParseLab(
@@ -29,7 +29,7 @@ function drawn(status: LabStatus): string {
   return written.join("");
 }
 
-/** A wire of a lab without agents, between hosts, with one address more in the workload than it should have. */
+/** A wire of a lab without agents, between hosts, with an extra address in the workload. */
 function withoutAgents(
   operations: Parameters<typeof plannedWire>[0]["found"][number]["operations"] = [],
 ): MeshView {
@@ -61,7 +61,7 @@ function withoutAgents(
   };
 }
 
-test("labs with and without agents are screens as they were drawn before", () => {
+test("labs with and without agents have the same screens as the golden file", () => {
   const [alpha, beta, gamma, delta] = largeMesh();
   assert.ok(alpha && beta && gamma && delta);
   const silent = [{ host: "delta", reason: "ask the agent of delta: nobody answers" }];
@@ -78,7 +78,7 @@ test("labs with and without agents are screens as they were drawn before", () =>
   assert.equal(screens, readFileSync(golden, "utf8"));
 });
 
-test("healthy is what is there as it was asked for, and answers", () => {
+test("a lab is healthy if everything exists as requested and answers", () => {
   const fine = statusOf(withoutAgents());
   assert.ok(isHealthy(fine));
   assert.ok(!isHealthy(statusOf(withoutAgents(), ["missing: namespace of beta"])));

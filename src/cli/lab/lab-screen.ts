@@ -4,7 +4,7 @@ import type { Side } from "../../mechanisms/side.ts";
 import { endName, type WireView } from "../../view/wire-view.ts";
 import { count, type Output, table } from "../output.ts";
 
-/** Is everything there that was asked for, and has each packet been answered? */
+/** Returns whether everything of the lab exists and every ping was answered. */
 export function isHealthy({ underlay, wires, problems }: LabStatus): boolean {
   const answers = wires.every(({ ping = [] }) => ping.every(({ rttMs }) => rttMs !== undefined));
   const isUp = wires.every(({ state }) => state === "up");

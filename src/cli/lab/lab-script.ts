@@ -1,4 +1,4 @@
-/** A lab as the commands that make it: namespaces, then the underlay, then every wire on each of its hosts. */
+/** A lab as the shell commands that make it: namespaces, then the underlay, then every wire on each of its hosts. */
 import { plan } from "../../forwarder/plan/plan.ts";
 import { script } from "../../kernel/script.ts";
 import type { ScriptOptions } from "../../kernel/script-tools.ts";
@@ -23,7 +23,7 @@ export function labScript(lab: Lab): ScriptPart[] {
   ];
 }
 
-/** The parts of one wire. Throws NOT_FOUND, with the wires that there are. */
+/** The parts of one wire. Throws NOT_FOUND, with the names of all wires. */
 export function wireScript(lab: Lab, name: string): ScriptPart[] {
   const wanted = lab.wires.find(({ client, endpoint }) =>
     [sideName(client), sideName(endpoint)].includes(name),
@@ -44,7 +44,7 @@ function wirePart(lab: Lab, { host, name, wire }: HostWire): ScriptPart {
   return part(`wire ${name} on host ${host}`, objects, { host: netnsOf(lab.name, host) });
 }
 
-/** The frame of a script of its own is left out: `printScript` has one for all parts. */
+/** One part, without the frame of a script: `printScript` adds one for all parts. */
 function part(title: string, objects: readonly KernelObject[], options: ScriptOptions): ScriptPart {
   const operations = objects.map((object) => ({ verb: "add", object }) as const);
   const commands = script(operations, options).filter((line) => !scriptFrame.includes(line));

@@ -1,11 +1,11 @@
-/** What the commands of `netloom lab` share: finding the lab that is meant, and a machine to work on. */
+/** Shared by the commands of `netloom lab`: finds the lab, and opens the machine. */
 import { readFile } from "node:fs/promises";
 import { decodeText } from "../../text/decode-text.ts";
 import { mustParseLab } from "../../lab/file/parse.ts";
 import { LinuxMachine } from "../../linux/machine/machine.ts";
 import { NetloomError } from "../../errors/errors.ts";
 
-/** The text of a lab file. Throws NOT_FOUND or INVALID_ARGUMENT with what to do. */
+/** Reads a lab file. Throws NOT_FOUND or INVALID_ARGUMENT with a hint. */
 export async function readLabFile(file: string): Promise<string> {
   return decodeText(await readBytes(file), file);
 }
@@ -29,13 +29,13 @@ const reasons: ReadonlyMap<string, string> = new Map([
   ["EISDIR", "it is a directory"],
 ]);
 
-/** The name of the lab that the user means by a name or by a file. */
+/** The lab's name from an argument that is a name or a file. */
 export async function labNameOf(nameOrFile: string): Promise<string> {
   if (!/[./]/.test(nameOrFile)) return nameOrFile;
   return mustParseLab(await readLabFile(nameOrFile), nameOrFile).name;
 }
 
-/** Runs `work` with a machine, and closes it whatever happens. */
+/** Runs `work` with a machine, and always closes the machine. */
 export async function withMachine<T>(work: (machine: LinuxMachine) => Promise<T>): Promise<T> {
   const machine = await LinuxMachine.open();
   try {

@@ -29,7 +29,7 @@ export function upCommand(context: CommandContext): Command {
     });
 }
 
-/** An interrupt ends it between two steps; what is new is taken back, also when the last step was done already. */
+/** Brings up a lab. An interrupt stops between two steps and removes what is new, even after the last step. */
 async function bringUp(context: CommandContext, file: string): Promise<UpReport> {
   const [{ readLabFile, withMachine }, { down, list, up }] = await Promise.all([
     import("./open.ts"),

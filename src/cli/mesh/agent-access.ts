@@ -1,4 +1,6 @@
-/** The way from a command to the agent of a host: which one is meant, one connection to it, and what to say if nobody is there. */
+/**
+ * Connects a command to the agent of a host: finds the agent, opens one connection, and explains if no agent answers.
+ */
 import type {
   DescMessage,
   DescMethodServerStreaming,
@@ -20,17 +22,17 @@ import { PLAIN_CREDENTIALS } from "../../identity/identities.ts";
 
 const callTimeoutMs = 10_000;
 
-/** Where labs keep the sockets of their agents: `<lab>/<host>/agent.sock`. */
+/** Directory with the sockets of the agents of labs: `<lab>/<host>/agent.sock`. */
 const labsDirectory = "/run/netloom/labs";
 
 /** An agent that a command talks to. */
 export interface AgentTarget {
   readonly url: string;
-  /** Of a lab; otherwise the agent says it. */
+  /** Host of a lab; otherwise the agent reports its own name. */
   readonly host?: string;
 }
 
-/** One connection to one agent. Its errors are those of the agent, or NL-201 if nobody answers. */
+/** One connection to one agent. It throws the agent's own errors, or NL-201 if no agent answers. */
 export class AgentClient {
   readonly url: string;
   readonly #hop: GrpcHop;
@@ -40,7 +42,7 @@ export class AgentClient {
     this.#hop = new GrpcHop(url, { credentials: PLAIN_CREDENTIALS });
   }
 
-  /** Default: 10 s. */
+  /** Calls a method of the agent. Default time-out: 10 s. */
   async call<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: MessageShape<I>,
@@ -66,13 +68,16 @@ export class AgentClient {
       return await attempt();
     } catch (error) {
       const unreachable = reasonOf(error, "PEER_UNREACHABLE");
-      // An agent that answers may report that somebody else cannot be reached.
+      // The agent may answer that another process is unreachable: that is a different error.
       throw unreachable?.url === this.url ? nobodyThere(unreachable, error) : error;
     }
   }
 }
 
-/** Runs `work` with the one agent that the options name. NL-202 if they leave it open. An interrupt ends what is under way. */
+/**
+ * Runs `work` with the one agent that the options name. NL-202 if they are ambiguous. An interrupt cancels running
+ * calls.
+ */
 export async function withAgent<T>(
   context: CommandContext,
   options: AgentChoice,
@@ -84,7 +89,7 @@ export async function withAgent<T>(
   });
 }
 
-/** Runs `work` with a connection to each target, and closes all of them whatever happens. */
+/** Runs `work` with a connection to each target, and always closes all of them. */
 export async function withAgents<T>(
   context: CommandContext,
   targets: readonly AgentTarget[],
@@ -100,7 +105,7 @@ export async function withAgents<T>(
     context.signal.throwIfAborted();
     return result;
   } catch (error) {
-    // What an interrupt has cut off fails in its own way.
+    // After an interrupt, report the signal instead of the errors of the calls that it cut off.
     context.signal.throwIfAborted();
     throw error;
   } finally {
@@ -122,7 +127,7 @@ function oneTarget(options: AgentChoice): AgentTarget {
   );
 }
 
-/** The agents that the options name: with `--lab` alone those of all its hosts, by name. */
+/** The agents that the options name; with `--lab` alone the agents of all its hosts, by name. */
 export function allTargets({ agent, lab, host }: AgentChoice): AgentTarget[] {
   if (lab === undefined) return [{ url: agent }];
   checkName("lab", lab);
@@ -139,7 +144,7 @@ function labTarget(lab: string, host: string): AgentTarget {
   return { url: `unix://${join(labsDirectory, lab, host, "agent.sock")}`, host };
 }
 
-/** Names of the hosts of a lab that have the socket of an agent, sorted. */
+/** Sorted names of the hosts of a lab that have an agent's socket. */
 function hostsOf(lab: string): string[] {
   return list(join(labsDirectory, lab))
     .filter((host) => LAB_NAME_PART.test(host) && list(join(labsDirectory, lab, host)).includes("agent.sock"))
@@ -154,7 +159,7 @@ function list(directory: string): string[] {
   }
 }
 
-/** Both become part of a path. */
+/** Refuses a name that cannot be part of a path. */
 function checkName(noun: string, name: string): void {
   if (LAB_NAME_PART.test(name)) return;
   throw new NetloomError("INVALID_ARGUMENT", `${quote(name)} is no name of a ${noun} in a lab`, {

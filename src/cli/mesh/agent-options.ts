@@ -1,8 +1,8 @@
-/** The options that say which agent is meant. Apart from the way to it, which takes longer to load. */
+/** The options that select an agent. In their own file because connecting to an agent takes longer to load. */
 import type { Command } from "commander";
 import { option } from "../command.ts";
 
-/** Where commands find the agent of this host, and where it listens. */
+/** The socket of this host's agent. */
 export const defaultAgent = "unix:///run/netloom/agent.sock";
 
 export interface AgentChoice {
@@ -19,7 +19,7 @@ export function addAgentOptions(command: Command): Command {
     .addOption(option("--host <host>", "the host; a lab with one host needs none"));
 }
 
-/** The same, found in words that nobody has parsed: for completion. */
+/** The same options, found in words that are not parsed yet: for completion. */
 export function agentOptionsOf(
   words: readonly string[],
   env: Readonly<Record<string, string | undefined>>,

@@ -1,4 +1,4 @@
-/** Times as people read them. */
+/** Times in a form for people. */
 import type { PutRightView } from "../../view/wire-view.ts";
 import { count } from "../output.ts";
 
@@ -15,18 +15,18 @@ export function formatDuration(durationMs: number): string {
   return `${Math.max(0, Math.floor(durationMs / size))} ${name}`;
 }
 
-/** How long ago, in a column: `12m`. `-` for what has no time. */
+/** The age of a time for a column: `12m`. `-` without a time. */
 export function formatShortAge(since: string | undefined, nowMs: number): string {
   return formatAge(since, nowMs).replace(" min", "m").replace(" ", "");
 }
 
-/** What was put right of a wire: `3 times, last 5 s ago on alpha: …`. */
+/** The repairs of a wire in words: `3 times, last 5 s ago on alpha: …`. */
 export function putRightText(putRight: PutRightView, nowMs: number): string {
   const { count: times, lastAt, last } = putRight;
   return `${count(times, "time")}, last ${formatAge(lastAt, nowMs)} ago on ${last}`;
 }
 
-/** How long ago. `-` for what has no time. */
+/** The age of a time. `-` without a time. */
 export function formatAge(since: string | undefined, nowMs: number): string {
   return since === undefined ? "-" : formatDuration(nowMs - Date.parse(since));
 }

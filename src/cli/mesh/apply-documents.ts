@@ -1,4 +1,4 @@
-/** Brings documents to an agent, and says what became of them: for apply, connect and expose. */
+/** Applies documents at an agent and reports the outcome: for apply, connect and expose. */
 import { create } from "@bufbuild/protobuf";
 import { Agent, Applied_Change, ApplyRequestSchema } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import type { Output } from "../output.ts";
@@ -6,7 +6,7 @@ import type { AgentClient } from "./agent-access.ts";
 import { attachmentView, type AttachmentView } from "../../view/attachment-view.ts";
 import type { DocumentFile } from "./document-files.ts";
 
-/** The agent answers when it has waited; this much more is for the way. */
+/** The agent answers after its own wait; this is the extra time for the call itself. */
 const answerMs = 20_000;
 
 export interface AppliedView {
@@ -19,7 +19,7 @@ export interface AppliedView {
 /** The shape of `netloom apply -o json`. */
 export interface ApplyReport {
   readonly applied: readonly AppliedView[];
-  /** Of those that were waited for. */
+  /** The attachments that the command waited for. */
   readonly attachments: readonly AttachmentView[];
 }
 
@@ -29,7 +29,7 @@ export const changeNames: Readonly<Record<Applied_Change, AppliedView["change"]>
   [Applied_Change.CHANGED]: "changed",
 };
 
-/** One file after the other; each is taken in full or not at all. */
+/** Applies one file after the other; each is applied completely or not at all. */
 export async function applyDocuments(
   agent: AgentClient,
   files: readonly DocumentFile[],
@@ -62,7 +62,7 @@ export function printApplied(out: Output, { applied }: ApplyReport): void {
   }
 }
 
-/** Of those that are not up after the wait, why. */
+/** Prints why attachments are not up after the wait. */
 export function printFailures(out: Output, { attachments }: ApplyReport): void {
   for (const { kind, name, state, reason, hint, topic } of attachments) {
     if (state === "up") continue;

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { Agent, type HostStatus, StatusRequestSchema } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import type { AgentClient } from "./agent-access.ts";
 
-/** What each agent says of itself now. Rejects if one of them does not answer. */
+/** Gets the current status of each agent. Rejects if one of them does not answer. */
 export async function askStatus(
   agents: readonly AgentClient[],
   { counters = false }: { readonly counters?: boolean } = {},

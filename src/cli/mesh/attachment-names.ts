@@ -1,4 +1,4 @@
-/** Names of attachments as people write them: `web`, `NetworkServiceClient/web`, `client/web`. */
+/** Names of attachments in commands: `web`, `NetworkServiceClient/web`, `client/web`. */
 import { create } from "@bufbuild/protobuf";
 import {
   Agent,
@@ -13,19 +13,19 @@ import type { AgentClient } from "./agent-access.ts";
 import { kindNamed } from "../../documents/kinds.ts";
 
 export interface WrittenName {
-  /** Canonical; absent if only a name was written. */
+  /** Canonical kind; absent if only a name was given. */
   readonly kind?: string;
   readonly name: string;
 }
 
-/** Reads `name` or `kind/name`. What stands before the slash and is no kind belongs to the name: `alpha/web/nsm-1`. */
+/** Reads `name` or `kind/name`. Text before the slash that is no kind belongs to the name: `alpha/web/nsm-1`. */
 export function parseName(text: string): WrittenName {
   const slash = text.indexOf("/");
   const kind = slash < 0 ? undefined : kindNamed(text.slice(0, slash))?.kind;
   return kind === undefined ? { name: text } : { kind, name: text.slice(slash + 1) };
 }
 
-/** The attachments of that name, of whatever kind if none was written. */
+/** The attachments of that name; of any kind if none was given. */
 export async function getAttachments(
   agent: AgentClient,
   written: Partial<WrittenName>,
@@ -34,7 +34,7 @@ export async function getAttachments(
   return (await agent.call(Agent.method.get, create(GetRequestSchema, { kind, name }))).attachments;
 }
 
-/** The one attachment that is meant. NL-203 if there is none, NL-202 if there are several. */
+/** The one attachment of that name. NL-203 if there is none, NL-202 if there are several. */
 export async function findRef(agent: AgentClient, text: string): Promise<Ref> {
   const found = (await getAttachments(agent, parseName(text))).flatMap(({ ref }) => ref ?? []);
   const [first, ...others] = found;

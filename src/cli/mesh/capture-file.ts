@@ -1,4 +1,4 @@
-/** What an agent tells of frames, as a pcapng file and as words. */
+/** The frames that an agent captured, as a pcapng file and as text. */
 import type { CapturedEnd, CaptureReply, Frame } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import {
   type CaptureInterface,
@@ -12,14 +12,14 @@ import { count } from "../output.ts";
 export interface CaptureFileOptions {
   readonly application: string;
   readonly snapBytes: number;
-  /** Empty: none. */
+  /** Empty for no filter. */
   readonly filter: string;
-  /** Frames after which the file is full. */
+  /** Number of frames after which the file is full. */
   readonly limit: number;
   readonly nowMs: () => number;
 }
 
-/** Of one end. */
+/** Counters of one end. */
 interface Tally {
   readonly end: CapturedEnd;
   written: number;
@@ -28,7 +28,7 @@ interface Tally {
   accepted: bigint;
 }
 
-/** A file that grows with each answer. The first one, which names the ends, makes its beginning. */
+/** A file that grows with each answer. The first answer, which names the ends, begins the file. */
 export class CaptureFile {
   readonly #options: CaptureFileOptions;
   readonly #startMs: number;
@@ -49,7 +49,7 @@ export class CaptureFile {
     return this.#tallies[end]?.end.name ?? "";
   }
 
-  /** What the answer adds. */
+  /** Returns the bytes that the answer adds. */
   add(reply: CaptureReply): Uint8Array[] {
     if (this.#tallies.length === 0) return this.#begin(reply.ends);
     const tally = this.#tallies[reply.end];
@@ -61,7 +61,7 @@ export class CaptureFile {
     return frames.map((frame) => packet(reply.end, tally.end, frame));
   }
 
-  /** Its end: what has become of the frames of each end. */
+  /** Returns the end of the file: the counters of each end. */
   end(): Uint8Array[] {
     const [startNs, timeNs] = [this.#startMs, this.#options.nowMs()].map((ms) => BigInt(ms) * 1_000_000n);
     return this.#tallies.map(({ passed, lost, accepted }, i) =>

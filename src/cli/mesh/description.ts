@@ -1,4 +1,4 @@
-/** All about an attachment or a wire. */
+/** Everything about an attachment or a wire, for `netloom describe`. */
 import type { Attachment, HostStatus, Wire } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import { printable } from "../../text/printable.ts";
 import { count, table } from "../output.ts";
@@ -20,13 +20,15 @@ interface WireDescription extends WireView {
   /** Names of the path's segments, from the client on. */
   readonly stations: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
-  /** What each side reaches through the wire. */
+  /** Prefixes that each side reaches through the wire. */
   readonly routes: { readonly client: readonly string[]; readonly endpoint: readonly string[] };
   readonly excludedPrefixes: readonly string[];
   readonly nameServers: readonly string[];
 }
 
-/** `attachments` and the wires they hold; and every wire that `name` names: by id, its beginning, or its ends. */
+/**
+ * Describes `attachments`, the wires they hold, and every wire that `name` matches: by id, its beginning, or its ends.
+ */
 export function describeFound(
   status: HostStatus,
   attachments: readonly Attachment[],
@@ -60,7 +62,7 @@ function wireDescription(view: WireView, wire: Wire): WireDescription {
     ...view,
     stations: (wire.connection?.path?.pathSegments ?? []).map(({ name }) => name),
     labels: { ...wire.connection?.labels },
-    // As of the protocol: routes of the source are what the source's routing table gets.
+    // In the protocol, "source" routes are those that the source's routing table gets.
     routes: {
       client: prefixes(context?.ipContext?.srcRoutes),
       endpoint: prefixes(context?.ipContext?.dstRoutes),
@@ -169,7 +171,7 @@ function wayText({ host, to, mtuBytes, words }: TunnelWayView): string {
   return `${host} to ${to}: ${[...(mtuBytes > 0 ? [`${mtuBytes} bytes`] : []), words].filter(Boolean).join(", ")}`;
 }
 
-/** What has no value is left out. */
+/** Omits facts without a value. */
 function factLines(facts: readonly (readonly (string | undefined)[])[]): ScreenLine[] {
   const rows = facts.flatMap(([name = "", value = ""]) =>
     value === "" ? [] : [[`  ${name}`, printable(value)]],

@@ -1,19 +1,19 @@
-/** Files with attachments, as `-f` names them. */
+/** Files with documents, from the `-f` option. */
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { decodeText } from "../../text/decode-text.ts";
 import { NetloomError } from "../../errors/errors.ts";
 
 export interface DocumentFile {
-  /** For messages. */
+  /** Name for messages. */
   readonly name: string;
   readonly text: string;
 }
 
-/** An agent takes a message of 4 MiB, with what is around the text. */
+/** The agent accepts messages of 4 MiB; this leaves room for the fields around the text. */
 const MAX_BYTES = 4_000_000;
 
-/** `-` is the standard input. NL-101 for what cannot be read, NL-102 for what is too large. */
+/** Reads files; `-` is the standard input. NL-101 for a file that cannot be read, NL-102 for one that is too large. */
 export async function readDocumentFiles(names: readonly string[]): Promise<DocumentFile[]> {
   return await Promise.all(names.map(readDocumentFile));
 }

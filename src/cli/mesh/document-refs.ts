@@ -5,7 +5,7 @@ import { NetloomError } from "../../errors/errors.ts";
 import type { DocumentFile } from "./document-files.ts";
 import { kindNamed } from "../../documents/kinds.ts";
 
-/** Kind and name of every document. NL-102 for a document without them. */
+/** Kind and name of every document in a file. NL-102 for a document without them. */
 export function refsOf({ name: file, text }: DocumentFile): Ref[] {
   const documents = parseAllDocuments(text);
   return [...("empty" in documents ? [] : documents)].map((document, index) => {

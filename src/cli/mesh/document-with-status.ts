@@ -2,7 +2,7 @@
 import { parse, stringify } from "yaml";
 import type { AttachmentView } from "../../view/attachment-view.ts";
 
-/** With its generation and its status, as Kubernetes shows a resource. `apply` takes it and ignores both. */
+/** The document with its generation and status, as Kubernetes shows a resource. `apply` accepts and ignores both. */
 export function documentWithStatus({
   document,
   generation,

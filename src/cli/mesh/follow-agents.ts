@@ -1,26 +1,26 @@
-/** Keeps what several agents say of themselves up to date. */
+/** Keeps the status of several agents up to date. */
 import { create } from "@bufbuild/protobuf";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Agent, type HostStatus, StatusRequestSchema } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import { NetloomError } from "../../errors/errors.ts";
 import type { AgentClient } from "./agent-access.ts";
 
-/** How long an agent that does not answer is left alone. */
+/** Pause before an agent that does not answer is asked again. */
 const retryMs = 1000;
 
-/** Screens a second, at most: more cannot be read. */
+/** The shortest time between two screens: people cannot read faster. */
 const minIntervalMs = 250;
 
-/** What is known of one agent now. */
+/** The known state of one agent. */
 export interface Followed {
   readonly status?: HostStatus;
-  /** Why it does not answer now. `status` is what it said last. */
+  /** The reason why the agent does not answer now. `status` is its last one. */
   readonly silence?: NetloomError;
 }
 
 /**
- * Calls `onChange` with what is known of every agent, in their order, after each change, until `signal` ends; first when
- * each has answered or failed. An agent that goes away is asked again until it is back.
+ * Calls `onChange` with the state of every agent, in their order, after each change, until `signal` ends. The first
+ * call comes when each agent has answered or failed. An agent that disappears is asked again until it is back.
  */
 export async function followAgents(
   agents: readonly AgentClient[],
@@ -53,7 +53,10 @@ async function follow(
   }
 }
 
-/** Until the stream ends; why it did. Rejects with what is no loss of the agent. */
+/**
+ * Follows one agent until the stream ends, and returns the reason. Rejects with an error that does not come from the
+ * agent.
+ */
 async function followOnce(agent: AgentClient, learn: (status: HostStatus) => void): Promise<NetloomError> {
   const request = create(StatusRequestSchema, { minIntervalMs, counters: false });
   const statuses = agent.watch(Agent.method.watch, request);

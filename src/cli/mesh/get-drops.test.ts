@@ -7,7 +7,7 @@ import { meshView } from "../../view/mesh-view.ts";
 import { netloom } from "../spawn-netloom.ts";
 import { dropLines, dropsView } from "./get-drops.ts";
 
-test("what hosts have dropped is told by reason, and who tries many VNIs is one line", () => {
+test("drops of hosts are listed by reason, and a sender that tries many VNIs takes one line", () => {
   assert.deepEqual(dropLines(dropsView(meshView(largeMesh())), NOW_MS), [
     "HOST   REASON   PACKETS  LAST     WHAT",
     "theta  closed   3        2 s ago  frames of a wire that was closed",
@@ -21,7 +21,7 @@ test("what hosts have dropped is told by reason, and who tries many VNIs is one 
   ]);
 });
 
-test("nothing dropped is one sentence", () => {
+test("without drops the output is one sentence", () => {
   assert.deepEqual(dropLines(dropsView(meshView(largeMesh().slice(0, 3))), NOW_MS), ["nothing was dropped"]);
 });
 
@@ -42,7 +42,7 @@ async function sendUnknown({ machine, lab }: Agents): Promise<void> {
   for (let i = 0; i < 3; i++) machine.send(netns, "10.9.0.2", 100);
 }
 
-test("get drops asks the agents: a host, or with --lab all of them; status has a line", async (t) => {
+test("get drops asks one host, or with --lab all of them, and status has a line about drops", async (t) => {
   const agents = await Agents.start();
   t.after(() => agents.close());
   const { lab } = agents;

@@ -1,4 +1,4 @@
-/** `netloom get drops`: what the data paths of hosts have dropped, why, and who had sent it. */
+/** `netloom get drops`: the frames that the data paths of hosts have dropped, with reason and sender. */
 import { stringify } from "yaml";
 import { printableYaml } from "../../text/yaml-text.ts";
 import type { DropView, OffenceView, StrangerView } from "../../view/drop-view.ts";
@@ -16,7 +16,7 @@ interface DropsView {
   readonly offences: readonly (SentOffence & OnHost)[];
 }
 
-/** With the name of the wire, and of who sent it, for people. */
+/** With the name of the wire and of the sender, for people. */
 interface SentOffence extends OffenceView {
   readonly wireName?: string;
   readonly sender?: string;
@@ -109,7 +109,7 @@ function senderOf({ host, source, destination, port }: StrangerView & OnHost): s
   return JSON.stringify([host, source, destination, port]);
 }
 
-/** Who tries all VNIs is one line. */
+/** A sender that tries all VNIs takes one line. */
 function vnisText(all: readonly StrangerView[]): string {
   const vnis = all.map(({ vni }) => vni).toSorted((a, b) => a - b);
   if (vnis.length <= MOST_VNIS) return vnis.join(" ");

@@ -14,7 +14,7 @@ test("lines that stay, go and come are in the order of the texts", () => {
   assert.equal(show("ab", ""), "-a -b");
 });
 
-test("what stays and what goes is the old text, what stays and what comes the new one", () => {
+test("the lines that stay or go make the old text, those that stay or come make the new one", () => {
   for (const [before, after] of [
     ["abcabba", "cbabac"],
     ["aaa", "aa"],

@@ -1,11 +1,11 @@
-/** What differs between two short texts, line by line. */
+/** Compares two short texts line by line. */
 
 export interface DiffLine {
   readonly mark: " " | "-" | "+";
   readonly text: string;
 }
 
-/** The shortest way from `before` to `after`: lines that stay, go and come. Takes lines × lines of memory. */
+/** The shortest edit from `before` to `after`: lines that stay, go and come. Takes lines × lines of memory. */
 export function diffLines(before: readonly string[], after: readonly string[]): DiffLine[] {
   const common = commonLengths(before, after);
   const result: DiffLine[] = [];
@@ -30,7 +30,7 @@ export function diffLines(before: readonly string[], after: readonly string[]): 
   return result;
 }
 
-/** How many lines the rests from `i` and from `j` have in common, in order. */
+/** For each `i` and `j`, the length of the longest common subsequence of the lines from there on. */
 function commonLengths(a: readonly string[], b: readonly string[]): number[][] {
   const lengths = Array.from({ length: a.length + 1 }, () => Array.from({ length: b.length + 1 }, () => 0));
   for (let i = a.length - 1; i >= 0; i--) {

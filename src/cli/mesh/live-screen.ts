@@ -1,8 +1,8 @@
-/** A screen that is drawn again whenever something has changed. */
+/** A screen that is redrawn after every change. */
 import type { Output } from "../output.ts";
 import type { ScreenLine } from "./status-screen.ts";
 
-/** From here everything below is cleared; the terminal's own history stays. */
+/** The cursor's home: everything below is cleared; the terminal's own history stays. */
 const toTop = "\u001B[H";
 const clearBelow = "\u001B[J";
 const clearScreen = "\u001B[2J";
@@ -15,7 +15,7 @@ export class LiveScreen {
     this.#out = out;
   }
 
-  /** On a terminal the lines replace those before, cut to its size; in a pipe they follow after an empty line. */
+  /** On a terminal the lines replace the previous ones, cut to its size; in a pipe they follow after an empty line. */
   draw(lines: readonly ScreenLine[]): void {
     const { terminal } = this.#out;
     if (!terminal) {
@@ -35,7 +35,7 @@ export function printLines(out: Output, lines: readonly ScreenLine[]): void {
   for (const { text, style } of lines) out.line(style === undefined ? text : out.style(style, text));
 }
 
-/** What is wrong comes first, so it is the end that is cut. */
+/** Cuts the end of the screen: problems come first. */
 function withoutRest(lines: readonly ScreenLine[], rows: number): ScreenLine[] {
   const shown = lines.slice(0, Math.max(1, rows - 2));
   return [...shown, { text: `… ${lines.length - shown.length} lines more: netloom status`, style: "dim" }];

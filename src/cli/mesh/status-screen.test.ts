@@ -10,10 +10,10 @@ import { isUp, meshView } from "../../view/mesh-view.ts";
 import { largeMesh, NOW_MS } from "../../../fixtures/view/status.ts";
 import { statusScreen } from "./status-screen.ts";
 
-/** Written anew with UPDATE_GOLDEN=1; look at what has changed. */
+/** Rewritten with UPDATE_GOLDEN=1; review the change. */
 const golden = new URL("./status-screen.golden.txt", import.meta.url);
 
-test("8 hosts and 50 wires are one screen as it was drawn before", () => {
+test("8 hosts and 50 wires give the same screen as the golden file", () => {
   const drawn = statusScreen(meshView(largeMesh()), NOW_MS)
     .map(({ text }) => `${text}\n`)
     .join("");
@@ -21,14 +21,14 @@ test("8 hosts and 50 wires are one screen as it was drawn before", () => {
   assert.equal(drawn, readFileSync(golden, "utf8"));
 });
 
-test("the screen fits into 120 columns, reasons and hosts aside, and has a line for each wire", () => {
+test("the screen fits into 120 columns, except for reasons and hosts, and has a line for each wire", () => {
   const lines = statusScreen(meshView(largeMesh()), NOW_MS).map(({ text }) => text);
   const wires = lines.filter((text) => /→/.test(text) && /nsm-1/.test(text));
   assert.equal(wires.length, 50);
   for (const line of wires) assert.ok(line.length <= 120, `${line.length}: ${line}`);
 });
 
-test("what is not up comes first, worst first, each with its reason and what to do", () => {
+test("problems come first, the worst at the top, each with its reason and what to do", () => {
   const texts = statusScreen(meshView(largeMesh()), NOW_MS).map(({ text }) => text);
   const rows = texts.slice(texts.findIndex((text) => text.includes("WIRE")) + 1);
   const states = rows.flatMap((row) => /(failed|down|healing|waiting|up) +\d+[smhd]$/.exec(row)?.[1] ?? []);
@@ -42,7 +42,7 @@ test("what is not up comes first, worst first, each with its reason and what to 
   assert.match(rows[2] ?? "", /^ {4}hint: `netloom get services`/);
 });
 
-test("a host that the registry refuses is warned of, with what the registry says", () => {
+test("a host that the registry refuses gets a warning with the registry's message", () => {
   const [alpha] = largeMesh();
   assert.ok(alpha?.registry);
   alpha.registry.reason = "there is another host alpha";
@@ -54,14 +54,14 @@ test("a host that the registry refuses is warned of, with what the registry says
   );
 });
 
-test("what a host has dropped of late is a line without alarm, and what comes with every closed wire is none", () => {
+test("recent drops of a host are a line without alarm, and the usual drops of a closing wire are no line", () => {
   const lines = statusScreen(meshView(largeMesh()), NOW_MS).filter(({ text }) => text.includes("dropped"));
   const text =
     "  dropped 1200 packets, the last 5 s ago: tunnel packets that no wire takes (netloom get drops)";
   assert.deepEqual(lines, [{ text, style: "dim" }]);
 });
 
-test("a wire that both of its hosts tell of is there once, with both devices", () => {
+test("a wire that both of its hosts report is listed once, with both devices", () => {
   const { wires } = meshView(largeMesh());
   assert.equal(wires.length, 50);
   const remote = wires.find(({ wire }) => wire === "beta/web-1/nsm-1");
@@ -69,7 +69,7 @@ test("a wire that both of its hosts tell of is there once, with both devices", (
   assert.deepEqual(remote?.interfaces.endpoint?.interface, "db-1");
 });
 
-test("wires of an earlier agent are shown as what they are, and are nobody's failure", () => {
+test("wires of an earlier agent are shown as unclaimed, and count as no failure", () => {
   const [alpha] = largeMesh();
   const unclaimed = [
     create(WireSchema, {
@@ -118,7 +118,7 @@ test("only a mesh in which everything is up counts as up", () => {
   assert.ok(!isUp(meshView(largeMesh())));
 });
 
-test("a host without a wish is told how to make one", () => {
+test("a host without documents gets a hint how to make one", () => {
   const [alpha] = largeMesh();
   const lines = alpha ? statusScreen(meshView([{ ...alpha, wires: [], attachments: [] }]), NOW_MS) : [];
   assert.match(lines.at(-1)?.text ?? "", /nothing is asked for here: netloom connect/);
@@ -142,7 +142,7 @@ class Terminal {
   }
 }
 
-test("on a terminal a screen replaces the one before, and is cut to the terminal's size", () => {
+test("on a terminal a screen replaces the previous one, and is cut to the terminal's size", () => {
   const terminal = new Terminal();
   const screen = new LiveScreen(new Output(terminal, { NO_COLOR: "1" }));
   const lines = statusScreen(meshView(largeMesh()), NOW_MS);
@@ -164,7 +164,7 @@ test("in a pipe screens follow one another, without escape sequences", () => {
   assert.equal(written.join(""), "one\n\ntwo\n");
 });
 
-test("a line is shown in its style where colours are welcome", () => {
+test("a line has its style where colours are allowed", () => {
   const terminal = new Terminal();
   printLines(new Output(terminal, { TERM: "xterm" }), [{ text: "bad", style: "red" }]);
   assert.equal(terminal.text, "\u001B[31mbad\u001B[39m\n");

@@ -1,4 +1,7 @@
-/** The one screen of `netloom status`: hosts, what is wrong with its reason, then what is well. Pure: data and time in, lines out. */
+/**
+ * The screen of `netloom status`: hosts, then problems with their reasons, then everything else. Pure: data and time
+ * in, lines out.
+ */
 import { KINDS } from "../../documents/kinds.ts";
 import { printable } from "../../text/printable.ts";
 import { count, table, type Style } from "../output.ts";
@@ -9,13 +12,13 @@ import type { MeshView } from "../../view/mesh-view.ts";
 import type { State } from "../../view/state.ts";
 import type { WireView } from "../../view/wire-view.ts";
 
-/** A line of text that is shown in one style. */
+/** A line of text in one style. */
 export interface ScreenLine {
   readonly text: string;
   readonly style?: Style;
 }
 
-/** What does not work comes first. */
+/** Order of the states: problems come first. */
 const order: readonly State[] = [
   "failed",
   "down",
@@ -31,11 +34,11 @@ interface Row {
   readonly state: State;
   readonly name: string;
   readonly cells: readonly string[];
-  /** Below the row. */
+  /** Lines below the row. */
   readonly remarks: readonly string[];
 }
 
-/** `wide` shows all addresses of a wire, otherwise the first one of each end. */
+/** `wide` shows all addresses of a wire, otherwise only the first one of each end. */
 export function statusScreen(view: MeshView, nowMs: number, { wide = false } = {}): ScreenLine[] {
   const rows = rowsOf(view, nowMs, wide).sort(
     (a, b) => order.indexOf(a.state) - order.indexOf(b.state) || collator.compare(a.name, b.name),
@@ -90,7 +93,10 @@ function warningsOf({ registry, unclaimedWires, retrying }: AgentFacts, nowMs: n
   ];
 }
 
-/** No warning: nothing got in. With every wire that is closed some frames of its workload come too late, and are not worth a line. */
+/**
+ * Recent drops, not as a warning: nothing got in. When a wire closes, a few frames of its workload always come too
+ * late; these get no line.
+ */
 function recentDrops({ drops }: AgentFacts, nowMs: number): string[] {
   return drops
     .filter(({ reason }) => reason !== "closed")
@@ -151,7 +157,7 @@ function wireRow(
       wire.state,
       formatShortAge(isFine ? wire.upSince : (attachment?.since ?? wire.upSince), nowMs),
     ],
-    // Of unclaimed wires there may be many; their host's line says what they are.
+    // There may be many unclaimed wires; their host's line explains them.
     remarks:
       wire.state === "unclaimed"
         ? []
@@ -163,7 +169,7 @@ function wireRow(
   };
 }
 
-/** Others have changed it lately. */
+/** A remark if somebody else has changed the wire lately. */
 function recentMends({ putRight }: WireView, nowMs: number): string[] {
   if (!putRight || nowMs - Date.parse(putRight.lastAt) > LATELY_MS) return [];
   return [`changed by others and put right ${putRightText(putRight, nowMs)}`];
@@ -172,7 +178,7 @@ function recentMends({ putRight }: WireView, nowMs: number): string[] {
 function attachmentRow(attachment: AttachmentView, nowMs: number): Row {
   const { host, name, services, state, since, endpoint, wireId, workload } = attachment;
   const place = workload === undefined ? host : `${host}/${workload}`;
-  // What asks for a wire stands where its wire would.
+  // An attachment that asks for a wire is listed by the wire's place.
   const isAsking = wireId !== undefined;
   const what = `${place} (${name})`;
   const whom = isAsking ? services.join(" ") : (endpoint ?? "-");
@@ -233,5 +239,5 @@ function rowLines(rows: readonly Row[]): ScreenLine[] {
   ];
 }
 
-/** Digits count as numbers: `w2` comes before `w10`. */
+/** Compares digits as numbers: `w2` comes before `w10`. */
 const collator = new Intl.Collator("en", { numeric: true });

@@ -21,20 +21,20 @@ export type Goal =
 export interface Outcome {
   readonly thing: string;
   readonly isMet: boolean;
-  /** What has come, or what is missing. */
+  /** The condition that was met, or the one that is missing. */
   readonly words: string;
 }
 
-/** The registry changes without a word to the status. */
+/** The registry changes without a status update. */
 const SERVICES_MS = 500;
 
 interface Known {
   readonly status: HostStatus;
-  /** Only if a service is waited for. */
+  /** Only if the command waits for a service. */
   readonly graph?: GraphResponse | undefined;
 }
 
-/** Resolves when all things have come to the goal, or the time is over. */
+/** Resolves when all things meet their condition, or the time is over. */
 export async function waitFor(
   agent: AgentClient,
   things: readonly string[],
@@ -46,7 +46,7 @@ export async function waitFor(
   try {
     let status = await statuses.take();
     let next = statuses.take();
-    // Its rejection is met where it is awaited.
+    // The rejection is handled where it is awaited.
     next.catch(() => undefined);
     for (;;) {
       if (!status) throw new TypeError("an agent ends no stream of its status by itself");
@@ -100,7 +100,7 @@ function outcomeOf(thing: string, goal: Goal, known: Known): Outcome {
   };
 }
 
-/** `undefined` for a thing that is not there. */
+/** The conditions of a thing; `undefined` if it does not exist. */
 function conditionsOf(thing: string, { status, graph }: Known): readonly ConditionView[] | undefined {
   const kind = kindOf(thing);
   if (kind === "document") {

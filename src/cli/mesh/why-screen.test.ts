@@ -32,7 +32,7 @@ const draw = (document: WhyDocument, client = "web-db"): string =>
     .map(({ text }) => text)
     .join("\n");
 
-test("why shows each judgement, the order of trial, and what has happened", () => {
+test("why shows each judgement, the order of the candidates, and what has happened", () => {
   assert.equal(
     draw(why),
     `db (payload IP) for web-db, labels: app=web, tier=gold
@@ -52,21 +52,21 @@ what happened when wire w1 was last asked for, 2 min ago:
   );
 });
 
-test("why without a candidate says the problem, and that nothing has happened yet", () => {
+test("why without a candidate shows the problem, and that nothing has happened yet", () => {
   const { last: _last, ...rest } = why;
   const drawn = draw({ ...rest, candidates: [], problem: "nobody offers db now" }, "-");
   assert.match(drawn, /^db \(payload IP\), labels: /);
   assert.match(drawn, /\n {2}no endpoint: nobody offers db now\n\nit has not been asked for here yet$/);
 });
 
-test("why says so when no endpoint has answered", () => {
+test("why reports that no endpoint has answered", () => {
   assert.match(
     draw({ ...why, ...(why.last && { last: { ...why.last, taken: "" } }) }),
     /\n {2}no endpoint has answered$/,
   );
 });
 
-test("why of a wire that is there ends with its way, hop by hop", () => {
+test("why of an existing wire ends with its path, hop by hop", () => {
   const path = "vxlan vni 7 alpha→gamma, gamma→beta";
   assert.ok(draw({ ...why, path }).endsWith(`\n\nthe way of its wire: ${path}`));
 });

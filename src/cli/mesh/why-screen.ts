@@ -46,7 +46,7 @@ function lastLines(last: WhyDocument["last"], nowMs: number): ScreenLine[] {
     return { text: printable(`  ✗ ${endpoint} failed: ${reason}`), style: "red" };
   });
   const age = last.at === "" ? "" : `, ${formatAge(last.at, nowMs)} ago`;
-  // A client that was only thought of has no wire, and a function has one for each of its own clients.
+  // A hypothetical client has no wire, and a service function has one for each of its clients.
   const what = last.wireId === "" ? "such a client" : `wire ${last.wireId}`;
   return [
     { text: "" },
@@ -68,7 +68,7 @@ function outcomeLines({ taken, asking, problem }: NonNullable<WhyDocument["last"
   ];
 }
 
-/** What its attachment has come to, unless that is well. */
+/** The state of the attachment, unless it is up. */
 function attachmentLines(attachment: WhyDocument["attachment"]): ScreenLine[] {
   if (!attachment || attachment.state === "up") return [];
   const { kind, name, state, reason, hint, topic } = attachment;

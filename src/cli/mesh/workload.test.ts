@@ -22,7 +22,7 @@ for (const [text, options, workload] of written) {
   });
 }
 
-test("a workload of a lab leads to the agent of its host, unless another one is named", () => {
+test("a workload of a lab selects the agent of its host, unless another agent is named", () => {
   assert.deepEqual(read("two/alpha/web").options, { agent, lab: "two", host: "alpha" });
   assert.deepEqual(read("two/alpha/web", {}, true).options, { agent });
 });
@@ -34,7 +34,7 @@ for (const [text, options] of [
   ["two/../web", {}],
   ["other/alpha/web", { lab: "two" }],
 ] as const) {
-  test(`${text} with ${JSON.stringify(options)} is refused with the forms that are known`, () => {
+  test(`${text} with ${JSON.stringify(options)} is refused with the known forms`, () => {
     assert.throws(() => read(text, options), {
       code: "INVALID_ARGUMENT",
       topic: "NL-202",
@@ -43,7 +43,7 @@ for (const [text, options] of [
   });
 }
 
-test("labels are key=value, and a value may hold more equals signs", () => {
+test("labels are key=value, and a value may contain more equals signs", () => {
   assert.deepEqual(readLabels(["app=web", "q=a=b", "empty="]), { app: "web", q: "a=b", empty: "" });
   assert.throws(() => readLabels(["app"]), { message: /"app": it is not key=value/ });
 });

@@ -1,21 +1,22 @@
-/** Workloads as the command line names them. */
+/** Workloads as command-line arguments. */
 import { NetloomError } from "../../errors/errors.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
 import { readWorkloadText, workloadForms, workloadLabel } from "../../resolvers/workload-ref.ts";
 import type { AgentChoice } from "./agent-options.ts";
 
 export interface WrittenWorkload {
-  /** As an attachment has it. */
+  /** The workload in the form of a document. */
   readonly workload: WorkloadRef;
-  /** Short, for the name of an attachment. */
+  /** A short form, for the name of an attachment. */
   readonly label: string;
-  /** What the way to the agent becomes: a workload of a lab is on one of its hosts. */
+  /** The agent's options: a workload of a lab selects the agent of its host. */
   readonly options: AgentChoice;
 }
 
 /**
- * Reads what any resolver reads, such as `/run/netns/web`, `web`, `pid:4711` or `lab/host/workload`; what `--lab` and
- * `--host` name may be left out. A workload of a lab leads to the agent of its host, unless `--agent` says otherwise.
+ * Reads any resolver's text form, such as `/run/netns/web`, `web`, `pid:4711` or `lab/host/workload`; `--lab` and
+ * `--host` may replace their parts of it. A workload of a lab selects the agent of its host, unless `--agent` names
+ * another.
  */
 export function readWorkload(
   text: string,
@@ -38,7 +39,7 @@ export function readWorkload(
   };
 }
 
-/** `key=value` pairs of an option that may be given several times. */
+/** Reads the `key=value` pairs of an option that can be repeated. */
 export function readLabels(pairs: readonly string[] | undefined): Record<string, string> | undefined {
   if (pairs === undefined) return undefined;
   return Object.fromEntries(

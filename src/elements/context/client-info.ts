@@ -3,7 +3,10 @@ import { connectionOf, type ConnectionElement } from "../connection.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
-/** The labels that a client's own become at its manager: `added` only where the client does not say it itself. */
+/**
+ * The labels of a client as its manager sends them on: `own`, plus those of `added` that the client does not set
+ * itself.
+ */
 export function withClientInfo(own: Labels, added: Labels): Record<string, string> {
   return { ...added, ...own };
 }

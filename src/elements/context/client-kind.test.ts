@@ -27,11 +27,11 @@ function merge(again: Init) {
   return merged;
 }
 
-test("a connection that is asked for again keeps what the path has made of it", () => {
+test("a repeated request keeps the answered path, mechanism, endpoint and context", () => {
   assert.deepEqual(merge(asked), create(ConnectionSchema, answered));
 });
 
-test("labels, endpoint and context that the caller has changed win", () => {
+test("labels, endpoint and context that the caller changed win", () => {
   const merged = merge({
     ...asked,
     labels: { b: "2" },
@@ -44,7 +44,7 @@ test("labels, endpoint and context that the caller has changed win", () => {
   assert.equal(merged.state, State.UP);
 });
 
-test("another service, or a wish for another endpoint, gives up the endpoint and the mechanism", () => {
+test("another service, or a wish for another endpoint, drops the endpoint and the mechanism", () => {
   for (const again of [
     { ...asked, networkService: "bank" },
     { ...asked, state: State.RESELECT_REQUESTED },

@@ -1,4 +1,4 @@
-/** A client's connections as `begin` sees them. Upstream: sdk/pkg/networkservice/common/begin/merge.go */
+/** Merges the requests of a client's connection, for `begin`. Upstream: sdk/pkg/networkservice/common/begin/merge.go */
 import { copyMessage } from "../../api/copy-message.ts";
 import { equals } from "@bufbuild/protobuf";
 import { State } from "../../api/gen/nsm/connection_pb.js";
@@ -10,8 +10,8 @@ import { CONNECTION_KIND, connectionOf } from "../connection.ts";
 
 /**
  * Guarantees
- * - A connection that is asked for again keeps what the path has made of it: segments, mechanism, endpoint, context.
- *   What the caller asks for otherwise than the last time wins: labels, endpoint, context; another service is another
+ * - A repeated request keeps the answered segments, mechanism, endpoint and context.
+ * - Labels, endpoint and context that the caller changed since its last request win. Another service means another
  *   endpoint.
  * - A reselect that fails leaves the connection wanted.
  */

@@ -1,8 +1,9 @@
 /**
- * What an endpoint reads of the context that a client sends. docs/reference/nsm.md has the same field by field.
+ * The part of a client's context that an endpoint accepts. docs/reference/nsm.md lists it field by field.
  *
- * A client of upstream's sends the whole context of its last answer with every request, and after a loss that of another
- * endpoint. So whatever is not its own to wish is left out, and not refused: it would never heal.
+ * An upstream client sends the whole context of its last answer with every request, and after a loss the context of
+ * another endpoint. So fields that a client may not set are dropped instead of refused: a refused client would never
+ * heal.
  */
 import { create } from "@bufbuild/protobuf";
 import {
@@ -16,8 +17,8 @@ import { connectionOf, ipContextOf, type ConnectionElement } from "../connection
 
 export interface ClientWishOptions {
   /**
-   * Whose addresses the client may bring: `none` leaves them out, `pools` hands them to `ipam`, which gives those of its
-   * pools again and takes the rest away, `any` keeps addresses of full length, with the routes to them.
+   * Addresses that the client may bring. `none` drops them. `pools` passes them to `ipam`, which keeps those from its
+   * pools and removes the rest. `any` keeps addresses of full length, with the routes to them.
    */
   readonly addresses: "none" | "pools" | "any";
   /** Prefixes in which the client may name networks behind it, read at every request. Default: none. */
@@ -28,9 +29,10 @@ export interface ClientWishOptions {
  * The first element of an endpoint that sees the context.
  *
  * Guarantees
- * - Of the context there is behind it: addresses as `addresses` says, excluded prefixes, which families are needed, the
- *   MTU, the client's own MAC, and what is only handed through (`extra_context`). No route but to an address that is
- *   kept, or for the endpoint to a network in `routes`; no policy, no neighbour, no name server, no MAC of the endpoint's.
+ * - It passes on: addresses as `addresses` says, excluded prefixes, the address families needed, the MTU, the client's
+ *   own MAC, and `extra_context` unchanged.
+ * - It keeps a route only if it leads to a kept address or, for the endpoint, to a network in `routes`.
+ * - It drops policies, neighbours, name servers and the endpoint's MAC.
  */
 export function clientWishes({ addresses, routes }: ClientWishOptions): ConnectionElement {
   return {

@@ -1,4 +1,4 @@
-/** What a connection brings into a workload: addresses, routes, names, labels. */
+/** The context that a connection brings into a workload: addresses, routes, names, labels. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
@@ -42,7 +42,7 @@ test("each end gets an address of each family, with full length, and a route to 
   });
 });
 
-test("a refresh keeps the addresses; one that has become excluded is replaced, with its routes", async () => {
+test("a refresh keeps the addresses; an address that has become excluded is replaced, with its routes", async () => {
   const { worlds, chain } = pool();
   await worlds.run(async () => {
     const first = await chain.request();
@@ -59,7 +59,7 @@ test("a refresh keeps the addresses; one that has become excluded is replaced, w
   });
 });
 
-test("strict takes foreign addresses and their routes away, polite keeps them", async () => {
+test("the strict policy removes foreign addresses and their routes, the polite policy keeps them", async () => {
   const foreign = context({
     srcIpAddrs: ["192.168.0.2/32"],
     dstIpAddrs: ["192.168.0.1/32"],
@@ -108,7 +108,7 @@ test("after a close an address is free at once, after a loss it waits for its ow
   });
 });
 
-test("a wire that comes by another way has the same addresses, and the old way's close does not free them", async () => {
+test("a wire that takes another way keeps its addresses, and the close of the old connection does not free them", async () => {
   const { worlds, chain } = pool();
   const by = (manager: string) => ({
     id: manager,
@@ -165,7 +165,7 @@ test("an endpoint's routes, policies, DNS, labels and MTU are in every answer on
   });
 });
 
-test("a manager adds its excluded prefixes once, and its labels where they are missing", async () => {
+test("a manager adds its excluded prefixes once, and adds labels that are missing", async () => {
   const worlds = new Worlds();
   const chain = new Chain(worlds.world("alpha"), [
     clientInfo({ nodeName: "alpha", podName: "x" }),

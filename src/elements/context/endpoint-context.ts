@@ -1,6 +1,6 @@
 /**
- * What an endpoint gives all its clients beside addresses. Upstream: sdk/pkg/networkservice/connectioncontext
- * (dnscontext, ipcontext/routes), common/policyroute, common/setextracontext
+ * The context that an endpoint gives all its clients, except addresses. Upstream:
+ * sdk/pkg/networkservice/connectioncontext (dnscontext, ipcontext/routes), common/policyroute, common/setextracontext
  */
 import { copyMessage } from "../../api/copy-message.ts";
 import {
@@ -35,7 +35,7 @@ export interface ContextOptions {
 
 interface Given {
   readonly options: ContextOptions;
-  /** What the MTU would be without a word of ours. */
+  /** The MTU without this endpoint's own setting. */
   readonly askedMtu: number;
   readonly mtu: number;
 }
@@ -44,9 +44,9 @@ const GIVEN = memoryKey<Given>("endpoint-context: given");
 
 /**
  * Guarantees
- * - Every answer has what `options` says at the time of the request, each entry once; what it said before and says no
- *   more is taken out.
- * - What the client has brought stays: `clientWishes` in front of it decides what that is.
+ * - Every answer has what `options` returns at the time of the request, each entry once. Entries that `options` no
+ *   longer returns are removed.
+ * - Entries of the client stay: `clientWishes`, earlier in the chain, decides which ones get here.
  */
 export function endpointContext(options: () => ContextOptions): ConnectionElement {
   return {
@@ -56,7 +56,7 @@ export function endpointContext(options: () => ContextOptions): ConnectionElemen
       const given = call.memory.get(GIVEN);
       const [before, now] = [given?.options ?? {}, options()];
       const context = contextOf(connection);
-      // A client brings back what it was given: that is no wish of its own.
+      // A client sends back the MTU that it was given: that is not a wish.
       const askedMtu = given && context.MTU === given.mtu ? given.askedMtu : context.MTU;
       context.MTU = smallerMtu(askedMtu, now.mtuBytes ?? 0);
       call.memory.set(GIVEN, { options: now, askedMtu, mtu: context.MTU });

@@ -10,16 +10,19 @@ import { connectionOf, ipContextOf, type ConnectionElement } from "../connection
 import { wireIdOf } from "../wires/wire-id.ts";
 
 export interface AddressOptions {
-  /** One pair of addresses from each group; of a group the first prefix with room: `[["10.0.0.0/24"], ["fd00::/64"]]`. */
+  /**
+   * One pair of addresses from each group: from its first prefix with room. Example: `[["10.0.0.0/24"],
+   * ["fd00::/64"]]`.
+   */
   readonly pools: readonly (readonly string[])[];
   /**
-   * `polite` keeps addresses that a client brings from elsewhere, `strict` takes them away, with their routes. Default:
-   * `strict`: what a client brings are mostly the addresses of an endpoint that it has lost.
+   * `polite` keeps addresses that a client brings from elsewhere, `strict` removes them and their routes. Default:
+   * `strict`, because a client mostly brings the addresses of an endpoint that it has lost.
    */
   readonly policy?: "polite" | "strict";
-  /** How long addresses of a lost client wait for it. Default: 60,000 ms. */
+  /** Time for which the addresses of a lost client stay reserved for it. Default: 60,000 ms. */
   readonly reserveMs?: number;
-  /** Prefixes that a wire's addresses may not come from, read at every request. */
+  /** Prefixes that a wire's addresses must not come from, read at every request. */
   readonly excluded?: (wireId: string) => Promise<readonly string[]>;
 }
 
@@ -28,9 +31,10 @@ const OWNER = memoryKey<string>("ipam: owner");
 
 /**
  * Guarantees
- * - Addresses belong to a client's wire to a service, whatever ids the connection has on its way: a client that comes
- *   again gets the same ones. A connection of the wire that is closed late does not free what the newer one has.
- * - After a close they are free at once; after a loss they wait for their owner.
+ * - Addresses belong to a client's wire to a service, whatever ids the connection has on its way: a client that asks
+ *   again gets the same ones. A late close of an older connection of the wire does not free the addresses of the newer
+ *   one.
+ * - A close frees the addresses at once; after a loss they stay reserved for their owner.
  * - Each end gets its address with full length and a route to the other.
  */
 export function ipam(name: string, options: AddressOptions): ConnectionElement {
@@ -38,7 +42,7 @@ export function ipam(name: string, options: AddressOptions): ConnectionElement {
     name,
     options.pools.map((group) => group.map(readPool)),
   );
-  /** Of each owner the connection that holds the addresses. */
+  /** Owner to the connection that holds the addresses. */
   const holders = new Map<string, string>();
   return {
     name: "ipam",
@@ -81,13 +85,13 @@ export function ipam(name: string, options: AddressOptions): ConnectionElement {
   };
 }
 
-/** Service, client and wire: a wire's id is only unique at its client. */
+/** Service, client and wire: a wire's id is unique only at its client. */
 function ownerOf(connection: Connection): string {
   const client = connection.path?.pathSegments[0]?.name ?? "";
   return JSON.stringify([connection.networkService, client, wireIdOf(connection)]);
 }
 
-/** Takes out the addresses that are to go, and the routes that lead to them. */
+/** Removes the addresses for which `goes` is true, and the routes to them. */
 function clearOut(ip: IPContext, goes: (address: string) => boolean): void {
   const gone = new Set([...ip.srcIpAddrs, ...ip.dstIpAddrs].filter(goes).flatMap(hostOf));
   const stays = (address: string): boolean => !goes(address);
@@ -123,7 +127,7 @@ function readPool(text: string): IpPrefix {
   return network(prefix);
 }
 
-/** Upstream takes an address for its host prefix. */
+/** Reads an excluded prefix. An address means its host prefix, as upstream has it. */
 function readExcluded(text: string): IpPrefix {
   const prefix = parsePrefix(text.includes("/") ? text : `${text}/${text.includes(":") ? 128 : 32}`);
   if (!prefix) {

@@ -1,17 +1,17 @@
-/** What a client wishes of the MTU, and not what it was given. */
+/** Tells the MTU that a client wishes for from the one that it was given. */
 import { isMtu } from "../../mechanisms/parameters.ts";
 import { type ConnectionElement, connectionOf, contextOf, ownSegment } from "../connection.ts";
 
-/** Key of a forwarder's metrics: the MTU that was wished for, and the one that was given for it. */
+/** Key of a forwarder's metrics: the wished MTU, and the one that was given for it. */
 const MTU_GIVEN = "mtu_wished_given";
 
 /**
- * For a forwarder, in front of whatever bounds the MTU. A client of upstream's sends the whole context of its last answer with every
- * request: taken for a wish, its MTU could never grow again.
+ * For a forwarder, before any element that limits the MTU. An upstream client sends the whole context of its last
+ * answer with every request: if that MTU were taken for a wish, it could never grow again.
  *
  * Guarantees
- * - A request with the MTU of the last answer has behind it the wish that this was answered to. That is written into the path, which
- *   a client sends back, too: so it outlives this process.
+ * - In a request with the MTU of the last answer, this element restores the wish behind that answer. The wish is stored
+ *   in the path, which a client sends back, so it survives a restart of this process.
  */
 export function mtuWish(): ConnectionElement {
   return {

@@ -1,4 +1,7 @@
-/** Which forwarder of this host makes the wire. Upstream: sdk/pkg/networkservice/common/discoverforwarder/server.go */
+/**
+ * Selects the forwarder of this host that makes the wire. Upstream:
+ * sdk/pkg/networkservice/common/discoverforwarder/server.go
+ */
 
 import { copyMessage } from "../../api/copy-message.ts";
 import { State } from "../../api/gen/nsm/connection_pb.js";
@@ -19,27 +22,27 @@ interface Remembered {
 
 const FORWARDER = memoryKey<Remembered>("discover-forwarder: forwarder");
 
-/** What a forwarder has to be unless the service's match says otherwise: able to make a wire from point to point. */
+/** Labels that a forwarder needs unless the service's match says otherwise: it makes point-to-point wires. */
 const DEFAULT_LABELS: Readonly<Labels> = { p2p: "true" };
 
 export interface ForwarderDiscoveryOptions {
   readonly registries: Registries;
-  /** The manager's own URL: forwarders that are registered through it have it. */
+  /** The manager's own URL, which forwarders registered through it have. */
   readonly url: string;
   /** The network service of forwarders. Default: `forwarder`. */
   readonly service?: string | undefined;
-  /** Forwarders of this process. The registry is not asked for others as long as one of them is what a match wants. */
+  /** Forwarders of this process. The registry is asked for others only if none of these fits the match. */
   readonly own?: readonly NetworkServiceEndpoint[] | undefined;
 }
 
 /**
  * Guarantees
- * - A connection stays with the forwarder that it has, until a reselect. After a restart of the manager the path's next
- *   segment says which one that was.
- * - Without one they are tried in their order until one answers; if none does the error says why, and has code, reason and hint of
- *   the most telling failure.
- * - The first match for the client decides, unless it falls through: a forwarder of this process with the labels that it
- *   wants is taken, else the registered ones that have them.
+ * - A connection keeps its forwarder until a reselect. After a restart of the manager the path's next segment names
+ *   that forwarder.
+ * - A connection without a forwarder tries them in order until one answers. If none does, the error lists the failures
+ *   and has code, reason and hint of the most telling one.
+ * - The first match for the client decides, unless it falls through: a forwarder of this process with the wanted labels
+ *   is taken, otherwise the registered ones that have them.
  */
 export function discoverForwarder(options: ForwarderDiscoveryOptions): ConnectionElement {
   return {
@@ -66,7 +69,7 @@ export function discoverForwarder(options: ForwarderDiscoveryOptions): Connectio
           return answer;
         } catch (error) {
           if (!(error instanceof NetloomError)) throw error;
-          // What has nothing to do with the forwarder another one cannot do either.
+          // The request itself is wrong: another forwarder would refuse it too.
           if (forwarders.length === 1 || error.code === "INVALID_ARGUMENT") throw error;
           failed.push({ name, error });
         }
@@ -102,7 +105,7 @@ async function findForwarders(
   let registered: readonly NetworkServiceEndpoint[] | undefined;
   const isForClient = ({ sourceSelector }: Match): boolean =>
     missingLabel(labels, sourceSelector, labels) === undefined;
-  // A service without matches is one whose forwarders need no labels.
+  // A service without matches needs no labels of its forwarders.
   const matches = service.matches.length > 0 ? service.matches.filter(isForClient) : [undefined];
   for (const match of matches) {
     const fits = fitsTo(match, labels, forwarderService);
@@ -142,10 +145,10 @@ async function findForwarders(
   );
 }
 
-/** Has a forwarder the labels that a service's match wants in its metadata? */
+/** Returns whether a forwarder has the labels that a service's match requires in its metadata. */
 function fitsTo(match: Match | undefined, labels: Labels, forwarderService: string) {
   const given = match?.metadata?.labels ?? {};
-  // A protobuf map has no null: one without entries is upstream's nil.
+  // A protobuf map has no null: an empty one stands for upstream's nil.
   const wanted = match && Object.keys(given).length === 0 ? DEFAULT_LABELS : given;
   return ({ networkServiceLabels }: NetworkServiceEndpoint): boolean =>
     missingLabel(networkServiceLabels[forwarderService]?.labels ?? {}, wanted, labels) === undefined;

@@ -1,4 +1,7 @@
-/** Which endpoints may serve a connection, and why. Upstream: sdk/pkg/networkservice/common/discover/server.go */
+/**
+ * Finds the endpoints that may serve a connection, with the reasons. Upstream:
+ * sdk/pkg/networkservice/common/discover/server.go
+ */
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import type { EndpointRegistryHop, ServiceRegistryHop } from "../../api/hops.ts";
 import { memoryKey } from "../../chain/call.ts";
@@ -9,7 +12,7 @@ import { connectionOf, type ConnectionElement } from "../connection.ts";
 import { findEndpoints, findService, type FindCall } from "./find.ts";
 import { closeWhileRegistered, requestWhileRegistered } from "./while-registered.ts";
 
-/** How the candidates of a service came about: data for `netloom why`, before and after the fact. */
+/** The candidates of a service and how they were found: data for `netloom why`, before and after a request. */
 export interface Discovery {
   readonly service: string;
   readonly payload: string;
@@ -17,7 +20,7 @@ export interface Discovery {
   /** Names of all endpoints of the service that have not expired. */
   readonly endpoints: readonly string[];
   readonly decisions: readonly Decision[];
-  /** Best first as the service's matches have them; an endpoint may be there twice. */
+  /** Best first, in the order of the service's matches. An endpoint may appear twice. */
   readonly candidates: readonly Candidate[];
 }
 
@@ -29,7 +32,10 @@ export interface Registries {
 /** For `select`. */
 export const CANDIDATES = memoryKey<Discovery>("discover: candidates");
 
-/** Looks for the candidates of `connection.networkService`, and changes nothing. NOT_FOUND without the service. */
+/**
+ * Finds the candidates of `connection.networkService` without changing anything. NOT_FOUND if the service does not
+ * exist.
+ */
 export async function discoverCandidates(
   call: FindCall,
   registries: Registries,
@@ -55,11 +61,11 @@ export async function discoverCandidates(
 
 /**
  * Guarantees
- * - A connection that names its endpoint goes to exactly that one, or nowhere (NOT_FOUND, and UNAVAILABLE as soon as the
- *   registry drops it).
- * - A close does not wait long for an endpoint that the registry does not know.
- * - Otherwise the service's matches decide on the candidates for `select`, and the service on the payload. Without any
- *   candidate the error says how the endpoints were dropped.
+ * - A connection that names its endpoint goes to that one or fails: NOT_FOUND, and UNAVAILABLE as soon as the registry
+ *   drops it.
+ * - A close waits only briefly for an endpoint that the registry does not know.
+ * - Otherwise the service's matches determine the candidates for `select`, and the service sets the payload. If no
+ *   candidate remains, the error says why each endpoint was dropped.
  */
 export function discover(
   registries: Registries,

@@ -1,4 +1,4 @@
-/** Which endpoint and which forwarder a connection gets, and in which order they are tried. */
+/** Selection of the endpoint and the forwarder of a connection, and the order in which they are tried. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
@@ -78,7 +78,7 @@ const fails = (names: readonly string[]) => (connection: { readonly networkServi
   }
 };
 
-test("candidates take turns, the service gives the payload, and one that fails is followed by the next", async () => {
+test("candidates take turns, the service sets the payload, and after a failure the next candidate is tried", async () => {
   const worlds = new Worlds();
   const selections: Selection[] = [];
   const found = registries(SHOP, [nse("a"), nse("b"), nse("c", {}, { expirationTime: timestampFromMs(1) })]);
@@ -110,7 +110,7 @@ test("candidates take turns, the service gives the payload, and one that fails i
   });
 });
 
-test("if all candidates fail the error has code, reason and hint of the most telling one, and the words of all", async () => {
+test("if all candidates fail, the error has code, reason and hint of the most telling failure, and the messages of all", async () => {
   const worlds = new Worlds();
   const found = registries(SHOP, [nse("a"), nse("b"), nse("c")]);
   const chain = new Chain(worlds.world("alpha"), [discover(found), select(found.endpoints)]);
@@ -137,7 +137,7 @@ test("if all candidates fail the error has code, reason and hint of the most tel
   });
 });
 
-test("a connection that names its endpoint goes there or nowhere", async () => {
+test("a connection that names its endpoint goes to that one or fails", async () => {
   const worlds = new Worlds();
   const found = registries(SHOP, [nse("a"), nse("ab")]);
   const chain = new Chain(worlds.world("alpha"), [discover(found), select(found.endpoints)]);
@@ -157,7 +157,7 @@ test("a connection that names its endpoint goes there or nowhere", async () => {
   });
 });
 
-test("no further candidate is tried when the caller's time is over, and a registry that is silent is named", async () => {
+test("after the caller's deadline no further candidate is tried, and the error names a silent registry", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const found = registries(SHOP, [nse("a"), nse("b")]);
@@ -192,7 +192,7 @@ test("no further candidate is tried when the caller's time is over, and a regist
   });
 });
 
-test("a manager stays with its forwarder, until another endpoint is wished for", async () => {
+test("a manager keeps its forwarder until another endpoint is wished for", async () => {
   const worlds = new Worlds();
   const url = "tcp://10.0.0.1:5001";
   const forwarder = (name: string, labels = { p2p: "true" }) =>
@@ -225,7 +225,7 @@ test("a manager stays with its forwarder, until another endpoint is wished for",
   });
 });
 
-test("after a restart the path's next segment says which forwarder it was; own forwarders come first", async () => {
+test("after a restart the path's next segment names the forwarder; own forwarders come first", async () => {
   const worlds = new Worlds();
   const url = "tcp://10.0.0.1:5001";
   const forwarder = (name: string) =>
@@ -245,7 +245,7 @@ test("after a restart the path's next segment says which forwarder it was; own f
   });
 });
 
-test("a forwarder needs the labels that the service's match wants, and p2p where it wants none", async () => {
+test("a forwarder needs the labels of the service's match, and p2p if the match requires none", async () => {
   const worlds = new Worlds();
   const url = "tcp://10.0.0.1:5001";
   const forwarder = (name: string, labels: Record<string, string>) =>
@@ -284,7 +284,7 @@ test("a forwarder needs the labels that the service's match wants, and p2p where
   });
 });
 
-test("a registered forwarder is taken where the own ones have not the labels that the match wants", async () => {
+test("a registered forwarder is taken if no own forwarder has the labels of the match", async () => {
   const worlds = new Worlds();
   const url = "tcp://10.0.0.1:5001";
   const forwarder = (name: string, labels: Record<string, string>) =>
@@ -343,7 +343,7 @@ const candidate = (name: string, weight: number): Candidate => ({ endpoint: nse(
 const firsts = (order: TurnOrder, candidates: readonly Candidate[], turns: number): string[] =>
   Array.from({ length: turns }, () => order.next("shop", candidates)[0]?.endpoint.name ?? "");
 
-test("weights are kept smoothly, also if they change under way", () => {
+test("weighted turns are smooth, also when the weights change meanwhile", () => {
   const order = new TurnOrder();
   const five = [candidate("a", 5), candidate("b", 1), candidate("c", 1)];
   assert.equal(firsts(order, five, 7).join(""), "aabacaa");

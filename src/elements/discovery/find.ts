@@ -1,4 +1,4 @@
-/** Questions to a registry that have an end. */
+/** Queries to a registry that return once, instead of watching. */
 import { create } from "@bufbuild/protobuf";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import {
@@ -15,13 +15,16 @@ import { NetloomError } from "../../errors/errors.ts";
 import { reason } from "../../errors/reasons.ts";
 import type { Watch } from "../../async/watch.ts";
 
-/** Answers that are read before the registry is taken for mad. */
+/** Limit on the answers to one query; a registry that sends more is broken. */
 const MAX_ANSWERS = 100_000;
 
-/** What of a call finding needs. */
+/** The part of a call that finding needs. */
 export type FindCall = Pick<Call, "world" | "scope" | "deadlineMs"> & Pick<HopCall, "outgoing" | "span">;
 
-/** The service with this name and, unless that is empty, payload. NOT_FOUND as upstream says it, if nobody knows the name. */
+/**
+ * The service with this name and, unless `payload` is empty, this payload. NOT_FOUND in upstream's words if the name is
+ * unknown.
+ */
 export async function findService(
   call: FindCall,
   services: ServiceRegistryHop,
@@ -41,7 +44,7 @@ export async function findService(
   });
 }
 
-/** FAILED_PRECONDITION if the service is there and carries something else. */
+/** FAILED_PRECONDITION if the service exists with another payload. */
 async function refuseOtherPayload(
   call: FindCall,
   services: ServiceRegistryHop,
@@ -80,7 +83,7 @@ export async function findEndpoints(
   );
 }
 
-/** All answers until the stream ends. DEADLINE_EXCEEDED or CANCELLED if the call does first. */
+/** Collects all answers until the stream ends. DEADLINE_EXCEEDED or CANCELLED if the call ends first. */
 async function collect<T>(call: FindCall, watch: Watch<T>, what: string): Promise<T[]> {
   const answers: T[] = [];
   for await (const answer of watch.within(call.scope)) {

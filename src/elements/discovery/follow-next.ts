@@ -1,4 +1,4 @@
-/** Learns from the next hop what becomes of a connection. Upstream: common/monitor/client.go and common/heal/eventloop.go */
+/** Watches a connection at the next hop. Upstream: common/monitor/client.go and common/heal/eventloop.go */
 import { memoryKey, type Call } from "../../chain/call.ts";
 import type { ConnectionHop } from "../../api/hops.ts";
 import type { ConnectionElement } from "../connection.ts";
@@ -13,9 +13,9 @@ const FOLLOWED = memoryKey<Followed>("follow-next: followed");
 
 /**
  * Guarantees
- * - `onNotice` is called for what the next hop tells between a request that has worked and the close, and never for what
- *   comes of this role's own close or of a request that is under way.
- * - A stream that has broken is opened anew by the next request that works.
+ * - `onNotice` gets the notices of the next hop between a successful request and the close. It gets none that this
+ *   role's own close or a running request causes.
+ * - After a stream breaks, the next successful request opens it again.
  */
 export function followNext(options: {
   readonly monitor: NextHopMonitor;
@@ -35,7 +35,7 @@ export function followNext(options: {
         const connection = await next(request);
         if (!isSame) {
           before?.following.stop();
-          // The stream may have been opened before the next hop was there to be watched. Now it is.
+          // The stream may have been opened before the next hop could be watched. Now it can.
           const heard = followed.following.wasDeaf ? { hop, following: monitor.follow(hop, id) } : followed;
           call.memory.set(FOLLOWED, heard);
           heard.following.start((notice) => onNotice(call, id, notice));

@@ -1,4 +1,6 @@
-/** Moves connections whose endpoint is not for them any more. Upstream: sdk/pkg/networkservice/common/netsvcmonitor */
+/**
+ * Moves connections whose endpoint the service no longer allows. Upstream: sdk/pkg/networkservice/common/netsvcmonitor
+ */
 import type { Log } from "../../observe/log.ts";
 import { backoffMs } from "../../async/backoff.ts";
 import { create } from "@bufbuild/protobuf";
@@ -21,16 +23,16 @@ import { stationsOf } from "../wires/wire-id.ts";
 export interface FollowServiceOptions {
   readonly world: World;
   readonly registries: Registries;
-  /** Is what is known of the registry what it says now? Default: it is. */
+  /** Returns whether the known state of the registry is up to date. Default: it is. */
   readonly isCurrent?: (() => boolean) | undefined;
 }
 
-/** A connection as it was answered last. */
+/** A connection with its last answer. */
 interface Held {
   readonly id: string;
   readonly service: string;
   readonly endpoint: string;
-  /** What the endpoint was chosen by. */
+  /** The labels that the endpoint was chosen by. */
   readonly labels: Labels;
   readonly trigger: Call["trigger"];
   readonly log: Log;
@@ -39,13 +41,13 @@ interface Held {
 interface Followed {
   readonly held: Map<string, Held>;
   service: NetworkService | undefined;
-  /** Number of the last change; who judges by an older one stops. */
+  /** Number of the last change. A check that started with an older number stops. */
   changes: number;
   close: () => void;
 }
 
 const HELD = memoryKey<Held>("follow-service: held");
-/** The client wants this endpoint and no other, whatever the matches say. */
+/** The client named this endpoint, whatever the matches say. */
 const IS_PINNED = memoryKey<boolean>("follow-service: is pinned");
 const FIND_MS = 5_000;
 
@@ -53,11 +55,11 @@ const FIND_MS = 5_000;
  * For the first manager of a wire.
  *
  * Guarantees
- * - When a service changes so that its matches do not lead a client to the endpoint that it has, the connection is closed
- *   from here, and its client, which is told, heals to one that they lead to. So it is when a client that comes again asks
- *   for such an endpoint. One that asks for an endpoint by its name from the start keeps it.
- * - There is one watch for each service that has connections, and few are closed at once.
- * - A registry that is down or slow, or does not know the endpoint, closes nothing and holds up no request.
+ * - When a service changes so that its matches no longer lead a client to its endpoint, this element closes the
+ *   connection. The client is notified and heals to an endpoint that they do lead to. The same happens when a returning
+ *   client asks for such an endpoint. A client that named its endpoint in its first request keeps it.
+ * - Each service with connections has one watch, and only a few connections are closed at once.
+ * - A registry that is down or slow, or does not know the endpoint, closes no connection and delays no request.
  */
 export function followService(options: FollowServiceOptions): ConnectionElement {
   const followers = new Followers(options);
@@ -96,7 +98,7 @@ class Followers {
     this.#options = options;
   }
 
-  /** With `isToBeJudged` it has not been chosen by the matches just now. */
+  /** `isToBeJudged`: the matches have not just chosen this endpoint, so check it. */
   hold(held: Held, isToBeJudged: boolean): void {
     const { scope } = this.#options.world;
     const known = this.#followed.get(held.service);
@@ -138,7 +140,7 @@ class Followers {
     this.#followed.delete(name);
   }
 
-  /** Has anything come? */
+  /** Reads the watch. Returns whether anything came. */
   async #read(
     name: string,
     followed: Followed,
@@ -177,7 +179,7 @@ class Followers {
     });
   }
 
-  /** Those whose endpoint is known, and not for them. */
+  /** The connections whose endpoint is known and no longer fits. */
   async #unfit(service: NetworkService, connections: readonly Held[], scope: Scope): Promise<Held[]> {
     const { world, registries } = this.#options;
     const find = scope.child("find endpoints", { timeoutMs: FIND_MS });
@@ -197,7 +199,7 @@ class Followers {
   }
 }
 
-/** What could not be told beyond expires there; the client has been told. */
+/** Closes the connection. Stations that the close does not reach let it expire; the client is notified either way. */
 async function closeDue({ trigger, log }: Held, isDue: () => boolean): Promise<void> {
   try {
     await trigger.close({ isDue });

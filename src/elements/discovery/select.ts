@@ -8,29 +8,29 @@ import { CANDIDATES, type Discovery } from "./discover.ts";
 import { TurnOrder } from "./turn-order.ts";
 import { requestWhileRegistered } from "./while-registered.ts";
 
-/** A candidate that could not be had. */
+/** A candidate that failed. */
 interface Failed {
   readonly endpoint: string;
   readonly error: NetloomError;
 }
 
-/** What became of the candidates of one request, for `netloom why`. */
+/** The outcome of each candidate of one request, for `netloom why`. */
 export interface Selection {
   readonly taken: string | undefined;
-  /** What lies at the client's own end, so that no endpoint could better it. */
+  /** An error at the client's own end, which another endpoint would not fix. */
   readonly problem?: NetloomError;
-  /** Who is asked now. */
+  /** The endpoint that is being asked now. */
   readonly asking?: string;
   readonly failed: readonly Failed[];
 }
 
 /**
  * Guarantees
- * - The candidates of `discover` are tried in the order of their turn until one answers; each gets the request as it
- *   came. An answered connection names its endpoint. One that the registry drops meanwhile is not waited for.
- * - An error whose reason lies at the client's own end is given back as it is: no other candidate could better it.
- * - If all fail the error says why each did, and has code, reason and hint of the most telling failure.
- * - When the caller's time is over, no further candidate is tried.
+ * - The candidates of `discover` are tried in turn until one answers. Each gets the original request. An answered
+ *   connection names its endpoint. A candidate that the registry drops meanwhile is not waited for.
+ * - An error at the client's own end is returned unchanged: another candidate would not fix it.
+ * - If all fail, the error lists why each did, and has code, reason and hint of the most telling failure.
+ * - After the caller's deadline no further candidate is tried.
  */
 export function select(
   endpoints: EndpointRegistryHop,

@@ -1,21 +1,22 @@
-/** In which order the candidates of a service are tried. Upstream: sdk/pkg/networkservice/common/roundrobin */
+/** The order in which the candidates of a service are tried. Upstream: sdk/pkg/networkservice/common/roundrobin */
 import type { Candidate } from "../../registry/matching/match.ts";
 
-/** Services whose turns are remembered. */
+/** Limit on the services whose turns are remembered. */
 const MAX_SERVICES = 4_096;
 
 interface Turn {
-  /** Of round robin. */
+  /** Counter of round robin. */
   count: number;
-  /** Of smooth weighted round robin: what each endpoint has in credit, by name. */
+  /** Credit of each endpoint by name, for smooth weighted round robin. */
   credits: ReadonlyMap<string, number>;
 }
 
 /**
  * Guarantees
  * - Without weights: upstream's round robin over the candidates as they come, one further each time.
- * - With weights: smooth weighted round robin, as nginx has it; an endpoint that two routes reach has both weights. Over
- *   as many turns as the weights add up to each endpoint is first as often as its weight. Weight 0 is the last resort.
+ * - With weights: smooth weighted round robin, as in nginx. An endpoint reached by two routes has the sum of their
+ *   weights. Over as many turns as the sum of all weights, each endpoint is first as often as its weight. Weight 0 is
+ *   the last resort.
  * - Every endpoint is in the order exactly once.
  */
 export class TurnOrder {

@@ -1,5 +1,5 @@
 /**
- * The way to an endpoint over hosts in between, as its client has asked for it.
+ * Leads a request over the hosts that its client lists.
  *
  * ```
  *  alpha               gamma               beta
@@ -14,19 +14,19 @@ import { connectionOf, type ConnectionElement } from "../connection.ts";
 import { FORWARDERS } from "./forwarders.ts";
 import { type FindCall, findEndpoints } from "./find.ts";
 
-/** Label of a connection: names of hosts, with commas between, over which it still has to go. */
+/** Label of a connection: comma-separated names of the hosts that it still has to pass. */
 const VIA = "netloom.via";
 
-/** The label for the way over `hosts`; none for the straight one. */
+/** The label for a way over `hosts`; no label if the list is empty. */
 export function viaLabel(hosts: readonly string[]): Readonly<Record<string, string>> {
   return hosts.length === 0 ? {} : { [VIA]: hosts.join(",") };
 }
 
 /**
  * Guarantees
- * - A request with the label goes to the manager of the first host that it names, with the rest of them; its caller sees the
- *   label as it was. Where none is left it goes to its endpoint.
- * - NOT_FOUND for a host that nobody knows, FAILED_PRECONDITION if hosts are left and the endpoint is on this one: the way would
+ * - A request with the label goes to the manager of the first host in it, with the remaining hosts in the label; the
+ *   answer has the caller's label. With no hosts left the request goes to its endpoint.
+ * - NOT_FOUND for an unknown host. FAILED_PRECONDITION if hosts are left and the endpoint is on this one: the way would
  *   lead away and back.
  */
 export function via(endpoints: EndpointRegistryHop): ConnectionElement {
@@ -53,7 +53,7 @@ export function via(endpoints: EndpointRegistryHop): ConnectionElement {
   };
 }
 
-/** Where the manager of `host` is: its forwarder is registered behind it. */
+/** The URL of the manager of `host`, which the forwarder of that host is registered behind. */
 async function managerOf(call: FindCall, endpoints: EndpointRegistryHop, host: string): Promise<string> {
   const forwarders = await findEndpoints(call, endpoints, { networkServiceNames: [FORWARDERS] });
   const found = forwarders.find(

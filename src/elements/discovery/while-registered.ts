@@ -1,4 +1,4 @@
-/** Does not wait for an endpoint that the registry has dropped: its host may be gone without a word. */
+/** Stops waiting for an endpoint that the registry has dropped: its host may have died silently. */
 import { create } from "@bufbuild/protobuf";
 import { NetworkServiceEndpointQuerySchema } from "../../api/gen/nsm/registry_pb.js";
 import type { EndpointRegistryHop } from "../../api/hops.ts";
@@ -8,16 +8,19 @@ import { NetloomError } from "../../errors/errors.ts";
 import { reason } from "../../errors/reasons.ts";
 import type { Scope } from "../../async/scope.ts";
 
-/** Time for a close: the host of an endpoint that is not registered may be there, and only the endpoint not offered. */
+/** Time limit of a close at an unregistered endpoint. Its host may still run and only no longer offer it. */
 const CLOSE_MS = 1_000;
 
 interface Asked {
   readonly endpoints: EndpointRegistryHop;
-  /** Of the endpoint. */
+  /** Name of the endpoint. */
   readonly name: string;
 }
 
-/** Runs `request`, and ends it with UNAVAILABLE as soon as the endpoint is unregistered: another one may be asked then. */
+/**
+ * Runs `request`, and ends it with UNAVAILABLE as soon as the endpoint is unregistered, so that another one can be
+ * tried.
+ */
 export async function requestWhileRegistered<T>(
   call: Call,
   asked: Asked,
@@ -27,7 +30,7 @@ export async function requestWhileRegistered<T>(
   return await whileRegistered(call, { ...asked, isFound: true, patienceMs: 0, what }, request);
 }
 
-/** Runs `close`, for at most `CLOSE_MS` while the endpoint is not registered: then it is UNAVAILABLE. */
+/** Runs `close`. UNAVAILABLE if the endpoint stays unregistered for `CLOSE_MS`. */
 export async function closeWhileRegistered(
   call: Call,
   asked: Asked,
@@ -38,9 +41,9 @@ export async function closeWhileRegistered(
 }
 
 interface Patience extends Asked {
-  /** It is known to be registered. */
+  /** The endpoint is known to be registered. */
   readonly isFound: boolean;
-  /** Time to answer while it is not. */
+  /** Time to answer while the endpoint is not registered. */
   readonly patienceMs: number;
   readonly what: string;
 }
@@ -82,7 +85,7 @@ async function whileRegistered<T>(
   }
 }
 
-/** Tells what the registry says of the endpoint, until `scope` ends. A registry that says nothing changes nothing. */
+/** Reports changes of the endpoint's registration until `scope` ends. A silent registry changes nothing. */
 async function follow(
   { endpoints, name, log }: Asked & Pick<Call, "log">,
   scope: Scope,

@@ -1,4 +1,4 @@
-/** How wide a tunnel is: what its near side says, what its far side answers, and what is asked once more. */
+/** The width of a tunnel: the near side's offer, the far side's answer, and the second request. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
@@ -16,7 +16,7 @@ import { tunnelServers } from "./tunnel-servers.ts";
 
 const OVERHEAD = 54;
 
-/** Ways that are as wide as a test says; `undefined`: there is none. */
+/** Ways of the given width; `undefined`: there is no way. */
 function waysOf(given: { width: number | undefined }): TunnelWays {
   const ways = (queries: readonly WayQuery[]): Promise<Way[]> =>
     Promise.resolve(
@@ -29,7 +29,7 @@ function waysOf(given: { width: number | undefined }): TunnelWays {
   return new TunnelWays({ kernel: { ways } });
 }
 
-/** The near side, before a far side that does with the offer what `answer` says. */
+/** The near side, before a far side that answers an offered MTU with `answer(offered)`. */
 function nearSide(worlds: Worlds, width: number | undefined, answer: (offered: number) => number) {
   const world = worlds.world("alpha");
   const given = { width };
@@ -67,7 +67,7 @@ function nearSide(worlds: Worlds, width: number | undefined, answer: (offered: n
 const smaller = (own: number) => (offered: number) => (offered === 0 ? own : Math.min(offered, own));
 const mtuOf = ({ context, mechanism }: Connection) => [context?.MTU, Number(mechanism?.parameters["MTU"])];
 
-test("the near side says nothing of what it does not know, and takes an answer that fits its own way", async () => {
+test("the near side offers no MTU for an unknown way, and accepts an answer that fits its own way", async () => {
   const worlds = new Worlds();
   const { chain, asked } = nearSide(worlds, 1500, smaller(1346));
   await worlds.run(async () => {
@@ -76,7 +76,7 @@ test("the near side says nothing of what it does not know, and takes an answer t
   });
 });
 
-test("an answer that is wider than the near side's way is asked for once more, on the same path", async () => {
+test("an answer wider than the near side's way causes a second request on the same path", async () => {
   const worlds = new Worlds();
   const { chain, asked } = nearSide(worlds, 1400, smaller(1446));
   await worlds.run(async () => {
@@ -89,7 +89,7 @@ test("an answer that is wider than the near side's way is asked for once more, o
   });
 });
 
-test("a far side that answers the same all the same is not believed", async () => {
+test("if the far side repeats a too wide answer, the near side uses its own width", async () => {
   const worlds = new Worlds();
   const { chain, asked } = nearSide(worlds, 1400, () => 1446);
   await worlds.run(async () => {
@@ -98,7 +98,7 @@ test("a far side that answers the same all the same is not believed", async () =
   });
 });
 
-test("what was narrow once grows again, though the client sends what it was given, and its own wish stays", async () => {
+test("a narrow tunnel grows again although the client sends the MTU that it was given, and keeps the client's own wish", async () => {
   const worlds = new Worlds();
   const { chain, given, asked } = nearSide(worlds, 1400, smaller(1446));
   await worlds.run(async () => {
@@ -115,7 +115,7 @@ test("what was narrow once grows again, though the client sends what it was give
   });
 });
 
-test("where nobody knows of a way the usual width counts", async () => {
+test("without a known way the usual width counts", async () => {
   const worlds = new Worlds();
   const { chain } = nearSide(worlds, undefined, (offered) => offered);
   await worlds.run(async () => {
@@ -149,7 +149,7 @@ for (const [offer, own, answered] of [
     });
   });
 
-test("an address that a host does not have now is offered for no new tunnel, and kept for one that is there", async () => {
+test("an address that a host lacks now is not offered for a new tunnel, but kept for an existing one", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   let has = false;

@@ -1,4 +1,7 @@
-/** The near side of a tunnel: both of its ends are as wide as the way there and the way back. Upstream: sdk-vpp mechanisms/vxlan/mtu */
+/**
+ * The near side of a tunnel: fits the MTU of both ends to the way there and the way back. Upstream: sdk-vpp
+ * mechanisms/vxlan/mtu
+ */
 import { copyMessage } from "../../api/copy-message.ts";
 import type { Connection, Mechanism } from "../../api/gen/nsm/connection_pb.js";
 import type { WayHolder } from "../../forwarder/ways/tunnel-ways.ts";
@@ -9,14 +12,14 @@ import { connectionOf, type ConnectionElement } from "../connection.ts";
 import { limitMtu, narrowed, ofWidth, type TunnelOptions, wayPair, widthUsed } from "./tunnel-options.ts";
 
 /**
- * Behind whatever makes something of the answer.
+ * Comes behind every element that uses the answer.
  *
  * Guarantees
- * - What the far side is asked for says how wide this host's way to it is now, as far as that is known, and not what was agreed on
+ * - The offer to the far side has the current width of this host's way to it, if known, instead of the MTU agreed on
  *   before: so a tunnel that was narrowed can grow again.
- * - An answer that is wider than this host's way to the far side is not used: the far side is asked once more at once, with that
- *   width. So both ends are made with one MTU. One that answers the same all the same is not believed.
- * - `ways` hears what is agreed on, and when it is over.
+ * - If an answer is wider than this host's way to the far side, the far side is asked once more at once, with that
+ *   width, so that both ends get one MTU. If it gives the same answer again, the MTU is narrowed here anyway.
+ * - `ways` is notified of the width agreed on, and of the end of its use.
  */
 export function fitTunnel(
   options: TunnelOptions,
@@ -50,7 +53,7 @@ export function fitTunnel(
       if (mtuOf(fitting) < mtuOf(answer.mechanism.parameters)) {
         const again = copyMessage(request);
         const asked = connectionOf(again);
-        // It is the same connection for whoever has answered.
+        // With the answered path, the stations take this for the same connection.
         if (answer.path) asked.path = copyMessage(answer.path);
         asked.mechanism = Object.assign(copyMessage(answer.mechanism), { parameters: fitting });
         answer = await next(again);

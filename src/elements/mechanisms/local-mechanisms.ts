@@ -1,4 +1,4 @@
-/** Which mechanisms of a caller those behind get to see. */
+/** Drops the mechanisms that a caller may not use. */
 import type { Mechanism } from "../../api/gen/nsm/connection_pb.js";
 import { type Authorize, mustAllow, question, type Question } from "../../policy/authorize.ts";
 import type { Call } from "../../chain/call.ts";
@@ -9,8 +9,8 @@ import { isLocalMechanism } from "../../mechanisms/list.ts";
  * For a role with callers of other hosts.
  *
  * Guarantees
- * - What `authorize` refuses of the caller's preferences nobody behind sees; a connection that has such a mechanism is refused.
- * - A mechanism is for this host only if its class is LOCAL. Of one whose class is not given its type tells.
+ * - Preferences that `authorize` refuses are dropped; a connection whose mechanism it refuses is refused.
+ * - A mechanism is for this host only if its class is LOCAL. If it has no class, its type decides.
  */
 export function localMechanisms(authorize: Authorize): ConnectionElement {
   return {

@@ -35,7 +35,7 @@ const kernel = (name: string, inodeURL = "file:///run/netns/a") => ({
 });
 const vxlan = (parameters: Record<string, string>) => ({ cls: "REMOTE", type: "VXLAN", parameters });
 
-test("the first preference that is supported is taken and kept, in upstream's words where there is none", async () => {
+test("the first supported preference is taken and kept; without one the error has upstream's words", async () => {
   const worlds = new Worlds();
   const chain = new Chain(worlds.world("alpha"), [mechanisms([...serveDevices()])]);
   await worlds.run(async () => {
@@ -59,7 +59,7 @@ test("the first preference that is supported is taken and kept, in upstream's wo
   });
 });
 
-test("a device without a name gets one of the service's, always the same for the same connection", async () => {
+test("a device without a name gets one from the service's name, always the same for the same connection", async () => {
   const worlds = new Worlds();
   const chain = new Chain(worlds.world("alpha"), [mechanisms([...serveDevices()])]);
   await worlds.run(async () => {
@@ -94,7 +94,7 @@ test("an endpoint's device goes into its own workload, under a name that no othe
   });
 });
 
-test("whose routers an endpoint's workload believes is not for the caller to say", async () => {
+test("a caller cannot set whose routers an endpoint's workload trusts", async () => {
   const worlds = new Worlds();
   const netns = "file:///run/netns/own";
   const preference = { ...kernel("evil"), parameters: { name: "evil", routerAdvertisements: "true" } };
@@ -111,7 +111,7 @@ test("whose routers an endpoint's workload believes is not for the caller to say
   });
 });
 
-test("callers from elsewhere bring no LOCAL mechanisms", async () => {
+test("callers of other hosts may not bring LOCAL mechanisms", async () => {
   const worlds = new Worlds();
   const chain = new Chain(worlds.world("alpha"), [localMechanisms(authorizeBy(RULES))]);
   await worlds.run(async () => {
@@ -129,7 +129,7 @@ test("callers from elsewhere bring no LOCAL mechanisms", async () => {
   });
 });
 
-test("the next station is offered what reaches it, and the caller sees its own mechanism", async () => {
+test("the next station is offered mechanisms that reach it, and the caller sees its own mechanism", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const identifiers = new IdentifierPools(world.random);
@@ -188,7 +188,7 @@ test("the next station is offered what reaches it, and the caller sees its own m
   });
 });
 
-test("the far side keeps a VNI that is free, draws one where none is proposed, and has the smaller MTU", async () => {
+test("the far side keeps a free VNI, draws one if none is proposed, and uses the smaller MTU", async () => {
   const worlds = new Worlds();
   const world = worlds.world("beta");
   const identifiers = new IdentifierPools(world.random);
@@ -237,7 +237,7 @@ test("the far side keeps a VNI that is free, draws one where none is proposed, a
   });
 });
 
-test("a tunnel's VNI from before a restart is proposed again, and one that is refused is given back", async () => {
+test("after a restart a tunnel's VNI is proposed again, and a refused VNI is released", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const identifiers = new IdentifierPools(world.random);
@@ -292,7 +292,7 @@ test("a tunnel's VNI from before a restart is proposed again, and one that is re
   });
 });
 
-test("a VNI never has two owners, whatever is taken, claimed and given back", () => {
+test("a VNI never has two owners, whatever is taken, claimed and released", () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.constantFrom("take", "claim", "release"), fc.nat(4), fc.nat(4096 + 10))),
@@ -319,7 +319,7 @@ test("a VNI never has two owners, whatever is taken, claimed and given back", ()
   );
 });
 
-test("no wire draws a VNI of a network of many members, nor one of people's", () => {
+test("a wire draws no VNI from the range of LANs, or from the small numbers that people choose", () => {
   for (const [fraction, vni] of [
     [0, 4_096],
     [1 - 2 ** -40, 0xef_ffff],
@@ -330,7 +330,7 @@ test("no wire draws a VNI of a network of many members, nor one of people's", ()
     );
 });
 
-test("any parameters are read, or refused with INVALID_ARGUMENT and in less than a kilobyte", () => {
+test("any parameters are either read or refused with INVALID_ARGUMENT and less than a kilobyte of text", () => {
   const text = fc.oneof(
     fc.string({ unit: "binary" }),
     fc.constantFrom(

@@ -1,4 +1,6 @@
-/** Which of the mechanisms that the caller offers is taken. Upstream: sdk/pkg/networkservice/common/mechanisms/server.go */
+/**
+ * Selects one of the mechanisms that the caller offers. Upstream: sdk/pkg/networkservice/common/mechanisms/server.go
+ */
 
 import { copyMessage } from "../../api/copy-message.ts";
 import { type Connection, type Mechanism } from "../../api/gen/nsm/connection_pb.js";
@@ -10,21 +12,21 @@ import { connectionOf, type ConnectionElement } from "../connection.ts";
 /** The server's side of one mechanism. */
 export interface ServerMechanism {
   readonly type: string;
-  /** Completes the parameters; called at every refresh. INVALID_ARGUMENT for what cannot be, having taken nothing. */
+  /** Completes the parameters; called at every refresh. INVALID_ARGUMENT if they cannot work; then it holds nothing. */
   request(call: Call, connection: Connection, mechanism: Mechanism): void | Promise<void>;
-  /** The rest of the chain has worked: the context may say what follows from the mechanism. */
+  /** Called when the rest of the chain has worked. May add to the context what follows from the mechanism. */
   answered?(call: Call, connection: Connection): void;
-  /** The rest of the chain has failed. Returns the error for the caller. */
+  /** Called when the rest of the chain has failed. Returns the error for the caller. */
   failed?(call: Call, error: NetloomError): NetloomError;
-  /** Gives back what it holds, if anything: at every close, and when the connection has a mechanism of another type. */
+  /** Releases what it holds, if anything: at every close, and when the connection has a mechanism of another type. */
   close?(call: Call, connection: Connection): void;
 }
 
 /**
  * Guarantees
  * - A connection that has a mechanism keeps it, or is refused if it is not supported.
- * - Otherwise the first preference of a supported type is taken that can be: one that cannot (INVALID_ARGUMENT) leaves it to
- *   the next one. If none can be, the error is that of the first.
+ * - Otherwise the first preference of a supported type that works is taken; INVALID_ARGUMENT from one means to try the
+ *   next. If none works, the error is that of the first.
  */
 export function mechanisms(supported: readonly ServerMechanism[]): ConnectionElement {
   const byType = new Map(supported.map((each) => [each.type, each]));
@@ -37,7 +39,7 @@ export function mechanisms(supported: readonly ServerMechanism[]): ConnectionEle
       try {
         const answer = await next(request);
         server.answered?.(call, answer);
-        // What it has had before.
+        // The connection may have had another mechanism before.
         for (const each of supported) if (each !== server) each.close?.(call, answer);
         return answer;
       } catch (error) {

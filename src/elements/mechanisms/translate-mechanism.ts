@@ -1,6 +1,6 @@
 /**
- * Between the mechanism towards the client and the one towards the endpoint. Upstream: mechanismtranslation and
- * filtermechanisms of sdk/pkg/networkservice/common
+ * Translates between the mechanism towards the client and the one towards the endpoint. Upstream: mechanismtranslation
+ * and filtermechanisms of sdk/pkg/networkservice/common
  */
 
 import { copyMessage } from "../../api/copy-message.ts";
@@ -16,8 +16,8 @@ const OUTGOING = memoryKey<Mechanism>("translate-mechanism: outgoing");
 
 /**
  * Guarantees
- * - Behind it there are no preferences of the caller, and the mechanism is the one that the next station has answered
- *   before, if it is of a class that fits the next station.
+ * - The elements behind it see no preferences of the caller. They see the mechanism that the next station answered
+ *   last, if its class fits the next station.
  * - The caller sees its own mechanism.
  */
 export function translateMechanism(): ConnectionElement {

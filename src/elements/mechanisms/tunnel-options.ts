@@ -1,4 +1,4 @@
-/** What both sides of a tunnel's negotiation have in common. */
+/** Shared by both sides of a tunnel's negotiation. */
 import type { Connection, Mechanism } from "../../api/gen/nsm/connection_pb.js";
 import { hasCode, NetloomError, reasonOf } from "../../errors/errors.ts";
 import { reason } from "../../errors/reasons.ts";
@@ -14,22 +14,25 @@ import { contextOf } from "../connection.ts";
 export interface TunnelOptions {
   /** Addresses of this host's VTEPs, one per family, best first. */
   readonly addresses: readonly string[];
-  /** Whether this host has it now: a new tunnel may end there. Default: yes. */
+  /** Returns whether this host has the address now, so that a new tunnel may end there. Default: yes. */
   readonly isUsable?: (address: string) => boolean;
-  /** How wide they are to other hosts. */
+  /** Widths of the ways to other hosts. */
   readonly ways: TunnelWays;
-  /** By type. Default: what each type has by itself. */
+  /** Settings by type. Default: each type's own. */
   readonly settings?: Readonly<Record<string, Settings>>;
-  /** One for all forwarders of a host. */
+  /** The identifiers in use; all forwarders of a host share one. */
   readonly identifiers: IdentifierPools;
-  /** What an earlier process used for the wire's tunnel towards `side`, so that a restart keeps it. */
+  /** The identifier that an earlier process used for the wire's tunnel towards `side`, so that a restart keeps it. */
   readonly recall?: (wireId: string, type: string, side: Side) => number | undefined;
 }
 
-/** What the network between the hosts carries where nobody knows better. */
+/** Width of the network between the hosts when nothing is known about it. */
 const USUAL_WIDTH = 1_500;
 
-/** With the addresses that this host has now, and with `kept`, where a tunnel ends already: so what was lost for a while stays. */
+/**
+ * This host with its current addresses and `kept`, where a tunnel already ends, so that the tunnel keeps an address
+ * that is lost for a while.
+ */
 export function tunnelHost(options: TunnelOptions, type: RemoteType, kept?: string): TunnelHost {
   const { addresses, settings, isUsable = () => true } = options;
   return {
@@ -45,7 +48,7 @@ export interface TakenIdentifier {
   readonly cause?: NetloomError;
 }
 
-/** The far side's refusal of a proposed identifier, by which the near side knows to propose another one. */
+/** The far side's refusal of a proposed identifier, which tells the near side to propose another one. */
 export function taken({ identifier }: RemoteType, { id, host, cause }: TakenIdentifier): NetloomError {
   const { key, noun } = identifier;
   return new NetloomError("ALREADY_EXISTS", `make a tunnel to ${host}: ${noun} ${id} is taken`, {
@@ -55,8 +58,8 @@ export function taken({ identifier }: RemoteType, { id, host, cause }: TakenIden
 }
 
 /**
- * Whether the far side, or this host's kernel, has refused this identifier. A far side of release 0.1.0 gives no reasons, so that
- * any ALREADY_EXISTS without a reason counts.
+ * Returns whether the far side, or this host's kernel, refused this identifier. A far side of release 0.1.0 gives no
+ * reasons, so any ALREADY_EXISTS without a reason counts.
  */
 export function isTaken(error: unknown, type: RemoteType, id: number): boolean {
   const said = reasonOf(error, "TUNNEL_IDENTIFIER_TAKEN");
@@ -64,13 +67,13 @@ export function isTaken(error: unknown, type: RemoteType, id: number): boolean {
   return (hasCode(error, "ALREADY_EXISTS") && error.reason === undefined) || isClash(error, type, id);
 }
 
-/** Has this host's kernel refused it, because of a stranger's device? */
+/** Returns whether this host's kernel refused the identifier because of a stranger's device. */
 export function isClash(error: unknown, { identifier }: RemoteType, id: number): boolean {
   const refused = refusedStep(error);
   return refused?.errno === "EEXIST" && identifier.isHeldBy(refused.step.object, id);
 }
 
-/** The wire is no larger than what its tunnel carries. */
+/** Limits the wire's MTU to that of its tunnel. */
 export function limitMtu(connection: Connection, mechanism: Mechanism | undefined): void {
   const mtuBytes = mtuOf(mechanism?.parameters ?? {});
   if (mtuBytes === 0) return;
@@ -78,7 +81,10 @@ export function limitMtu(connection: Connection, mechanism: Mechanism | undefine
   context.MTU = smallerMtu(context.MTU, mtuBytes);
 }
 
-/** The way of a tunnel that leads to `towards`; `undefined` for parameters that make no tunnel, which are refused where it is made. */
+/**
+ * The way of a tunnel that leads to `towards`. `undefined` for parameters that make no tunnel; these are refused when
+ * the tunnel is made.
+ */
 export function wayPair(
   options: TunnelOptions,
   type: RemoteType,
@@ -95,7 +101,7 @@ export function wayPair(
   };
 }
 
-/** The parameters with an MTU that goes through a network of this width; without one for `undefined`. */
+/** The parameters with the MTU for a network of this width; without an MTU for `undefined`. */
 export function ofWidth(
   type: RemoteType,
   parameters: ParameterMap,
@@ -106,7 +112,7 @@ export function ofWidth(
   return { ...rest, [COMMON.mtu]: String(Math.max(1, widthBytes - overheadOf(type, parameters))) };
 }
 
-/** The same, but no wider than they are; of the usual width if neither says anything. */
+/** The parameters with their MTU limited to this width; the usual width if neither has one. */
 export function narrowed(
   type: RemoteType,
   parameters: ParameterMap,
@@ -117,7 +123,7 @@ export function narrowed(
   return { ...parameters, [COMMON.mtu]: String(agreed) };
 }
 
-/** The width of the network that a tunnel with these parameters makes use of. */
+/** The width that a tunnel with these parameters needs of the network. */
 export function widthUsed(type: RemoteType, parameters: ParameterMap): number {
   return mtuOf(parameters) + overheadOf(type, parameters);
 }

@@ -1,4 +1,4 @@
-/** The far side of a tunnel, for every type that there is. */
+/** The far side of a tunnel, for every tunnel type. */
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import { memoryKey } from "../../chain/call.ts";
 import type { WayHolder, WayUse } from "../../forwarder/ways/tunnel-ways.ts";
@@ -28,10 +28,10 @@ export function tunnelServers(
 
 /**
  * Guarantees
- * - A proposed identifier is kept if no other wire of this host has it; otherwise, and if the kernel refuses it because of a
- *   stranger's device, the near side is told that it is taken. Without a proposal one is drawn.
- * - The answer is as wide as the offer or as this host's way to the near side, whichever is smaller. `ways` hears what is agreed
- *   on, and when it is over.
+ * - A proposed identifier is kept if no other wire of this host has it. If another has it, or the kernel refuses it
+ *   because of a stranger's device, the near side is told that it is taken. Without a proposal one is drawn.
+ * - The answer is as wide as the offer or as this host's way to the near side, whichever is smaller. `ways` is notified
+ *   of the width agreed on, and of the end of its use.
  */
 function tunnelServer(type: RemoteType, options: TunnelOptions): ServerMechanism {
   const held = memoryKey<number>(`tunnel-servers: ${type.type}`);

@@ -1,4 +1,4 @@
-/** Tunnels of several types and families between two forwarders: what is offered, what is taken, what is given back. */
+/** Tunnels of several types and families between two forwarders: which are offered, taken and released. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { copyMessage } from "../../api/copy-message.ts";
@@ -18,7 +18,7 @@ import { tunnelServers } from "./tunnel-servers.ts";
 import { tunnels } from "./tunnels.ts";
 import { Worlds } from "../../../fixtures/elements/world.ts";
 
-/** Another type with another identifier, which tells the hosts the same. */
+/** Another type with another identifier, which uses the same host parameters. */
 const other: RemoteType = {
   ...vxlan,
   type: "OTHER",
@@ -100,7 +100,7 @@ for (const [far, taken] of [
   [["fd08::2"], "fd08::1 fd08::2"],
   [["fd08::2", "10.8.0.2"], "10.8.0.1 10.8.0.2"],
 ] as const)
-  test(`between a host of both families and one of ${far.join(" and ")} the tunnel is ${taken}, whatever the URL says`, async () => {
+  test(`between a host with both families and one with ${far.join(" and ")} the tunnel is ${taken}, whatever the URL says`, async () => {
     const worlds = new Worlds();
     const { near, nearIds, farIds } = ends(worlds, { near: { addresses: DUAL }, far: { addresses: far } });
     await worlds.run(async () => {
@@ -112,7 +112,7 @@ for (const [far, taken] of [
     });
   });
 
-test("hosts without a family in common are told so, and hold nothing", async () => {
+test("hosts without a common address family get an error and hold no identifier", async () => {
   const worlds = new Worlds();
   const { near, nearIds, farIds } = ends(worlds, { far: { addresses: ["fd08::2"] } });
   await worlds.run(async () => {
@@ -125,7 +125,7 @@ test("hosts without a family in common are told so, and hold nothing", async () 
   });
 });
 
-test("of several types the far side's first is kept, and the others give their identifiers back", async () => {
+test("of several types the far side's first is kept, and the identifiers of the others are released", async () => {
   const worlds = new Worlds();
   const nearTypes = [other, vxlan];
   const { near, nearIds, farIds } = ends(worlds, { nearTypes, farTypes: [vxlan] });
@@ -143,7 +143,7 @@ test("of several types the far side's first is kept, and the others give their i
   });
 });
 
-test("one that cannot be is left out by the far side, which takes the next one", async () => {
+test("the far side skips a preference that cannot work and takes the next one", async () => {
   const worlds = new Worlds();
   const settings = { [vxlan.type]: { port: 4790 } };
   const both = [vxlan, other];
@@ -154,7 +154,7 @@ test("one that cannot be is left out by the far side, which takes the next one",
   });
 });
 
-test("an identifier that is taken is drawn anew, three requests in all, and what was refused is given back", async () => {
+test("a taken identifier is drawn again, up to three requests in all, and refused ones are released", async () => {
   const worlds = new Worlds();
   const both = [other, vxlan];
   let left = 2;
@@ -182,7 +182,7 @@ test("an identifier that is taken is drawn anew, three requests in all, and what
   });
 });
 
-test("a far side that moves to another type lets go of what it had for the first", async () => {
+test("a far side that moves to another type releases the identifier of the first", async () => {
   const worlds = new Worlds();
   const { far, farIds } = ends(worlds, { farTypes: [vxlan, other] });
   await worlds.run(async () => {
@@ -198,7 +198,7 @@ test("a far side that moves to another type lets go of what it had for the first
   });
 });
 
-test("without an address of its own a host offers nothing", async () => {
+test("a host without an address of its own offers no tunnel", async () => {
   const worlds = new Worlds();
   const { near } = ends(worlds, { near: { addresses: [] } });
   await worlds.run(async () => {

@@ -1,5 +1,5 @@
 /**
- * The near side of a tunnel, for every type that there is. Upstream: one client element for each, and
+ * The near side of a tunnel, for every tunnel type. Upstream: one client element for each, and
  * common/mechanisms/vxlan/vni.
  */
 import { copyMessage } from "../../api/copy-message.ts";
@@ -19,7 +19,7 @@ import { wireIdOf } from "../wires/wire-id.ts";
 
 const ATTEMPTS = 3;
 
-/** The identifier of the tunnel that is there. */
+/** The identifier of an existing tunnel. */
 interface Held {
   readonly type: RemoteType;
   readonly id: number;
@@ -31,11 +31,11 @@ const HELD = memoryKey<Held>("tunnels: held");
  * Offers tunnels to a next station on another host.
  *
  * Guarantees
- * - Each type offers one preference for every address family of this host, best first; the far side takes one of them. The
- *   identifiers of the others are given back. Which address the far side has is not known yet: an offer is as wide as a person
- *   allows, and says no MTU where nobody does (`fitTunnel`).
- * - An identifier is free on this host, and stays the same as long as nobody objects.
- * - One that turns out to be taken, here or there, by us or by a stranger, is answered by a request with another one; three
+ * - Each type offers one preference for every address family of this host, best first, and the far side takes one of
+ *   them. The identifiers of the others are released. The far side's address is not known yet, so an offer has an MTU
+ *   only if the settings limit it (`fitTunnel`).
+ * - An identifier is free on this host, and stays the same until a host refuses it.
+ * - If an identifier is taken on either host, by Netloom or by a stranger, a request with another one follows: three
  *   requests in all, then ALREADY_EXISTS.
  */
 export function tunnels(
@@ -91,7 +91,7 @@ export function tunnels(
   };
 }
 
-/** Of this host: one that it has now, or where this tunnel ends already. */
+/** Throws unless this host has an address: a current one, or one where this tunnel already ends. */
 function demandAddress({ addresses, isUsable = () => true }: TunnelOptions, kept: string | undefined): void {
   if (addresses.some((each) => each === kept || isUsable(each))) return;
   if (addresses.length > 0)
@@ -111,7 +111,7 @@ function demandAddress({ addresses, isUsable = () => true }: TunnelOptions, kept
   });
 }
 
-/** Of the tunnel that is there, or that an earlier process has left, if it can still be had. */
+/** The identifier of the existing tunnel, or of one that an earlier process left, if it is still available. */
 function knownId(
   { identifiers, recall }: TunnelOptions,
   {
@@ -136,7 +136,7 @@ function offer(
     readonly options: TunnelOptions;
     readonly proposed: readonly Held[];
     readonly before: Held | undefined;
-    /** This host's end of the tunnel that is there. */
+    /** This host's end of the existing tunnel. */
     readonly kept: string | undefined;
   },
 ): NetworkServiceRequest {
@@ -155,12 +155,14 @@ function offer(
       );
   const connection = connectionOf(offered);
   const own = proposed.find(({ type }) => type.type === connection.mechanism?.type);
-  // A mechanism with the old identifier would win over the preference.
+  // The station would prefer a mechanism with the old identifier to the new preference.
   if (!own || !isSame(own, before)) delete connection.mechanism;
   return offered;
 }
 
-/** What the far side has taken. It may have had its own mind about the identifier: then that one is in the kernel now. */
+/**
+ * Keeps the tunnel that the far side took. It may have chosen another identifier, which is then the one in the kernel.
+ */
 function keep(
   answer: Connection,
   { options, proposed }: { readonly options: TunnelOptions; readonly proposed: readonly Held[] },

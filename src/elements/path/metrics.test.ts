@@ -1,11 +1,11 @@
-/** The counters of a wire on its way through the mesh: simulated kernel, virtual time. */
+/** The counters of a wire on their way through the mesh: simulated kernel, virtual time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import { farAddressOf, shopMesh } from "../../../fixtures/roles/mesh.ts";
 import { KernelError, type CounterQuery } from "../../kernel/kernel.ts";
 
-/** The metrics of a forwarder's segment that are numbers. */
+/** The numeric metrics of a forwarder's segment. */
 function countersOf({ path }: Connection, forwarder: string): Record<string, string> {
   const segment = path?.pathSegments.find(({ name }) => name === forwarder);
   return Object.fromEntries(Object.entries(segment?.metrics ?? {}).filter(([, text]) => /^\d+$/.test(text)));
@@ -27,7 +27,7 @@ for (const [where, forwarders] of [
   ["local", ["forwarder-alpha"]],
   ["remote", ["forwarder-alpha", "forwarder-beta"]],
 ] as const) {
-  test(`a refresh of a ${where} wire says what it has carried, in upstream's words; a new one asks nothing`, async () => {
+  test(`a refresh of a ${where} wire reports its traffic in upstream's words; a new wire reads no counters`, async () => {
     const { mesh, alpha, beta, role } = shopMesh(where);
     const asked: CounterQuery[][] = [];
     for (const { kernel } of [alpha, beta]) {
@@ -53,7 +53,7 @@ for (const [where, forwarders] of [
   });
 }
 
-test("a kernel that cannot be read leaves the counters of a refresh as they were", async () => {
+test("counters stay as they were when the kernel cannot be read at a refresh", async () => {
   const { mesh, alpha, role } = shopMesh("local");
   await mesh.run(async () => {
     const first = await role.request(alpha.caller(), alpha.ask("c1", "shop"));

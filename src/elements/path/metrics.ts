@@ -1,4 +1,7 @@
-/** What a forwarder says of a wire in its path segment. Upstream: sdk-vpp/pkg/networkservice/metrics, mechanisms/{server,client}.go */
+/**
+ * The metrics of a wire in its forwarder's path segment. Upstream: sdk-vpp/pkg/networkservice/metrics,
+ * mechanisms/{server,client}.go
+ */
 import type { Mechanism } from "../../api/gen/nsm/connection_pb.js";
 import { readMeters } from "../../forwarder/meter.ts";
 import type { Wire } from "../../forwarder/wire.ts";
@@ -10,15 +13,15 @@ import { INCOMING } from "../mechanisms/translate-mechanism.ts";
 import { APPLIED } from "../wires/wire.ts";
 
 /**
- * In upstream's words a forwarder is server to the client, and client of the endpoint: `server_…` is what it has on the
- * client's side, `client_…` on the endpoint's; `rx` comes in from there, `tx` goes out to there.
+ * In upstream's words a forwarder is a server to the client and a client of the endpoint: `server_…` is the client's
+ * side, `client_…` the endpoint's side. `rx` comes in from that side, `tx` goes out to it.
  *
  * Guarantees
  * - `node_name` is the host of this forwarder, for the stations on both sides of it (path-hosts.ts).
  * - `client_interface` and `server_interface` are `TYPE/name`, with `unknown` for a tunnel without a name.
- * - The answer to a refresh has what the wire has carried: `{client,server}_{rx,tx}_{bytes,packets}`, decimal numbers. That
- *   is one look at two devices. A wire that is new has nothing to say, and its request does not wait for it.
- * - A kernel that cannot be read leaves the counters as they were.
+ * - The answer to a refresh has the traffic of the wire: `{client,server}_{rx,tx}_{bytes,packets}`, decimal numbers.
+ *   Reading it is one look at two devices. A new wire has no counters, and its request does not wait for any.
+ * - If the kernel cannot be read, the counters stay as they were.
  */
 export function metrics(kernel: Kernel): ConnectionElement {
   return {

@@ -1,6 +1,6 @@
 /**
- * Where a wire leads: hosts and workloads by their names. A path has names of stations only; so those who know more add it to
- * the metrics of their segment: each forwarder its host, a client its workload, a network function what it leads to.
+ * The hosts and workloads of a wire by name. A path only has names of stations, so the stations add more to the metrics
+ * of their segment: each forwarder its host, a client its workload, a service function the addresses that it leads to.
  */
 import type { Connection, PathSegment } from "../../api/gen/nsm/connection_pb.js";
 import { connectionOf, type ConnectionElement, ownSegment } from "../connection.ts";
@@ -11,36 +11,36 @@ export const NODE_NAME = "node_name";
 /** Key of a client's metrics: the name of its workload on its host. */
 const WORKLOAD_NAME = "workload_name";
 
-/** Key of a network function's metrics: the addresses at the far end of the wire that begins there. */
+/** Key of a service function's metrics: the addresses at the far end of the wire that begins there. */
 const FAR_ADDRESSES = "far_addresses";
 
-/** What a forwarder has among its metrics, whoever has written it (metrics.ts). */
+/** Metrics that identify a segment as a forwarder's, Netloom's or upstream's (metrics.ts). */
 const SIGNS = [NODE_NAME, "server_interface", "client_interface"] as const;
 
-/** The hosts in the order of the path, one for each forwarder; empty for one that does not say it. */
+/** The hosts in the order of the path, one for each forwarder; empty for a forwarder that does not name its host. */
 export function hostsOf(stations: readonly PathSegment[]): string[] {
   return stations
     .filter(({ metrics }) => SIGNS.some((key) => metrics[key] !== undefined))
     .map(({ metrics }) => metrics[NODE_NAME] ?? "");
 }
 
-/** The workload that a wire begins at; empty if its client does not say it. */
+/** The workload at which a wire begins; empty if its client does not name it. */
 export function clientWorkloadOf([client]: readonly PathSegment[]): string {
   return client?.metrics[WORKLOAD_NAME] ?? "";
 }
 
-/** Where a wire that a network function asks for leads; nothing if it does not say it. */
+/** The addresses at the far end of a wire that a service function asks for; none if the function does not list them. */
 export function farAddressesOf([asking]: readonly PathSegment[]): string[] {
   return (asking?.metrics[FAR_ADDRESSES] ?? "").split(",").filter((each) => each !== "");
 }
 
-/** For a network function, when the next wire is answered: says which addresses are at its far end. */
+/** For a service function, after the answer for the next wire: records the addresses at that wire's far end. */
 export function sayFarAddresses(connection: Connection, addresses: readonly string[]): void {
   const own = ownSegment(connection);
   if (own) own.metrics[FAR_ADDRESSES] = addresses.join(",");
 }
 
-/** For a client: says which workload of its host it asks for. */
+/** For a client: records which workload of its host it asks for. */
 export function sayWorkload(name: string): ConnectionElement {
   return {
     name: "say-workload",

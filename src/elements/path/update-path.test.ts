@@ -18,7 +18,7 @@ test("the first process of a path takes the connection's id for its segment", ()
   assert.deepEqual([asked.id, asked.path?.index, segments(asked)], ["c", 0, ["client c"]]);
 });
 
-test("a server appends its segment with an id of its own, and gives the caller's back", () => {
+test("a server appends its segment with an id of its own, and returns the caller's id", () => {
   const asked = connection("c", 0, ["client", "c"]);
   const caller = enterPath(asked, "manager", uuid);
   assert.deepEqual(
@@ -34,7 +34,7 @@ test("a server appends its segment with an id of its own, and gives the caller's
   assert.deepEqual([asked.id, asked.path?.index, segments(asked)], ["c", 0, ["client c", "manager new"]]);
 });
 
-test("a refresh finds the id that the process gave before", () => {
+test("a refresh finds the id that the process assigned before", () => {
   const asked = connection("c", 0, ["client", "c"], ["manager", "m"], ["forwarder", "f"]);
   enterPath(asked, "manager", uuid);
   assert.deepEqual([asked.id, segments(asked)], ["m", ["client c", "manager m", "forwarder f"]]);

@@ -14,7 +14,7 @@ import { NetloomError } from "../../errors/errors.ts";
 
 /**
  * Moves `connection` to the segment of the process `name`, and returns the caller's index, for `leavePath`. A process
- * that is server and client uses one segment for both. Afterwards `connection.id` is this process's id of it.
+ * that is both server and client uses one segment. Afterwards `connection.id` is this process's id of the connection.
  * INVALID_ARGUMENT if id and path contradict each other.
  */
 export function enterPath(connection: Connection, name: string, uuid: () => string): number {
@@ -52,7 +52,7 @@ export function enterPath(connection: Connection, name: string, uuid: () => stri
   return next - 1;
 }
 
-/** Gives `connection` back to the caller that `enterPath` has told the index of. */
+/** Gives `connection` back to the caller at `callerIndex`, which `enterPath` returned. */
 export function leavePath(connection: Connection, callerIndex: number): void {
   const caller = connection.path?.pathSegments[callerIndex];
   if (!connection.path || !caller) return;
@@ -60,7 +60,7 @@ export function leavePath(connection: Connection, callerIndex: number): void {
   connection.id = caller.id;
 }
 
-/** Drops what lies behind the present segment: the tail of a longer path that the connection once took. */
+/** Drops the segments behind the current one: the tail of a longer path that the connection once took. */
 export function cutPath(path: Path): void {
   path.pathSegments.splice(path.index + 1);
 }

@@ -1,4 +1,4 @@
-/** Who vouches for the segments of a path, and until when. Upstream: sdk/pkg/networkservice/common/updatetoken */
+/** Signs each path segment and sets its expiry time. Upstream: sdk/pkg/networkservice/common/updatetoken */
 import { timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { copyMessage } from "../../api/copy-message.ts";
 import type { Connection, Path, PathSegment } from "../../api/gen/nsm/connection_pb.js";
@@ -9,22 +9,22 @@ import { SELF } from "../../world/peer.ts";
 import { cutPath } from "./update-path.ts";
 import { connectionOf, ownSegment, previousSegment, type ConnectionElement } from "../connection.ts";
 
-/** No promise is taken for longer, whatever it says. */
+/** The longest accepted lifetime of a token, whatever the token says. */
 const MAX_LIFETIME_MS = 24 * 3_600_000;
 
-/** Of the caller's segment, as this process has last told it. */
+/** The expiry of the caller's segment in this process's last answer. */
 const TOLD_EXPIRY = memoryKey<number>("update-token: the caller's expiry");
 
 /**
  * For a role that has a caller.
  *
  * Guarantees
- * - Behind it the caller's segment and the own one have a token and an expiry, on request and close. The own one's is for the
- *   caller; for the next station one is made when the connection to it is there (`Call.vouch`).
- * - A caller's token that came beside the message wins over what is in the path. One that has expired is
- *   INVALID_ARGUMENT for a request; a close is heard all the same.
- * - A caller without a token may say how long it means to stay (`expires` of its segment); one that only repeats what it
- *   was told before, or says nothing, gets as long as this process's own token.
+ * - Behind it the caller's segment and the own one have a token and an expiry, on request and close. The own token is
+ *   for the caller; the token for the next station is made when the connection to it exists (`Call.vouch`).
+ * - A caller's token that comes beside the message wins over the one in the path. An expired token is INVALID_ARGUMENT
+ *   for a request; a close is accepted anyway.
+ * - A caller without a token may set its lifetime (`expires` of its segment). A caller that repeats the expiry of the
+ *   last answer, or sets none, gets the lifetime of this process's own token.
  */
 export function updateToken(identity: Identity): ConnectionElement {
   const stamp = (call: Call, connection: Connection): void => {
@@ -50,8 +50,8 @@ export function updateToken(identity: Identity): ConnectionElement {
 }
 
 /**
- * For a role that begins the path: until when its own segment holds. The token of the segment is for the next station, which
- * is not known yet, and which writes it there from beside the message.
+ * For a role that begins the path: sets the expiry of its own segment. The next station, which is not known yet, takes
+ * the token from beside the message and writes it into the segment.
  */
 export function updateOwnToken(identity: Identity): ConnectionElement {
   const stamp = (connection: Connection): void => {
@@ -71,7 +71,7 @@ export function updateOwnToken(identity: Identity): ConnectionElement {
   };
 }
 
-/** The path of a message up to this process, with its caller's token as it came beside the message. For rules. */
+/** The path of a message up to this process, with the caller's token that came beside the message. For access rules. */
 export function wayHere({ path }: Connection, sent: Token | undefined): Path | undefined {
   if (!path) return undefined;
   const way = copyMessage(path);

@@ -1,4 +1,4 @@
-/** Brings a connection back. Upstream: sdk/pkg/networkservice/common/heal */
+/** Restores a lost connection. Upstream: sdk/pkg/networkservice/common/heal */
 import { type Backoff, backoffMs, LONGEST_PAUSE_MS } from "../../async/backoff.ts";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import type { Alarm } from "../../async/alarm.ts";
@@ -8,14 +8,14 @@ import type { ConnectionElement } from "../connection.ts";
 import { describeLoss, type Loss } from "./next-hop-monitor.ts";
 
 const HEAL_BACKOFF: Readonly<Backoff> = { firstMs: 50, lastMs: LONGEST_PAUSE_MS };
-/** A loss within this time of the last healing goes on with its backoff. */
+/** A loss within this time after the last healing continues its backoff. */
 const CALM_MS = 30_000;
 
 interface Healing {
   readonly alarm: Alarm;
   attempt: number;
   isHealing: boolean;
-  /** On `Clock.monotonicMs`. */
+  /** Time of `Clock.monotonicMs`. */
   healedAtMs: number;
   connection: Connection;
 }
@@ -23,17 +23,20 @@ interface Healing {
 const HEALING = memoryKey<Healing>("heal");
 
 export interface HealOptions {
-  /** Do packets still get through? Then another endpoint is not looked for. Default: not known, taken for no. */
+  /**
+   * Returns whether packets still get through. If so, no other endpoint is looked for. Default: unknown, treated as no.
+   */
   readonly isAlive?: ((connection: Connection) => Promise<boolean>) | undefined;
   readonly onHealing?: (connection: Connection, reason: string) => void;
 }
 
 /**
  * Guarantees
- * - After a loss the connection is asked for again until that works or it is closed: after 50 ms, then twice as long
- *   each time up to 10 s, with jitter. A connection that is lost again soon goes on where it was.
- * - The first attempt goes the same way to the same endpoint, which leaves a wire alone that still works; so do all as
- *   long as `isAlive`. Otherwise, and at once if the next hop has closed the connection, another endpoint is looked for.
+ * - After a loss the connection is requested again until that works or it is closed: after 50 ms, then twice as long
+ *   each time up to 10 s, with jitter. If the connection is lost again soon, the backoff continues where it was.
+ * - The first attempt goes the same way to the same endpoint, which leaves a working wire alone; so do all attempts
+ *   while `isAlive` returns true. Otherwise, and at once if the next hop has closed the connection, another endpoint is
+ *   looked for.
  */
 export class Healer {
   readonly #options: HealOptions;
@@ -42,11 +45,11 @@ export class Healer {
     this.#options = options;
   }
 
-  /** For `followNext`. */
+  /** Handler of losses for `followNext`. */
   onLoss(call: Call, loss: Loss): void {
     const healing = call.memory.get(HEALING);
     if (healing) this.#heal(call, healing, loss);
-    // It has come before the answer to the first request.
+    // The loss has come before the answer to the first request.
     else if (!call.world.scope.ended) {
       call.world.scope.spawn("heal what has just come", () =>
         call.trigger.afterwards(() => {
@@ -66,7 +69,7 @@ export class Healer {
     this.#plan(call, healing, loss);
   }
 
-  /** The place of the healer in a chain: outside of whatever finds the next hop. */
+  /** The healer's element of a chain. It comes before any element that finds the next hop. */
   element(): ConnectionElement {
     return {
       name: "heal",
@@ -86,7 +89,7 @@ export class Healer {
         healing.alarm.stop();
         return connection;
       },
-      // What is healing outlives the close that is part of a reselect.
+      // Healing continues through the close that is part of a reselect.
       close: (call, connection, next) => {
         call.memory.get(HEALING)?.alarm.stop();
         return next(connection);

@@ -1,4 +1,4 @@
-/** Tokens, time-outs and refreshes: how long a connection lasts. */
+/** Tokens, time-outs and refreshes: the lifetime of a connection. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, toJson } from "@bufbuild/protobuf";
@@ -24,7 +24,7 @@ const expiry = (connection: Connection | undefined, i: number): number => {
   return expires ? timestampMs(expires) : NaN;
 };
 
-test("a caller without a token says how long it stays; one that says nothing new stays as long as our token", async () => {
+test("a caller without a token sets its lifetime; one that repeats the last expiry gets the lifetime of the own token", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const chain = new Chain(world, [updateToken(labIdentity(world, 60_000))]);
@@ -40,7 +40,7 @@ test("a caller without a token says how long it stays; one that says nothing new
   });
 });
 
-test("a token beside the message wins, and the rules see the way up to here on request and close", async () => {
+test("a token beside the message wins, and the rules see the path up to here on request and close", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const asked: string[] = [];
@@ -68,7 +68,7 @@ test("a token beside the message wins, and the rules see the way up to here on r
   });
 });
 
-test("in plaintext a caller lives as long as it says beside the message, and what it cannot mean is refused", async () => {
+test("in plaintext the expiry beside the message sets a caller's lifetime, and an impossible one is refused", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const chain = new Chain(world, [updateToken(labIdentity(world)), timeout()]);
@@ -94,7 +94,7 @@ test("in plaintext a caller lives as long as it says beside the message, and wha
   });
 });
 
-test("a connection is closed as lost when its caller's token has expired, less the time of a request", async () => {
+test("a connection is closed as lost when its caller's token expires, less the time of a request", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const chain = new Chain(world, [timeout()]);
@@ -109,7 +109,7 @@ test("a connection is closed as lost when its caller's token has expired, less t
   });
 });
 
-test("a refresh that comes first wins, even if it is under way when the time is over", async () => {
+test("a refresh that comes first wins, even if it is still running when the token expires", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const chain = new Chain(world, [timeout()]);
@@ -158,7 +158,7 @@ test("the next refresh is due at a share of the shortest lifetime that depends o
   assert.equal(at(0), undefined);
 });
 
-test("refreshes go on, are tried again with growing distances when they fail, and end with the close", async () => {
+test("refreshes continue, are retried with growing pauses when they fail, and end with the close", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const chain = new Chain(world, [updateOwnToken(labIdentity(world, 30_000)), new Refresher().element()], {

@@ -1,4 +1,4 @@
-/** What a role tells about its connections, and to whom. Upstream: sdk/pkg/networkservice/common/monitor */
+/** The board on which a role publishes its connections to watchers. Upstream: sdk/pkg/networkservice/common/monitor */
 import { create } from "@bufbuild/protobuf";
 import {
   type Connection,
@@ -16,21 +16,21 @@ import { NetloomError } from "../../errors/errors.ts";
 import { Watch } from "../../async/watch.ts";
 import { describeLoss, type Notice } from "./next-hop-monitor.ts";
 
-/** Connections with news that one watcher has not fetched. Beyond it is cut. */
+/** Limit on connections with unfetched news for one watcher. A watcher beyond it is cut off. */
 const MAX_PENDING = 16_384;
 
 /**
  * Guarantees
  * - A watcher sees of each connection what `sight` allows, and its selector matches only that.
- * - A watcher first gets INITIAL_STATE_TRANSFER with all connections that its selector matches, even if there is none;
+ * - A watcher first gets INITIAL_STATE_TRANSFER with all connections that its selector matches, even if there are none;
  *   then UPDATE and DELETE, in order for each connection.
- * - A watcher that is slow gets the last event of each connection: what came between is left out. So its queue never
- *   holds more than there are connections; one that does not fetch at all is cut (RESOURCE_EXHAUSTED).
- * - Nobody waits for a watcher.
+ * - A slow watcher gets the last event of each connection; earlier ones are skipped. So its queue never holds more
+ *   events than there are connections. A watcher that never fetches is cut off (RESOURCE_EXHAUSTED).
+ * - A watcher never delays the role.
  */
 export class MonitorBoard {
   readonly #connections = new Map<string, Told>();
-  /** Of those that are down: what was heard last. */
+  /** The last known reason of each connection that is down. */
   readonly #reasons = new Map<string, string>();
   readonly #watchers = new Set<Watcher>();
   readonly #maxPending: number;
@@ -44,30 +44,36 @@ export class MonitorBoard {
     return this.#watchers.size;
   }
 
-  /** `owner` has established it. */
+  /** Publishes the connection as established by `owner`. */
   update(connection: Connection, owner: Principal): void {
     this.#reasons.delete(connection.id);
     this.#set(new Told(connection, owner));
   }
 
-  /** Tells that the connection is DOWN, as it was last known. Nothing if it is not known; of one that is known to be down `reason` is kept. */
+  /**
+   * Publishes the connection's last known state as DOWN. An unknown connection is ignored; of one that is down already
+   * only `reason` is kept.
+   */
   down(id: string, reason: string): void {
     if (!this.#connections.has(id)) return;
     this.#reasons.set(id, reason);
     if (this.#stateOf(id) !== State.DOWN) this.#change(id, State.DOWN);
   }
 
-  /** Why it is down, as it was heard last; `undefined` if it is not. */
+  /** The last known reason why the connection is down; `undefined` if it is not. */
   whyDown(id: string): string | undefined {
     return this.#reasons.get(id);
   }
 
-  /** Tells that the connection's client is to ask again at once. Nothing if it is not known, down, or was told already. */
+  /**
+   * Asks the connection's client to request again at once. Does nothing if the connection is unknown, down, or was
+   * asked for already.
+   */
   requestRefresh(id: string): void {
     if (this.#stateOf(id) === State.UP) this.#change(id, State.REFRESH_REQUESTED);
   }
 
-  /** Passes on what the next hop says of a connection: behind what this role itself tells of calls that are under way. */
+  /** Relays a notice of the next hop, after this role's own events about calls that are running. */
   relay({ world: { scope }, trigger }: Call, id: string, notice: Notice): void {
     if (notice.type !== "refresh") this.down(id, describeLoss(notice));
     else if (!scope.ended)
@@ -82,7 +88,7 @@ export class MonitorBoard {
     this.#tell(ConnectionEventType.DELETE, known);
   }
 
-  /** `sight` is asked for each connection, each time that it is told. Default: all of it. */
+  /** `sight` is called for each connection at each event. Default: all of it. */
   watch(selector: MonitorScopeSelector, sight: (told: Told) => Sight = () => "all"): Watch<ConnectionEvent> {
     const watcher = new Watcher({ selector, sight, maxPending: this.#maxPending }, () =>
       this.#watchers.delete(watcher),
@@ -114,7 +120,10 @@ export class MonitorBoard {
   }
 }
 
-/** Does the connection match? Both criteria have to hold, and an empty one does. Upstream: api connection_helpers.go */
+/**
+ * Returns whether the connection matches. Both criteria must hold; an empty one does. Upstream: api
+ * connection_helpers.go
+ */
 export function matchesSelector(connection: Connection, selector: MonitorScopeSelector): boolean {
   const { networkServices, pathSegments: wanted } = selector;
   if (networkServices.length > 0 && !networkServices.includes(connection.networkService)) return false;

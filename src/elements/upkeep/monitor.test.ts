@@ -42,7 +42,7 @@ function read(event: ConnectionEvent | undefined): string {
 
 const OWNER: Readonly<Principal> = { kind: "unix", uid: 1000 };
 
-test("a watcher gets what is there, also if that is nothing, and then what happens", async () => {
+test("a watcher gets the existing connections, even if there are none, and then the events", async () => {
   const board = new MonitorBoard();
   const early = board.watch(ALL);
   assert.equal(read(await early.take()), "INITIAL_STATE_TRANSFER");
@@ -61,7 +61,7 @@ test("a watcher gets what is there, also if that is nothing, and then what happe
   assert.equal(board.watching, 1);
 });
 
-test("a slow watcher gets the last event of each connection, one that never fetches is cut", async () => {
+test("a slow watcher gets the last event of each connection, one that never fetches is cut off", async () => {
   const board = new MonitorBoard(2);
   const slow = board.watch(ALL);
   for (let i = 0; i < 1000; i++) {
@@ -77,7 +77,7 @@ test("a slow watcher gets the last event of each connection, one that never fetc
   assert.equal(board.watching, 0);
 });
 
-test("a selector matches a run of segments and any of the services; what is empty matches all", () => {
+test("a selector matches a run of segments and any of the services; an empty one matches all", () => {
   const connection = of("f", ["client", "c"], ["manager", "m"], ["forwarder", "f"]);
   const matches = (init: MessageInitShape<typeof MonitorScopeSelectorSchema>) =>
     matchesSelector(connection, create(MonitorScopeSelectorSchema, init));
@@ -90,7 +90,7 @@ test("a selector matches a run of segments and any of the services; what is empt
   assert.ok(!matches({ networkServices: ["bank"], pathSegments: [{ id: "m" }] }));
 });
 
-test("success is an update, a failed refresh is down, a close is a delete, a failed first request is nothing", async () => {
+test("a success is UPDATE, a failed refresh is DOWN, a close is DELETE, and a failed first request is no event", async () => {
   const worlds = new Worlds();
   const board = new MonitorBoard();
   const chain = new Chain(worlds.world("alpha"), [monitor(board)]);
@@ -133,7 +133,7 @@ function nextHop() {
   return { board, hop, streams: () => streams, breakWith: (error: NetloomError) => (broken = error) };
 }
 
-test("one stream follows all connections of a next hop, and tells each of its own losses only", async () => {
+test("one stream follows all connections of a next hop, and reports to each only its own losses", async () => {
   const worlds = new Worlds();
   const { clock, scope } = worlds.world("alpha");
   const next = nextHop();
@@ -148,7 +148,7 @@ test("one stream follows all connections of a next hop, and tells each of its ow
     const [a, b] = [follow("a"), follow("b")];
     next.board.update(of("n1", ["client", "c"], ["own", "a"], ["next", "n1"]), OWNER);
     next.board.update(of("n2", ["client", "c"], ["own", "b"], ["next", "n2"]), OWNER);
-    // The same connection further down the path is not the next hop's word about it.
+    // The same connection further down the path is not the next hop's event about it.
     next.board.update(of("n3", ["own", "a"], ["x", "x"], ["own", "z"], ["next", "n3"]), OWNER);
     next.board.down("n3", "it is gone");
     await clock.sleep(1);
@@ -165,7 +165,7 @@ test("one stream follows all connections of a next hop, and tells each of its ow
   });
 });
 
-test("a loss between the request and its answer is told when the following starts, unless it was made good", async () => {
+test("a loss between the request and its answer is delivered when the following starts, unless the connection came up again", async () => {
   const worlds = new Worlds();
   const { clock, scope } = worlds.world("alpha");
   const next = nextHop();
@@ -191,7 +191,7 @@ test("a loss between the request and its answer is told when the following start
   });
 });
 
-test("a next hop that lets nobody watch is no loss, one whose stream breaks is", async () => {
+test("a next hop that cannot be watched is no loss, a stream that breaks is one", async () => {
   const worlds = new Worlds();
   const { clock, scope } = worlds.world("alpha");
   const [closed, open] = [nextHop(), nextHop()];
@@ -212,7 +212,7 @@ test("a next hop that lets nobody watch is no loss, one whose stream breaks is",
   });
 });
 
-test("a connection is shown to everybody, and its tokens to who has established it and to this process", async () => {
+test("everybody sees a connection, but only its owner and this process see its tokens", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const identity = labIdentity(world);

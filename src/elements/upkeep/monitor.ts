@@ -1,4 +1,4 @@
-/** Tells the watchers what becomes of connections. Upstream: sdk/pkg/networkservice/common/monitor/server.go */
+/** Publishes the events of connections to watchers. Upstream: sdk/pkg/networkservice/common/monitor/server.go */
 import { memoryKey } from "../../chain/call.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { ConnectionElement } from "../connection.ts";
@@ -9,8 +9,8 @@ const TOLD = memoryKey<boolean>("monitor: told");
 
 /**
  * Guarantees
- * - UPDATE after every request that has worked, UPDATE with state DOWN after a refresh that has not, DELETE after a close.
- * - A first request that fails is told to nobody.
+ * - UPDATE after every successful request, UPDATE with state DOWN after a failed refresh, DELETE after a close.
+ * - A failed first request causes no event.
  */
 export function monitor(board: MonitorBoard): ConnectionElement {
   return {

@@ -1,4 +1,4 @@
-/** What next hops tell about the connections that they hold for this role: one stream for each next hop. */
+/** Watches the connections that next hops hold for this role: one stream for each next hop. */
 import { create } from "@bufbuild/protobuf";
 import {
   type Connection,
@@ -12,22 +12,22 @@ import { NetloomError } from "../../errors/errors.ts";
 import type { Watch } from "../../async/watch.ts";
 import type { Scope } from "../../async/scope.ts";
 
-/** What is said of a connection. */
+/** News about a connection. */
 export type Notice =
   | Loss
-  /** It is as it was, but would be answered otherwise now: its client is to ask again. */
+  /** The connection is unchanged, but the answer would be different now: its client should ask again. */
   | { readonly type: "refresh" };
 
-/** Why a connection may not be what it was. */
+/** The reason why a connection may be lost. */
 export type Loss =
   /** The next hop has closed it. */
   | { readonly type: "deleted" }
-  /** Something on the way to the endpoint is gone, as the next hop says. */
+  /** Something on the way to the endpoint is gone, according to the next hop. */
   | { readonly type: "down" }
   /** The next hop itself may be gone. */
   | { readonly type: "broken"; readonly reason: string };
 
-/** For people. */
+/** Describes a loss for people. */
 export function describeLoss(loss: Loss): string {
   switch (loss.type) {
     case "deleted":
@@ -42,11 +42,11 @@ export function describeLoss(loss: Loss): string {
 
 /** One connection that is followed. */
 export interface Following {
-  /** From now on notices are passed on, first one that came since `follow`. */
+  /** Starts to deliver notices, first one that came since `follow`. */
   start(onNotice: (notice: Notice) => void): void;
-  /** The stream has ended, and tells nothing more: follow anew. */
+  /** The stream has ended and delivers nothing more: follow again. */
   readonly isOver: boolean;
-  /** It is over, and has never begun: whatever has happened since, nobody was told. */
+  /** The stream is over and never began: no event has been delivered since. */
   readonly wasDeaf: boolean;
   stop(): void;
 }
@@ -56,13 +56,15 @@ export class NextHopMonitor {
   readonly #name: string;
   readonly #streams = new Map<ConnectionHop, Stream>();
 
-  /** `name` is that of the role's path segment. */
+  /** `name` is the name of the role's path segment. */
   constructor(scope: Scope, name: string) {
     this.#scope = scope;
     this.#name = name;
   }
 
-  /** Follows the connection that has the segment `id` here. Called before the request, so that nothing is missed. */
+  /**
+   * Follows the connection whose segment of this role is `id`. Called before the request, so that no event is missed.
+   */
   follow(hop: ConnectionHop, id: string): Following {
     let stream = this.#streams.get(hop);
     if (!stream) {
@@ -118,8 +120,8 @@ class Stream {
       this.#forget();
     }
     if (scope.ended) return;
-    // A next hop that does not let itself be watched is no loss: whether it is there the next request tells. That holds
-    // as well for one that cannot be reached before a request has reached it.
+    // A next hop that cannot be watched is no loss: the next request shows whether it is there. The same holds for a
+    // next hop that cannot be reached before a request has reached it.
     if (this.hasBegun) this.#tellAll({ type: "broken", reason });
     else if (isWatchable) this.#tellAll({ type: "broken", reason }, ({ hasStarted }) => hasStarted);
   }
@@ -133,7 +135,7 @@ class Stream {
     }
   }
 
-  /** Ids of the own segments that the next hop's comes right after. */
+  /** Ids of the own segments that come directly before the next hop's segment. */
   #idsIn({ path }: Connection): string[] {
     return (path?.pathSegments ?? []).flatMap((segment, i) =>
       segment.name === this.#name && path && (path.index === i || path.index === i + 1) ? [segment.id] : [],

@@ -1,12 +1,15 @@
-/** Many of a host's connections want the same at the same time: a few at once, so that others get their turn. */
+/**
+ * Spreads actions that many connections of a host want at the same time: a few at once, so that other work gets its
+ * turn.
+ */
 import type { Scope } from "../../async/scope.ts";
 import type { Clock } from "../../async/clock.ts";
 
-/** A request costs every host on its way some milliseconds: 5,000 are through within 20 s. */
+/** A request costs every host on its way some milliseconds: at this pace 5,000 requests take 20 s. */
 const AT_ONCE = 25;
 const PAUSE_MS = 100;
 
-/** Begins `action` with each item, in their order, as long as `goesOn` and `scope` has not ended. */
+/** Starts `action` for each item in order, while `goesOn` returns true and `scope` has not ended. */
 export async function paced<T>(
   items: readonly T[],
   pace: { readonly clock: Clock; readonly scope: Scope; readonly goesOn: () => boolean },

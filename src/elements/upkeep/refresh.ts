@@ -1,4 +1,4 @@
-/** Asks again before a token on the path expires. Upstream: sdk/pkg/networkservice/common/refresh/client.go */
+/** Repeats the request before a token on the path expires. Upstream: sdk/pkg/networkservice/common/refresh/client.go */
 import { backoffMs } from "../../async/backoff.ts";
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
@@ -21,10 +21,10 @@ const REFRESHING = memoryKey<Refreshing>("refresh");
 
 /**
  * Guarantees
- * - After every success the next request is set for 20 to 40 % of the shortest remaining lifetime on the path (1/3 if
- *   the path has one segment), up to a tenth earlier, so that many connections do not ask at once. A segment that was
- *   over before it came says nothing but that the clock of its host is wrong; and 0.2 s is the least.
- * - A refresh that fails is tried again after 0.2 s, then twice as long each time, up to 10 s.
+ * - After every success the next request is due after 20 to 40 % of the shortest remaining lifetime on the path (1/3 if
+ *   the path has one segment), up to a tenth earlier, so that many connections do not ask at once. A segment that had
+ *   expired on arrival is ignored: the clock of its host is wrong. The minimum is 0.2 s.
+ * - A failed refresh is tried again after 0.2 s, then twice as long each time, up to 10 s.
  */
 export class Refresher {
   element(): ConnectionElement {
@@ -53,7 +53,7 @@ export class Refresher {
     };
   }
 
-  /** Asks again when the calls that are under way are done: what they get may be out of date. */
+  /** Requests again after the running calls: their answers may be out of date. */
   refresh(call: Call): void {
     const { scope } = call.world;
     if (!scope.ended) scope.spawn("refresh as asked for", () => attempt(call, 1));

@@ -1,4 +1,4 @@
-/** Closes what its client has forgotten. Upstream: sdk/pkg/networkservice/common/timeout/server.go */
+/** Closes connections that their client has forgotten. Upstream: sdk/pkg/networkservice/common/timeout/server.go */
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Alarm } from "../../async/alarm.ts";
 import { alarmOf, memoryKey } from "../../chain/call.ts";
@@ -6,16 +6,16 @@ import { NetloomError } from "../../errors/errors.ts";
 import { previousSegment, type ConnectionElement } from "../connection.ts";
 
 const ALARM = memoryKey<Alarm>("timeout: alarm");
-/** On `Clock.monotonicMs`. */
+/** Time of `Clock.monotonicMs`. */
 const DUE = memoryKey<number>("timeout: due");
 
-/** A sleep may be over by so much before the sum of its parts is. */
+/** A sleep may end this much before the sum of its parts. */
 const ROUNDING_MS = 1;
 
 /**
  * Guarantees
- * - A connection is closed when the token of its caller's segment expires, less the time that a request may take: by
- *   then an honest client would have asked again. The time until then is measured, so a jump of the wall clock after the
+ * - A connection is closed when the token of its caller's segment expires, less the time of a request: an honest client
+ *   would have asked again by then. The delay is measured on the monotonic clock, so a jump of the wall clock after the
  *   request changes nothing.
  * - A close for that reason is a loss (`call.reason`), not a wish.
  * - A refresh that comes first wins.
@@ -38,7 +38,7 @@ export function timeout(): ConnectionElement {
       }
       const leftMs = timestampMs(expires) - clock.wallMs();
       const connection = await next(request);
-      // A lifetime that is shorter than a request's time counts whole.
+      // A lifetime shorter than a request's time counts in full.
       const delayMs = leftMs > requestMs ? leftMs - requestMs : leftMs;
       call.memory.set(DUE, startMs + delayMs);
       const alarm = call.memory.get(ALARM) ?? alarmOf(call);

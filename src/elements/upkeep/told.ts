@@ -1,15 +1,15 @@
-/** A connection as watchers are told of it. */
+/** A connection as watchers see it. */
 import { copyMessage } from "../../api/copy-message.ts";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import type { Principal } from "../../world/peer.ts";
 
-/** How much of a connection somebody is shown. */
+/** The part of a connection that a watcher may see. */
 export type Sight = "nothing" | "all but tokens" | "all";
 
-/** Never changed, only replaced: all watchers share it. */
+/** Immutable: all watchers share it, and an event replaces it. */
 export class Told {
   readonly connection: Connection;
-  /** Who has established it. */
+  /** The principal that established the connection. */
   readonly owner: Principal;
   #withoutTokens: Connection | undefined;
 

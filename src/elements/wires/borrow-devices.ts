@@ -1,6 +1,6 @@
 /**
- * Ends of a wire that are there already. Upstream has none: its forwarders make every device (sdk-kernel, sdk-vpp), or move one into
- * the client (sdk-sriov).
+ * Existing devices as ends of a wire. Upstream has none: its forwarders make every device (sdk-kernel, sdk-vpp), or
+ * move one into the client (sdk-sriov).
  */
 import type { Connection, Mechanism, PathSegment } from "../../api/gen/nsm/connection_pb.js";
 import { copyMessage } from "../../api/copy-message.ts";
@@ -12,17 +12,17 @@ import { connectionOf, type ConnectionElement, ownSegment } from "../connection.
 import { INCOMING } from "../mechanisms/translate-mechanism.ts";
 import { limitMtu } from "../mechanisms/tunnel-options.ts";
 
-/** Key of a forwarder's metrics: which ends on its host are ports, so that nobody knows the MACs behind them. */
+/** Key of a forwarder's metrics: the ends on its host that are ports, so that the MACs behind them are unknown. */
 const LEARNED_MACS = "learned_macs";
 
 /**
- * For a forwarder, before whatever reads the client's mechanism.
+ * For a forwarder, before any element that reads the client's mechanism.
  *
  * Guarantees
- * - What is made of a borrowed device is what the kernel says of it at this request; one that no wire can end in is refused before
- *   the endpoint is asked.
+ * - The description of a borrowed device is what the kernel reports at this request. A device in which no wire can end
+ *   is refused before the endpoint is asked.
  * - The MTU of the context is at most that of the device.
- * - The forwarders of other hosts hear that the MAC at that end is to be asked for.
+ * - The forwarders of other hosts learn that they must ask for the MAC at that end.
  */
 export function borrowClient(kernel: BorrowingKernel): ConnectionElement {
   return {
@@ -40,7 +40,9 @@ export function borrowClient(kernel: BorrowingKernel): ConnectionElement {
   };
 }
 
-/** The same for the endpoint's mechanism, behind whatever reads that: a device is refused before anything is made. */
+/**
+ * The same for the endpoint's mechanism, behind any element that reads it: a device is refused before anything is made.
+ */
 export function borrowEndpoint(kernel: BorrowingKernel): ConnectionElement {
   return {
     name: "borrow-endpoint",
@@ -55,7 +57,7 @@ export function borrowEndpoint(kernel: BorrowingKernel): ConnectionElement {
   };
 }
 
-/** Ends of which a forwarder on the way has said so. */
+/** The ends that a forwarder on the way has marked as ports. */
 export function learnedOf(stations: readonly PathSegment[]): Side[] {
   const said = new Set(stations.flatMap(({ metrics }) => metrics[LEARNED_MACS]?.split(",") ?? []));
   return (["client", "endpoint"] as const).filter((side) => said.has(side));
@@ -70,7 +72,7 @@ function say(connection: Connection, side: Side, isLearned: boolean): void {
   else delete own.metrics[LEARNED_MACS];
 }
 
-/** The mechanism with what the kernel says; `undefined` for one that borrows nothing. */
+/** The mechanism with what the kernel reports; `undefined` for one that borrows nothing. */
 async function borrow(
   kernel: BorrowingKernel,
   mechanism: Mechanism | undefined,
@@ -79,7 +81,7 @@ async function borrow(
   const type = LOCAL_TYPES.find((each) => each.type === mechanism?.type);
   if (!mechanism || !type?.borrow) return undefined;
   const read = type.read(mechanism.parameters);
-  // What reads wrongly is refused with all that is wrong where the wire is read.
+  // An invalid mechanism is refused, with all its problems, where the wire is read.
   if (!read.ok) return undefined;
   try {
     return Object.assign(copyMessage(mechanism), { parameters: await type.borrow(read.value, kernel) });

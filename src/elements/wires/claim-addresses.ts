@@ -1,6 +1,7 @@
 /**
- * No address comes into a workload twice. Upstream has that at each client (sdk/pkg/networkservice/common/excludedprefixes),
- * which knows its own connections only, and those only when they are answered.
+ * Keeps every address unique in a workload. Upstream does that at each client
+ * (sdk/pkg/networkservice/common/excludedprefixes), which knows only its own connections, and only once they are
+ * answered.
  */
 import { copyMessage } from "../../api/copy-message.ts";
 import { MAX_EXCLUDED } from "../../api/wire-limits.ts";
@@ -18,17 +19,18 @@ import { INCOMING } from "../mechanisms/translate-mechanism.ts";
 import { wireIdOf } from "./wire-id.ts";
 import { wireOf } from "./wire-of.ts";
 
-/** Others may be quicker each time. */
+/** Another wire may take the addresses first each time. */
 const MAX_ATTEMPTS = 8;
 
 const TAKEN = memoryKey<{ readonly wireId: string; readonly taken: Taken }>("claim-addresses: taken");
 
 /**
  * Guarantees
- * - A request excludes what the client's workload has: addresses of its other wires, and its own network. That is said in
- *   as few prefixes as there can be, and taken out of the answer: what a client excludes is what the client has said.
- * - What an answer brings into workloads of this host is claimed before anything is made of it. If it is taken there,
- *   the endpoint is asked once more, with all that is taken excluded; one that gives it all the same is ALREADY_EXISTS.
+ * - A request excludes the addresses of the workload's other wires and its own network, in as few prefixes as possible.
+ *   The answer has only the client's own exclusions.
+ * - The addresses that an answer brings into workloads of this host are claimed before anything is made. If one is
+ *   taken, the endpoint is asked again, with all taken addresses excluded. An endpoint that answers with an excluded
+ *   address is ALREADY_EXISTS.
  */
 export function claimAddresses(claims: Claims): ConnectionElement {
   return {
@@ -42,13 +44,13 @@ export function claimAddresses(claims: Claims): ConnectionElement {
       let last: Connection | undefined;
       for (let attempt = 1; ; attempt++) {
         const asked = copyMessage(request);
-        // A second time it is the same connection for whoever has answered.
+        // With the last answer's path, the stations take a repetition for the same connection.
         if (last?.path) connectionOf(asked).path = copyMessage(last.path);
         const added = exclude(connectionOf(asked), others);
         const answer = await next(asked);
         takeOut(answer, added);
         const wanted = client && readWire(answer, client);
-        // What cannot be made is refused where it would be made.
+        // An answer that makes no wire is refused where the wire would be made.
         if (!wanted) return answer;
         try {
           call.memory.set(TAKEN, { wireId: wanted.connectionId, taken: await claims.claim(wanted) });
@@ -64,14 +66,14 @@ export function claimAddresses(claims: Claims): ConnectionElement {
     },
     async close(call, connection, next) {
       const held = call.memory.delete(TAKEN);
-      // What is in the kernel was given back when it was removed.
+      // The kernel objects of the connection released their addresses when they were removed.
       if (held) claims.release(held.wireId, held.taken);
       await next(connection);
     },
   };
 }
 
-/** Returns what was not there. What is too much for a message is found out by the claim. */
+/** Adds the prefixes and returns the new ones. If they are too many for a message, the claim detects it. */
 function exclude(connection: Connection, prefixes: readonly IpPrefix[]): ReadonlySet<string> {
   const ip = ipContextOf(connection);
   const own = new Set(ip.excludedPrefixes);

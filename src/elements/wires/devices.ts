@@ -17,7 +17,7 @@ import { interfaceName } from "./interface-name.ts";
 import { wireIdOf } from "./wire-id.ts";
 import type { ServerMechanism } from "../mechanisms/mechanisms.ts";
 
-/** The forwarder's side towards clients of this host. A device without a name gets one; a wrong one is refused. */
+/** The forwarder's side towards clients of this host. A device without a name gets one; a wrong name is refused. */
 export function serveDevices(): ServerMechanism[] {
   return LOCAL_TYPES.map((type) => ({
     type: type.type,
@@ -30,7 +30,10 @@ export function serveDevices(): ServerMechanism[] {
   }));
 }
 
-/** The forwarder's side towards an endpoint of this host: offers every device that there may be, and leaves the rest to it. */
+/**
+ * The forwarder's side towards an endpoint of this host: offers every kind of device, and leaves the choice to the
+ * endpoint.
+ */
 export function offerDevices(): ConnectionElement {
   return {
     name: "devices",
@@ -46,17 +49,17 @@ export function offerDevices(): ConnectionElement {
 
 export interface EndpointDeviceOptions {
   readonly place: WorkloadPlace;
-  /** Default: made from the service's name, another for each connection. */
+  /** Name of the device. Default: made from the service's name, a different one for each connection. */
   readonly nameOf?: ((connection: Connection) => string) | undefined;
-  /** Whom of its clients the workload believes. Default: nobody, whatever the caller says. */
+  /** The clients that the workload trusts. Default: none, whatever the caller says. */
   readonly trust?: Trust | undefined;
-  /** The workload forwards what comes in by it. Default: false, likewise. */
+  /** The workload forwards packets that come in through the device. Default: false, whatever the caller says. */
   readonly forwarding?: boolean | undefined;
 }
 
 const NAME = memoryKey<string>("devices: name");
 
-/** The endpoint's side: the device is the endpoint's own workload's, whatever the caller says of one. */
+/** The endpoint's side: the device goes into the endpoint's own workload, whatever device the caller names. */
 export function endpointDevice({
   place,
   nameOf,
@@ -64,7 +67,7 @@ export function endpointDevice({
   forwarding = false,
 }: EndpointDeviceOptions): ServerMechanism {
   const type: LocalType = typeFor(place);
-  /** By name the wire that has the device, and the connection that has asked for it last. */
+  /** Device name to the wire that has the device and the connection that last asked for it. */
   const taken = new Map<string, { readonly wireId: string; readonly id: string }>();
   return {
     type: type.type,

@@ -1,4 +1,4 @@
-/** Whose a wire is. */
+/** Protects a wire from callers that do not own it. */
 import { memoryKey } from "../../chain/call.ts";
 import { type Authorize, mustAllow, question } from "../../policy/authorize.ts";
 import type { Principal } from "../../world/peer.ts";
@@ -13,12 +13,12 @@ interface Owner {
 const GUARDED = memoryKey<string>("guard-wire: wire");
 
 /**
- * For a role with callers that do not trust each other. What is made in the kernel belongs to an id that the caller
+ * For a role with callers that do not trust each other. The kernel objects of a wire belong to an id that the caller
  * chooses, in its path.
  *
  * Guarantees
- * - As long as a connection of a wire is established, `authorize` is asked about each request for the same wire, with who has
- *   established the first one: nobody takes over a wire by naming it.
+ * - While a connection of a wire is established, `authorize` checks each request for the same wire against the owner of
+ *   the first one: nobody takes over a wire by naming it.
  */
 export function guardWire(authorize: Authorize): ConnectionElement {
   const owners = new Map<string, Owner>();

@@ -1,4 +1,4 @@
-/** Names for devices that nobody has named. Upstream: sdk/pkg/tools/nanoid/utils.go */
+/** Names for devices that no document names. Upstream: sdk/pkg/tools/nanoid/utils.go */
 import type { Random } from "../../world/world.ts";
 
 const ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -6,7 +6,7 @@ const MAX_BYTES = 15;
 const MAX_PREFIX = 10;
 
 /**
- * `service-xxxx`: at most ten characters of the service's name and at least four of chance, fifteen in all. The same
+ * `service-xxxx`: at most ten characters of the service's name and at least four random ones, fifteen in all. The same
  * connection gets the same name for the same `n`.
  */
 export function interfaceName(

@@ -1,4 +1,4 @@
-/** One workload with a thousand wires: what its own wires need counts against no limit. */
+/** One workload with a thousand wires: the needs of its own wires count against no limit. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
@@ -14,11 +14,11 @@ import { mechanisms } from "../mechanisms/mechanisms.ts";
 import { translateMechanism } from "../mechanisms/translate-mechanism.ts";
 import { Worlds } from "../../../fixtures/elements/world.ts";
 
-/** Those that the workload has, and those that it asks for on top. */
+/** Number of wires that the workload has already, and number after the test. */
 const KNOWN = 992;
 const WIRES = 1_000;
 
-/** From `pod` to two endpoints with one pool, in two workloads. */
+/** A client in `pod` with two endpoints that share a pool, in two workloads. */
 function scene() {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
@@ -65,7 +65,7 @@ function scene() {
         preferences: [{ cls: "LOCAL", type: "KERNEL", parameters: { inodeURL: pod, name: `nsm-${n}` } }],
       },
     );
-  /** Addresses that no two of make one prefix: four for each wire have to be said. */
+  /** Adds addresses of which no two share a prefix, so that each needs its own exclusion: four for each wire. */
   const know = async (n: number): Promise<void> => {
     const context = {
       srcIpAddrs: [`10.0.${n >> 5}.${(n % 32) * 8 + 1}/32`, `fd00::${n.toString(16)}:1/128`],
@@ -77,7 +77,7 @@ function scene() {
   return { worlds, forwarder, ask, know };
 }
 
-test("a workload with 992 wires in two families asks for eight more at once, which are renewed", async () => {
+test("a workload with 992 wires in two families can ask for eight more at once, and they are refreshed", async () => {
   const { worlds, forwarder, ask, know } = scene();
   await worlds.run(async () => {
     for (let n = 0; n < KNOWN; n++) await know(n);

@@ -32,18 +32,18 @@ import type { Notice } from "../upkeep/next-hop-monitor.ts";
 import { sayFarAddresses } from "../path/path-hosts.ts";
 import { beginWire, type FurtherWire, wiresBehind } from "./wire-id.ts";
 
-/** What a function makes of the two wires that it stands between. Each type of function has its own. */
+/** Joins the two wires of a service function. Each type of function has its own. */
 export interface Passage {
-  /** The next wire is about to be asked for; `first` is what the client gets without it. Changes `next`. */
+  /** Called before the request for the next wire; `first` is what the client gets without it. Changes `next`. */
   readonly ask: (next: ConnectionContext, first: ConnectionContext) => void;
   /**
-   * The next wire is answered. Changes `first`, which becomes the client's answer. Returns why nothing can pass, as a sentence
-   * without its full stop; `undefined` if all is well.
+   * Called with the answer for the next wire. Changes `first`, which becomes the client's answer. Returns why nothing
+   * can pass, as a sentence without its full stop; `undefined` if all is well.
    */
   readonly answer: (first: ConnectionContext, next: ConnectionContext) => string | undefined;
 }
 
-/** What is kept of the next wires from one life to the next, by their ids. */
+/** Stored answers of the next wires by id, kept across restarts. */
 export interface Answers {
   answer(wireId: string): Connection | undefined;
   keepAnswer(connection: Connection): void;
@@ -51,24 +51,24 @@ export interface Answers {
 }
 
 export interface OnwardOptions {
-  /** Of the path segment. */
+  /** Name of the path segment. */
   readonly name: string;
   readonly netns: Netns;
   /** Name of the device towards the next station. */
   readonly nameOf: (first: Connection) => string;
-  /** Of its own requests, by which the service's matches lead on; read at every request. */
+  /** Labels of its own requests, with which the service's matches lead on; read at every request. */
   readonly labels: () => Readonly<Record<string, string>>;
   readonly passage: () => Passage;
   readonly answers: Answers;
-  /** Do packets get through the next wire? */
+  /** Returns whether packets get through the next wire. */
   readonly isAlive: (connection: Connection) => Promise<boolean>;
 }
 
 /** The next wire of one client. */
 interface Beyond {
-  /** As it was answered last. */
+  /** The last answer. */
   readonly answer: Connection;
-  /** The connection of this station that has it. */
+  /** The connection of this station that has the next wire. */
   readonly holder: string;
   /** The last request has failed. */
   isDoubtful: boolean;
@@ -80,10 +80,12 @@ const WIRE = memoryKey<string>("onward: wire");
 
 /**
  * Guarantees
- * - The next wire has labels, an endpoint and a context of its own; the client sees its own, with what `Passage` adds.
- * - The MTU of the client's wire is no larger than that of the next one.
- * - A refresh, and the first request of a new life, go to the same endpoint. If that fails once and no packet gets through, or the
- *   next station has closed the wire, another endpoint is looked for. The client, who is told of every loss, is what asks.
+ * - The next wire has labels, an endpoint and a context of its own; the client sees those of its own wire, with the
+ *   additions of `Passage`.
+ * - The MTU of the client's wire is at most that of the next wire.
+ * - A refresh, and the first request after a restart, go to the same endpoint. If that fails once and no packet gets
+ *   through, or the next station has closed the wire, another endpoint is looked for. The client, which learns of every
+ *   loss, makes the request for that.
  * - A path that has passed this station already is FAILED_PRECONDITION.
  */
 export class Onward {
@@ -94,7 +96,7 @@ export class Onward {
     this.#options = options;
   }
 
-  /** For `followNext`, before the client is told. */
+  /** Handler of notices for `followNext`, called before the client is notified. */
   hear({ memory }: Call, notice: Notice): void {
     const beyond = this.#beyond.get(memory.get(WIRE) ?? "");
     if (beyond && notice.type === "deleted") beyond.isGone = true;
@@ -148,7 +150,7 @@ export class Onward {
     const own = ipContextOf(first);
     context.MTU = contextOf(first).MTU;
     ip.excludedPrefixes = [...new Set([...own.excludedPrefixes, ...own.srcIpAddrs, ...own.dstIpAddrs])];
-    // What is behind this station is said anew each time.
+    // The routes behind this station are set again at each request.
     ip.dstRoutes = [];
     passage().ask(context, contextOf(first));
     const wish = { name: nameOf(first), forwarding: true, sources: own.srcIpAddrs };
@@ -170,7 +172,7 @@ export class Onward {
     });
   }
 
-  /** What the client gets: its own wire, and what lies behind it. */
+  /** The client's answer: its own wire, and what lies behind it. */
   #give(first: Connection, answer: Connection): Connection {
     const { passage, answers, name } = this.#options;
     const beyond = copyMessage(contextOf(answer));
@@ -202,7 +204,7 @@ function behind(error: NetloomError): NetloomError {
   });
 }
 
-/** The answer as that of a client who begins its path with the wire. */
+/** The answer as a client would see it whose path begins with the wire. */
 function asOwn(answer: Connection, { id, stations }: FurtherWire): Connection {
   const own = copyMessage(answer);
   const segments = stations.map((segment, i) =>

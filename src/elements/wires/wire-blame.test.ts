@@ -40,7 +40,7 @@ function sideOf(error: NetloomError, wire: Wire = wireBetween(A, B)): string | u
 }
 
 suite("the end that a refusal of the kernel is about", () => {
-  test("is that of the device in the way, of a pair between two workloads", () => {
+  test("is that of the device in the way, for a pair between two workloads", () => {
     assert.equal(sideOf(refused(pair, { at: { netns: A, link: "to-db" } })), "client");
     assert.equal(sideOf(refused(pair, { at: { netns: B, link: "from-web" } })), "endpoint");
   });
@@ -58,12 +58,12 @@ suite("the end that a refusal of the kernel is about", () => {
     assert.equal(sideOf(refused(rule)), "client");
   });
 
-  test("is told by the device where one namespace has both", () => {
+  test("follows from the device if one namespace has both ends", () => {
     const address = { kind: "address", netns: A, link: "from-web", address: "10.0.0.1/32" } as const;
     assert.equal(sideOf(refused(address), wireBetween(A, A)), "endpoint");
   });
 
-  test("is none where nothing tells, whatever the words say", () => {
+  test("is undefined if nothing identifies it, whatever the message says", () => {
     assert.equal(sideOf(refused(pair)), undefined);
     const address = { kind: "address", netns: "host", link: "nlv1", address: "10.0.0.1/32" } as const;
     assert.equal(sideOf(refused(address)), undefined);

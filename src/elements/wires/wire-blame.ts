@@ -1,4 +1,4 @@
-/** Whose fault it is that a wire cannot be made, and in which words: those of its two ends, not of the kernel. */
+/** Explains why a wire cannot be made, in terms of its two ends instead of the kernel's. */
 import { wireMtu } from "../../forwarder/plan/plan.ts";
 import { leastMtu, wireProblems } from "../../forwarder/plan/validate.ts";
 import { refusedStep } from "../../forwarder/reconcile/explain.ts";
@@ -11,17 +11,17 @@ import type { Side } from "../../mechanisms/side.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { reason } from "../../errors/reasons.ts";
 
-/** What people call the two ends, and what the client has asked for. */
+/** The names of the two ends for people, and the client's wish. */
 export interface WireEnds {
   /** `alpha/web` */
   readonly client: string;
   /** `db.beta` */
   readonly endpoint: string;
-  /** In the request; 0 says nothing. */
+  /** The MTU of the request; 0 for none. */
   readonly askedMtu: number;
 }
 
-/** Throws what is wrong with a wire before the kernel sees it. */
+/** Throws if a wire is unfit, before the kernel sees it. */
 export function refuseUnfit(wire: Wire, ends: WireEnds): void {
   const { client, endpoint, context } = wire;
   const [from, to] = [endOf(client), endOf(endpoint)];
@@ -54,7 +54,7 @@ export function refuseUnfit(wire: Wire, ends: WireEnds): void {
   throw new NetloomError("FAILED_PRECONDITION", what, { ...details, hint });
 }
 
-/** Of a wire that is right otherwise. */
+/** The problem with the MTU of a wire that is otherwise right. */
 function mtuProblem(wire: Wire): string | undefined {
   return wireProblems(wire).find(({ part }) => part[0] === "mtuBytes")?.sentence;
 }
@@ -63,7 +63,7 @@ function isTooSmall(wire: Wire, mtuBytes: number): boolean {
   return mtuBytes !== 0 && mtuBytes < leastMtu(wire);
 }
 
-/** The endpoint's answer makes no wire. */
+/** The error for an endpoint's answer that makes no wire. */
 export function nonsense(endpoint: string, problems: readonly string[], cause?: NetloomError): NetloomError {
   return new NetloomError(
     "INTERNAL",
@@ -77,7 +77,7 @@ export function nonsense(endpoint: string, problems: readonly string[], cause?: 
   );
 }
 
-/** A refusal of this host's kernel, in the words of the wire. */
+/** Rewords a refusal of this host's kernel in terms of the wire. */
 export function blame(error: NetloomError, wire: Wire, ends: WireEnds): NetloomError {
   const attempt =
     ends.client === "" || ends.endpoint === ""
@@ -104,8 +104,8 @@ function wordsOf(side: Side, { client, endpoint }: WireEnds): string {
 }
 
 /**
- * The end that a refusal of the kernel is about: the place that the kernel names, else the place of the refused object. `undefined` if
- * that is at both ends or at neither.
+ * The end that a refusal of the kernel is about: from the place that the kernel names, else from the place of the
+ * refused object. `undefined` if that is at both ends or at neither.
  */
 function sideOf(error: NetloomError, wire: Wire): Side | undefined {
   const said = kernelErrorOf(error)?.at;

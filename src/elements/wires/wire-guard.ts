@@ -1,14 +1,14 @@
 /**
- * Whether what the sides of a wire send is checked: the endpoint's service decides, and says it in the context, so that the hosts of
- * both sides know.
+ * Sets whether the data path checks what the sides of a wire send. The endpoint's service decides, and the context
+ * carries the decision to the hosts of both sides.
  */
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import { wireGuard, type WireGuard } from "../../forwarder/wire.ts";
 
-/** Key of the extra context, of our own: "true" or "false". */
+/** Netloom's own key of the extra context: "true" or "false". */
 const GUARD = "netloom.guard";
 
-/** What an endpoint says whose document says `guard`. */
+/** The context entry of an endpoint whose document sets `guard`. */
 export function guardContext(guard: boolean | undefined): Readonly<Record<string, string>> {
   return guard === undefined ? {} : { [GUARD]: String(guard) };
 }
@@ -18,7 +18,7 @@ export function guardOf({ context }: Connection): { readonly guard?: WireGuard }
   return wireGuard(said === "true" ? true : said === "false" ? false : undefined);
 }
 
-/** A client has no say: what it brings back is what it was told. */
+/** Drops the guard that a client sends back: only the endpoint decides. */
 export function forgetGuard({ context }: Pick<Connection, "context">): void {
   if (context) delete context.extraContext[GUARD];
 }

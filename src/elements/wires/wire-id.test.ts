@@ -5,7 +5,7 @@ import { ConnectionSchema } from "../../api/gen/nsm/connection_pb.js";
 import { halfAlias, ownerOfAlias, workloadAlias } from "../../mechanisms/naming.ts";
 import { beginWire, stationsOf, wireIdOf, wiresBehind } from "./wire-id.ts";
 
-/** Names of the stations, in order; ids are made of their places. One with a star says that a wire begins there. */
+/** Stations by name, in order, with ids from their places. A star marks a station where a wire begins. */
 function at(path: string, index: number, id = "c1") {
   const stations = path.split(" ");
   const pathSegments = stations.map((name, i) => ({
@@ -23,7 +23,7 @@ function at(path: string, index: number, id = "c1") {
   return connection;
 }
 
-/** Number of the wire that each station has to do with. */
+/** Number of the wire of each station. */
 function numbers(path: string): number[] {
   return path.split(" ").map((_, i) => {
     const known = at(
@@ -39,7 +39,7 @@ function numbers(path: string): number[] {
   });
 }
 
-test("a path between workloads is one wire, whatever it passes", () => {
+test("a path between workloads is one wire, whatever stations it passes", () => {
   for (const path of [
     "nsc",
     "nsc mgr fwd nse",
@@ -54,14 +54,14 @@ test("a path between workloads is one wire, whatever it passes", () => {
   assert.equal(wireIdOf(create(ConnectionSchema, { id: "alone" })), "alone");
 });
 
-test("a network function ends one wire and begins the next, on its own host or another one", () => {
+test("a service function ends one wire and begins the next, on its own host or on another", () => {
   assert.deepEqual(numbers("nsc mgr fwd fw mgr fwd nse"), [1, 1, 1, 1, 2, 2, 2]);
   assert.deepEqual(numbers("nsc mgr fwd fw fw-client mgr fwd nse"), [1, 1, 1, 1, 1, 2, 2, 2]);
   assert.deepEqual(numbers("nsc a fa b fb fw b fb a fa nse"), [1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2]);
   assert.deepEqual(numbers("nsc a fa fw a fa b fb nse"), [1, 1, 1, 1, 2, 2, 2, 2, 2]);
 });
 
-test("a network function that says so begins a wire whatever the names are", () => {
+test("a service function that marks its segment begins a wire, whatever the names are", () => {
   assert.deepEqual(numbers("nsc mgr fwd fw* mgr fwd nse"), [1, 1, 1, 1, 2, 2, 2]);
   assert.deepEqual(numbers("nsc a fa fw* b fb nse"), [1, 1, 1, 1, 2, 2, 2], "nobody comes again");
   assert.deepEqual(numbers("nsc m f fw* m f fw* m f nse"), [1, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
@@ -75,18 +75,18 @@ test("a network function that says so begins a wire whatever the names are", () 
   assert.equal(said, wireIdOf(at("nsc mgr fwd fw mgr fwd nse", 4)), "the wire is the same one, said or not");
 });
 
-test("every pass of the same network function is another wire", () => {
+test("every pass of the same service function begins another wire", () => {
   assert.deepEqual(numbers("nsc m f fw m f fw m f nse"), [1, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
 });
 
-test("a wire keeps its id when another way, another life or another endpoint is taken; another function is another wire", () => {
+test("a wire keeps its id on another way, after a restart and at another endpoint; another function makes another wire", () => {
   const id = wireIdOf(at("nsc mgr fwd fw mgr fwd nse", 4));
   assert.equal(wireIdOf(at("nsc a fa mgr fwd fw mgr fwd nse-2", 6)), id);
   assert.notEqual(wireIdOf(at("nsc mgr fwd fw-2 mgr fwd nse", 4)), id);
   assert.notEqual(wireIdOf(at("nsc mgr fwd fw mgr fwd nse", 4, "c2")), id);
 });
 
-test("the stations of a wire are those from who asks to who answers", () => {
+test("the stations of a wire go from the one that asks to the one that answers", () => {
   const names = (index: number): string[] =>
     stationsOf(at("nsc a fa b fb fw b fb nse", index)).map(({ name }) => name);
   const [first, second] = [
@@ -96,7 +96,7 @@ test("the stations of a wire are those from who asks to who answers", () => {
   assert.deepEqual([0, 1, 4, 5, 6, 8].map(names), [first, first, first, first, second, second]);
 });
 
-test("the wires behind a station are those that the path goes on with, under the ids that their stations have", () => {
+test("the wires behind a station are the ones that follow on the path, under the ids that their stations use", () => {
   const path = "nsc m f fw* m f dpi* b fb nse";
   const behind = (index: number): string[] =>
     wiresBehind(at(path, index)).map(
@@ -108,7 +108,7 @@ test("the wires behind a station are those that the path goes on with, under the
   assert.deepEqual(behind(9), []);
 });
 
-test("an id that no alias holds, alone or with its suffix, is another one that holds, equal everywhere", () => {
+test("an id that fits no alias, alone or with its suffix, is replaced by one that fits, the same on every host", () => {
   const ids = ["x".repeat(243), "x".repeat(256), `${"x".repeat(255)}y`, "ö".repeat(256), "a\nb", "ab\u0085"];
   const chain = "nsc mgr fwd fw mgr fwd nse";
   const all = [...ids, "x".repeat(240)].flatMap((id) =>

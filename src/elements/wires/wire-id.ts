@@ -1,4 +1,4 @@
-/** Which wire a station of a path has to do with. */
+/** The wire that a station of a path belongs to. */
 import type { Connection, PathSegment } from "../../api/gen/nsm/connection_pb.js";
 import { CONNECTION_ID_BYTES } from "../../mechanisms/naming.ts";
 import { byteLength } from "../../net/byte-length.ts";
@@ -6,30 +6,30 @@ import { hash64 } from "../../net/hash.ts";
 import { ownSegment } from "../connection.ts";
 
 /**
- * Key of the metrics of a station that ends one wire and asks for the next. Of all that a path has, a station's metrics are its
- * own, and every other station hands them on as they are: its name, id and token mean something already.
+ * Key of the metrics of a station that ends one wire and asks for the next. It is in the metrics because a station's
+ * name, id and token have other meanings, and all other stations pass its metrics on unchanged.
  */
 const WIRE_BEGINS = "wire_begins";
 
 const STARTER_DIGITS = 8;
 
-/** What people see of an id that is too long. */
+/** A shortened id for display. */
 const HEAD_CHARACTERS = 32;
 
 /**
- * Owner of all that is made for the connection, on every host. A path is one wire, or in a service chain several, each
+ * Owner of all objects made for the connection, on every host. A path is one wire, or in a service chain several, each
  * from one workload to the next:
  *
  *   nsc  manager  forwarder  firewall  manager  forwarder  nse
  *   └───────── first ────────────┘└───────── second ────────┘
  *
  * Guarantees
- * - It follows from the path up to the present segment, and is the same for all stations of a wire, in every life of theirs
- *   and whichever way the wire takes: the id of segment 0, which the client chooses; for the second wire and further ones
- *   with its number and a hash of the name of who asks for it: `<id>.2.<hash>`.
- * - It is the owner that devices name in their alias. What an alias cannot hold (more than 242 bytes, control characters) is
- *   its beginning with a hash of it: `<beginning>~<hash>`.
- * - A network function that answers for the first wire and asks for the second is a station of the first.
+ * - It follows from the path up to the current segment. It is the same for all stations of a wire, after restarts and
+ *   on any way between them: the id of segment 0, which the client chooses; from the second wire on with the wire's
+ *   number and a hash of the asking station's name: `<id>.2.<hash>`.
+ * - It is the owner in the alias of devices. An id that does not fit an alias (more than 242 bytes, control characters)
+ *   is replaced by its beginning and a hash: `<beginning>~<hash>`.
+ * - A service function that answers for the first wire and asks for the second is a station of the first.
  */
 export function wireIdOf(connection: Connection): string {
   const { number, start } = wireAt(connection);
@@ -50,7 +50,7 @@ function ownerOf(id: string): string {
   return `${head.join("")}~${hash64(id).toString(36)}`;
 }
 
-/** The stations of the wire, as far as the path is known: from who asks for it to who answers. */
+/** The known stations of the wire: from the one that asks for it to the one that answers. */
 export function stationsOf(connection: Connection): PathSegment[] {
   const { start, end } = wireAt(connection);
   return connection.path?.pathSegments.slice(start, end) ?? [];
@@ -59,11 +59,11 @@ export function stationsOf(connection: Connection): PathSegment[] {
 /** A wire of a path, with its stations. */
 export interface FurtherWire {
   readonly id: string;
-  /** From who asks for it to who answers. */
+  /** From the station that asks for the wire to the one that answers. */
   readonly stations: readonly PathSegment[];
 }
 
-/** The wires that the path goes on with behind that of the present station, in their order: those of a service chain. */
+/** The wires of a service chain that follow the current station's wire on the path, in order. */
 export function wiresBehind(connection: Connection): FurtherWire[] {
   const segments = connection.path?.pathSegments ?? [];
   const starts = startsOf(segments);
@@ -74,13 +74,15 @@ export function wiresBehind(connection: Connection): FurtherWire[] {
   }));
 }
 
-/** For a network function, before it asks on: says that the wire that it answers for ends here, and that another one begins. */
+/**
+ * For a service function, before it asks on: marks that the wire that it answers for ends here and another one begins.
+ */
 export function beginWire(connection: Connection): void {
   const own = ownSegment(connection);
   if (own) own.metrics[WIRE_BEGINS] = "true";
 }
 
-/** The last wire that begins before the present segment; at the first one the one that begins there. */
+/** The last wire that begins before the current segment; at the first segment the wire that begins there. */
 function wireAt({ path }: Connection): {
   readonly number: number;
   readonly start: number;
@@ -93,8 +95,9 @@ function wireAt({ path }: Connection): {
 }
 
 /**
- * Index of the first segment of each wire: the one that says so. Network functions of others say nothing; what leads a wire to
- * one is the manager of its host, and that one leads the next wire on: where a station comes again, the one before it has asked.
+ * Index of the first segment of each wire. Netloom's service functions mark it. Other service functions do not; the
+ * manager of their host leads both the wire to them and the next one. So where a station name repeats, the segment
+ * before it begins a wire.
  */
 function startsOf(segments: readonly PathSegment[]): number[] {
   const starts = [0];

@@ -24,7 +24,7 @@ function wireFor(sources: readonly string[]) {
   return wireOf(answer, create(MechanismSchema, preferenceFor(place, wish)));
 }
 
-test("in a workload that forwards for others routes hold for their packets, and the far end for everybody's", () => {
+test("in a workload that forwards for others, routes apply to packets from its sources, and those to the far end to all packets", () => {
   const { client, context } = wireFor(["10.1.0.1/32", "fd00:1::1/128"]);
   assert.deepEqual(client, {
     type: "KERNEL",
@@ -44,7 +44,7 @@ test("in a workload that forwards for others routes hold for their packets, and 
   ]);
 });
 
-test("elsewhere they are as they were answered", () => {
+test("in other workloads the routes stay as they were answered", () => {
   const { context } = wireFor([]);
   assert.equal(context.srcRoutes?.length, 3);
   assert.equal(context.policies?.length, 1);

@@ -1,4 +1,4 @@
-/** From the protocol's messages to the forwarder's wire. */
+/** Converts the protocol's messages to the forwarder's wire. */
 import type { Connection, Mechanism } from "../../api/gen/nsm/connection_pb.js";
 import type { Route } from "../../api/gen/nsm/connectioncontext_pb.js";
 import type { ConnectionContext, ContextRoute, PolicyRoute, Wire } from "../../forwarder/wire.ts";
@@ -10,7 +10,7 @@ import { learnedOf } from "./borrow-devices.ts";
 import { guardOf } from "./wire-guard.ts";
 import { stationsOf, wireIdOf } from "./wire-id.ts";
 
-/** What the client's mechanism, and the mechanism and context that the next station has answered, make together. */
+/** Builds the wire from the client's mechanism and from the mechanism and context of the next station's answer. */
 export function wireOf(answer: Connection, client: Mechanism): Wire {
   if (!answer.mechanism) {
     throw new NetloomError(
@@ -36,8 +36,8 @@ export function wireOf(answer: Connection, client: Mechanism): Wire {
 }
 
 /**
- * For a workload that forwards for others: all but the ways to the far end itself hold only for packets from `sources`, so that
- * the wires of many clients, with the same routes, stand side by side.
+ * For a workload that forwards for others: limits all routes except those to the far end itself to packets from
+ * `sources`, so that the wires of many clients can have the same routes.
  */
 function routedFor(sources: readonly string[], context: WholeContext): ConnectionContext {
   const { srcRoutes, dstIpAddrs, policies } = context;
@@ -55,7 +55,10 @@ function routedFor(sources: readonly string[], context: WholeContext): Connectio
   };
 }
 
-/** A table is of one family: routes of the other one say nothing there, and a policy without any takes everything. */
+/**
+ * The policy with the routes of its own family, because a routing table has one family. A policy that would lose all
+ * its routes is dropped: without routes it would take all packets.
+ */
 function ofOwnFamily(policy: PolicyRoute): PolicyRoute[] {
   const { from = "", routes = [] } = policy;
   const isIpv6 = from.includes(":");
@@ -63,13 +66,13 @@ function ofOwnFamily(policy: PolicyRoute): PolicyRoute[] {
   return routes.length > 0 && own.length === 0 ? [] : [{ ...policy, routes: own }];
 }
 
-/** An address, whatever network it is written with; a network as it is. */
+/** The host prefix of an address, whatever prefix length it has; a network unchanged. */
 function hostPrefix(text: string): string {
   const prefix = parsePrefix(text);
   return prefix && isFullLength(prefix) ? formatPrefix(prefix) : text;
 }
 
-/** As an answer has it: every list is there. */
+/** A context in which every list is set, as in an answer. */
 type WholeContext = ConnectionContext &
   Required<Pick<ConnectionContext, "srcRoutes" | "dstIpAddrs" | "policies">>;
 

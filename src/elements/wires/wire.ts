@@ -1,4 +1,4 @@
-/** Makes the wire on the way back: what upstream spreads over the xconnect, kernel and connectioncontext elements. */
+/** Makes the wire on the way back. Upstream: the xconnect, kernel and connectioncontext elements. */
 import type { Span } from "../../observe/trace.ts";
 import { backoffMs } from "../../async/backoff.ts";
 import type { Connection, Mechanism } from "../../api/gen/nsm/connection_pb.js";
@@ -13,31 +13,32 @@ import { blame, refuseUnfit, nonsense } from "./wire-blame.ts";
 import { forgetGuard } from "./wire-guard.ts";
 import { stationsOf, wireIdOf } from "./wire-id.ts";
 
-/** What makes wires: `Reconciler` of src/forwarder. */
+/** Applies and removes wires: `Reconciler` of src/forwarder. */
 export interface Wires {
-  /** A wire with this side will probably be applied. */
+  /** Announces that a wire with this side will probably be applied. */
   expect?(side: WireMechanism): void;
   /** Batches for the kernel are steps of `span`. */
   apply(wire: Wire, span?: Span): Promise<unknown>;
   remove(connectionId: string, span?: Span): Promise<void>;
 }
 
-/** The wire as it was applied last, for elements in front. */
+/** The wire as it was last applied, for elements in front. */
 export const APPLIED = memoryKey<Wire>("wire: applied");
 
 const HELD = memoryKey<string>("wire: held");
 
 /**
  * Guarantees
- * - When the request has worked the wire is in the kernel. What the other side has answered is checked before the kernel
- *   sees it: nonsense is INTERNAL, with all that is wrong with it, and an established wire stays as it was. An error says
- *   which end its reason lies at, in the names of the two.
- * - A wire belongs to the connection that has asked for it last. One of the same client that is closed later, because
- *   it was lost or comes late, does not touch it.
- * - The close removes the wire first, and always goes on. A removal that the kernel refuses is tried again with pauses (src/async/backoff.ts), until it works or somebody asks for the wire again.
+ * - When the request succeeds, the wire is in the kernel. The other side's answer is checked before the kernel sees it:
+ *   an invalid one is INTERNAL, with all its problems, and an established wire stays unchanged. An error names the end
+ *   where its cause lies.
+ * - A wire belongs to the connection that last asked for it. An older connection of the same client that closes later,
+ *   because it was lost or its close comes late, does not touch the wire.
+ * - A close removes the wire first, and always continues. If the kernel refuses the removal, it is retried with pauses
+ *   (src/async/backoff.ts) until it works or the wire is requested again.
  */
 export function wire(wires: Wires): ConnectionElement {
-  /** Of each wire the connection that holds it. */
+  /** Wire id to the connection that holds the wire. */
   const holders = new Map<string, string>();
   const remove = async (wireId: string, holder: string, span?: Span): Promise<void> => {
     if (holders.get(wireId) !== holder) return;

@@ -136,7 +136,10 @@ export class ClaimBook {
 interface Held {
   /** By table and destination, then by owner. */
   readonly places: Map<string, Map<string, Claim>>;
-  /** How often each address is held. `addresses` has the same addresses as ranges, because a workload may have thousands. */
+  /**
+   * Number of claims of each address. `addresses` has the same addresses as ranges, because a workload may have
+   * thousands.
+   */
   readonly counts: Map<string, number>;
   readonly addresses: Readonly<Record<4 | 6, RangeSet>>;
 }
@@ -163,7 +166,7 @@ function countDown({ counts, addresses }: Held, { address, destination }: Claim)
   addresses[address.family].delete(address.value);
 }
 
-/** How often each address occurs in the claims of one owner; claims of the same place count once. */
+/** Number of occurrences of each address in the claims of one owner; claims of the same place count once. */
 function countAddresses(
   claims: readonly Claim[],
 ): Map<string, NonNullable<Claim["address"]> & { count: number }> {

@@ -30,8 +30,8 @@ import { deviceOf } from "../../mechanisms/list.ts";
 import type { Side } from "../../mechanisms/side.ts";
 
 /**
- * How long the workload's own network is cached: reading it costs more the more wires there are. A claim checks its own addresses
- * afresh, and reads the whole network again if one of them now belongs to the workload.
+ * Time for which the workload's own network is cached: reading it costs more the more wires there are. A claim checks
+ * its own addresses afresh, and reads the whole network again if one of them now belongs to the workload.
  */
 const NATIVE_MS = 5_000;
 

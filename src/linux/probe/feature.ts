@@ -14,6 +14,6 @@ export interface Feature {
   readonly effect: string;
   /** The trial and the kernel's answer: `made a link of kind geneve: EOPNOTSUPP: Unknown device type`. */
   readonly evidence: string;
-  /** How to get the feature. */
+  /** Instructions to get the feature. */
   readonly remedy: string;
 }

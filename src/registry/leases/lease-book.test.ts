@@ -12,7 +12,7 @@ function open() {
 }
 
 suite("the lease for an endpoint", () => {
-  test("is its host's if there is one, unless it wants to end before that does", () => {
+  test("is its host's if there is one, unless the endpoint wants to expire earlier", () => {
     const { book } = open();
     assert.deepEqual(book.leaseFor("a", LEASE_MS - 1, HOST), { hostLease: HOST, leaseMs: LEASE_MS });
     assert.deepEqual(book.leaseFor("a", 5000, HOST), { hostLease: "", leaseMs: 5000 });
@@ -20,13 +20,13 @@ suite("the lease for an endpoint", () => {
     assert.equal(hostLeaseName({ kind: "self" }, ""), undefined);
   });
 
-  test("has the time that a host's lease has already, as another registry began it", () => {
+  test("has the duration of an existing lease of the host, as another registry began it", () => {
     const { book } = open();
     book.hold("a", { hostLease: HOST, leaseMs: 40_000 });
     assert.equal(book.leaseFor("b", LEASE_MS, HOST).leaseMs, 40_000);
   });
 
-  test("stays the same while what is wanted differs by the way of a message, and is another one otherwise", () => {
+  test("stays the same while the wanted duration differs by a message's delay, and is another one otherwise", () => {
     const { book } = open();
     book.hold("a", book.leaseFor("a", 20_000, undefined));
     const name = leaseOfEndpoint("a", book.leaseFor("a", 20_000, undefined)).name;
@@ -37,7 +37,7 @@ suite("the lease for an endpoint", () => {
   });
 });
 
-test("told times follow the last sign of life, of one or of a whole host, and never stay in the past", () => {
+test("reported expiry times follow the last refresh, of an endpoint or a whole host, and are never in the past", () => {
   const { book, clock } = open();
   for (const name of ["a", "b"]) book.hold(name, { hostLease: HOST, leaseMs: LEASE_MS });
   book.hold("c", { hostLease: "", leaseMs: 10_000 });

@@ -63,7 +63,7 @@ test("an endpoint that two routes reach is a candidate twice, in the order of th
   assert.deepEqual(names({}, [{ routes }]), ["blue", "green", "blue"]);
 });
 
-test("every decision is told, with the label that was missing", () => {
+test("every decision is reported, with the missing label", () => {
   const seen: Decision[] = [];
   names(
     {},
@@ -95,7 +95,7 @@ test("a selector with an empty value matches an absent label, unless it has more
   assert.equal(missingLabel({}, { b: "" }, {}), "b=");
 });
 
-test("templates are rendered as Go does, and what is no template is literal", () => {
+test("templates are rendered as Go does, and other text is literal", () => {
   const values = { podName: "p", "a-b": "q" };
   for (const [template, expected] of [
     ["plain", "plain"],

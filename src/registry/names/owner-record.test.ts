@@ -18,7 +18,7 @@ const OWNERS: readonly Principal[] = [
   { kind: "self" },
 ];
 
-test("an owner comes back from its record as it was", () => {
+test("an owner is read back from its record unchanged", () => {
   for (const owner of OWNERS) {
     const bytes = toBinary(OwnerSchema, ownerRecord(owner));
     assert.deepEqual(readOwner(fromBinary(OwnerSchema, bytes)), owner);
@@ -26,14 +26,14 @@ test("an owner comes back from its record as it was", () => {
   assert.equal(readOwner(create(OwnerSchema)), undefined);
 });
 
-test("what earlier versions have written of an owner is read, and anything else is not", () => {
+test("an owner written by an earlier version is read, and any other text is refused", () => {
   assert.deepEqual(readOwnerText("unix"), { kind: "unix" });
   assert.deepEqual(readOwnerText("self"), { kind: "self" });
   assert.deepEqual(readOwnerText("tcp:10.0.0.1"), { kind: "address", address: "10.0.0.1" });
   for (const text of ["", "root", "unknown"]) assert.equal(readOwnerText(text), undefined);
 });
 
-test("a registry opens what an earlier version has stored, with its owner", async () => {
+test("a registry opens the store of an earlier version, with the owners of its entries", async () => {
   await withHosts({ alpha: async () => undefined }, async ({ world }) => {
     const alpha = await world("alpha");
     const { bytes } = endpointKind.list(endpointOf("shop-1"));

@@ -26,7 +26,7 @@ function summary(changes: Changes | undefined): object {
   };
 }
 
-test("everything comes in full messages, the last of which says that it is all", async () => {
+test("everything comes in full messages, and the last one marks the end", async () => {
   const both = catalogs();
   both.services.put(serviceKind.list(serviceOf("shop")));
   for (let n = 0; n < 700; n++) both.endpoints.put(endpointKind.list(endpointOf(`e${n}`)));
@@ -50,7 +50,7 @@ test("everything comes in full messages, the last of which says that it is all",
   assert.equal(both.services.watches + both.endpoints.watches, 0);
 });
 
-test("changes that come while nobody reads are one message, the last of each", async () => {
+test("changes during a pause of the reader are one message, with the last change of each entry", async () => {
   const both = catalogs();
   const changes = follow(both);
   assert.equal((await changes.take())?.synced, true);
@@ -73,7 +73,7 @@ test("changes that come while nobody reads are one message, the last of each", a
   changes.close();
 });
 
-test("one who is too slow is told to begin anew, with services and endpoints", async () => {
+test("a slow reader has to begin again, with services and endpoints", async () => {
   const both = catalogs();
   both.services.put(serviceKind.list(serviceOf("shop")));
   const changes = follow(both, 10);
