@@ -14,7 +14,7 @@ export const ARROWS: ReadonlyMap<string, readonly string[]> = new Map([
   ["kernel", ["async", "errors", "net"]],
   ["world", ["async", "kernel", "observe"]],
   ["api", ["async", "errors", "observe", "world"]],
-  ["chain", ["api", "async", "errors", "observe", "world"]],
+  ["chain", ["async", "errors", "observe", "world"]],
   ["doctor", []],
   ["policy", ["api", "errors", "world"]],
   ["identity", ["errors", "policy", "world"]],

@@ -16,7 +16,8 @@ import {
   PathSegmentSchema,
   State,
 } from "../api/gen/nsm/connection_pb.js";
-import { type Caller, type ConnectionHop } from "../api/hops.ts";
+import type { Incoming } from "../world/hops.ts";
+import { type ConnectionHop } from "../api/hops.ts";
 import { SELF } from "../world/peer.ts";
 import { wireIdOf } from "../elements/wires/wire-id.ts";
 import { create } from "@bufbuild/protobuf";
@@ -218,7 +219,7 @@ export class Leftovers {
     }
   }
 
-  #caller(scope: Scope, timeoutMs: number): Caller {
+  #caller(scope: Scope, timeoutMs: number): Incoming {
     return { scope, deadlineMs: this.#options.world.clock.monotonicMs() + timeoutMs, peer: SELF };
   }
 }

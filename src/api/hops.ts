@@ -22,7 +22,7 @@ import { EmptySchema } from "@bufbuild/protobuf/wkt";
 import type { Watch } from "../async/watch.ts";
 import type { Scope } from "../async/scope.ts";
 import type { Clock } from "../async/clock.ts";
-import type { Hop, Metadata, SeveralHops, Waiting } from "../world/hops.ts";
+import type { Incoming, Hop, Metadata, SeveralHops, Waiting } from "../world/hops.ts";
 import { type Peer, SELF } from "../world/peer.ts";
 import {
   type Connection,
@@ -47,7 +47,7 @@ import {
 import { call, serve, type Served, watch } from "./rpc.ts";
 
 /** A caller that waits for an answer, with its deadline. Every `Call` of a chain is one. */
-export interface HopCall {
+export interface CallOptions {
   /** Ends when the caller goes away. */
   readonly scope: Scope;
   /** Time of `Clock.monotonicMs`. */
@@ -60,33 +60,24 @@ export interface HopCall {
   readonly span?: Span;
 }
 
-/** A call as a role receives it: from the wire it is rpc.ts's `Context`. */
-export interface Caller {
-  readonly scope: Scope;
-  readonly deadlineMs: number;
-  readonly peer: Peer;
-  /** Metadata that came beside the message. */
-  readonly metadata?: Metadata;
-}
-
 /** The next station of a connection. It does not change messages that go in; the caller owns messages that come out. */
 export interface ConnectionHop {
-  request(call: HopCall, request: NetworkServiceRequest): Promise<Connection>;
-  close(call: HopCall, connection: Connection): Promise<void>;
+  request(call: CallOptions, request: NetworkServiceRequest): Promise<Connection>;
+  close(call: CallOptions, connection: Connection): Promise<void>;
   /**
    * The first event is INITIAL_STATE_TRANSFER, even if it is empty. Rejects when the stream breaks. It has no deadline.
    */
   monitor(
-    call: Pick<HopCall, "scope" | "outgoing" | "span">,
+    call: Pick<CallOptions, "scope" | "outgoing" | "span">,
     selector: MonitorScopeSelector,
   ): Watch<ConnectionEvent>;
 }
 
 /** The next station of registrations `T`: `request` registers or refreshes, `close` unregisters. */
 interface RegistryHop<T, Query, Answer> {
-  request(call: HopCall, entry: T): Promise<T>;
-  close(call: HopCall, entry: T): Promise<void>;
-  find(call: Pick<HopCall, "scope" | "outgoing" | "span">, query: Query): Watch<Answer>;
+  request(call: CallOptions, entry: T): Promise<T>;
+  close(call: CallOptions, entry: T): Promise<void>;
+  find(call: Pick<CallOptions, "scope" | "outgoing" | "span">, query: Query): Watch<Answer>;
 }
 
 export type ServiceRegistryHop = RegistryHop<NetworkService, NetworkServiceQuery, NetworkServiceResponse>;
@@ -98,16 +89,16 @@ export type EndpointRegistryHop = RegistryHop<
 
 /** The interface that a connection role implements. It may change and keep the messages it gets. */
 export interface ConnectionServer {
-  request(caller: Caller, request: NetworkServiceRequest): Promise<Connection>;
-  close(caller: Caller, connection: Connection): Promise<void>;
-  monitor(caller: Caller, selector: MonitorScopeSelector): Watch<ConnectionEvent>;
+  request(caller: Incoming, request: NetworkServiceRequest): Promise<Connection>;
+  close(caller: Incoming, connection: Connection): Promise<void>;
+  monitor(caller: Incoming, selector: MonitorScopeSelector): Watch<ConnectionEvent>;
 }
 
 /** The interface that a registry role implements. */
 interface RegistryServer<T, Query, Answer> {
-  request(caller: Caller, entry: T): Promise<T>;
-  close(caller: Caller, entry: T): Promise<void>;
-  find(caller: Caller, query: Query): Watch<Answer>;
+  request(caller: Incoming, entry: T): Promise<T>;
+  close(caller: Incoming, entry: T): Promise<void>;
+  find(caller: Incoming, query: Query): Watch<Answer>;
 }
 
 export type ServiceRegistryServer = RegistryServer<
@@ -173,7 +164,7 @@ export function stationsOver(hop: Hop | SeveralHops, clock: Clock): Stations {
   const send = async <I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     message: MessageShape<I>,
-    waiting: HopCall,
+    waiting: CallOptions,
   ): Promise<MessageShape<O>> => {
     const { scope, deadlineMs, vouch } = waiting;
     const timeoutMs = Math.max(0, deadlineMs - clock.monotonicMs());
@@ -251,12 +242,12 @@ export function serveRegistries(
 }
 
 /** The caller of a call between roles of one process: the process itself. */
-function callerOf(call: HopCall, peer: Peer): Caller {
+function callerOf(call: CallOptions, peer: Peer): Incoming {
   const { scope, deadlineMs, vouch } = call;
   return { scope, deadlineMs, peer, metadata: { ...beside(call), ...vouch?.(SELF) } };
 }
 
 /** All metadata beside a message. */
-function beside({ outgoing, span }: Pick<HopCall, "outgoing" | "span">): Metadata {
+function beside({ outgoing, span }: Pick<CallOptions, "outgoing" | "span">): Metadata {
   return span?.context ? { ...outgoing, ...traceHeaders(span) } : (outgoing ?? {});
 }

@@ -10,20 +10,16 @@ import {
 } from "@bufbuild/protobuf";
 import { NetloomError } from "../errors/errors.ts";
 import { type Watch } from "../async/watch.ts";
-import type { Scope } from "../async/scope.ts";
 import { wireProblem } from "./wire-scan.ts";
-import type { Handler, Hop, Incoming, Message, Metadata } from "../world/hops.ts";
-
-/** The circumstances of a received message. */
-export type Context = Pick<Incoming, "peer" | "scope" | "deadlineMs" | "metadata">;
+import type { Handler, Hop, Incoming, Message, Metadata, Waiting } from "../world/hops.ts";
 
 type Methods<S extends DescService> = S["method"];
 
 type Implemented<M> =
   M extends DescMethodUnary<infer I, infer O>
-    ? (request: MessageShape<I>, context: Context) => Promise<MessageShape<O>>
+    ? (request: MessageShape<I>, context: Incoming) => Promise<MessageShape<O>>
     : M extends DescMethodServerStreaming<infer I, infer O>
-      ? (request: MessageShape<I>, context: Context) => Watch<MessageShape<O>>
+      ? (request: MessageShape<I>, context: Incoming) => Watch<MessageShape<O>>
       : never;
 
 type RequestOf<M> = M extends { readonly input: infer I extends DescMessage } ? MessageShape<I> : never;
@@ -32,12 +28,6 @@ type RequestOf<M> = M extends { readonly input: infer I extends DescMessage } ? 
 export type Implementation<S extends DescService> = {
   readonly [K in keyof Methods<S>]: Implemented<Methods<S>[K]>;
 };
-
-export interface CallOptions {
-  readonly timeoutMs: number;
-  readonly scope?: Scope;
-  readonly metadata?: Metadata;
-}
 
 /** `/package.Service/Method` */
 export function methodPath(method: {
@@ -52,7 +42,7 @@ export async function call<I extends DescMessage, O extends DescMessage>(
   hop: Pick<Hop, "call">,
   method: DescMethodUnary<I, O>,
   request: MessageShape<I>,
-  options: CallOptions,
+  options: Waiting & { readonly metadata?: Metadata },
 ): Promise<MessageShape<O>> {
   const path = methodPath(method);
   const message = { bytes: toBinary(method.input, request), metadata: options.metadata ?? {} };
@@ -83,7 +73,7 @@ export interface Served {
 export type Before<S extends DescService> = <K extends keyof Methods<S>>(
   method: K,
   request: RequestOf<Methods<S>[K]>,
-  context: Context,
+  context: Incoming,
 ) => void;
 
 /** Binds functions to the methods of a service. A message that is not of the method's type is INVALID_ARGUMENT. */
@@ -93,14 +83,14 @@ export function serve<S extends DescService>(
   before?: Before<S>,
 ): Served {
   const functions = implementation as Readonly<
-    Record<string, (message: unknown, context: Context) => unknown>
+    Record<string, (message: unknown, context: Incoming) => unknown>
   >;
   const find = (path: string, kind: string) => {
     const method = service.methods.find((each) => methodPath(each) === path && each.methodKind === kind);
     const implemented = method && functions[method.localName];
     if (!method || !implemented)
       throw new NetloomError("UNIMPLEMENTED", `call ${path}: there is no such ${kind} method`);
-    const run = (message: unknown, context: Context): unknown => {
+    const run = (message: unknown, context: Incoming): unknown => {
       before?.(method.localName, message as RequestOf<Methods<S>[string]>, context);
       return implemented(message, context);
     };

@@ -17,7 +17,7 @@
 import { type Log, withFields } from "../observe/log.ts";
 import { readTraceHeaders } from "../observe/trace-context.ts";
 import { within } from "../observe/trace.ts";
-import type { Caller } from "../api/hops.ts";
+import type { Incoming } from "../world/hops.ts";
 import { NetloomError, operatingError } from "../errors/errors.ts";
 import type { World } from "../world/world.ts";
 import type { Peer, Principal } from "../world/peer.ts";
@@ -54,7 +54,7 @@ export interface ResourceKind<Q, R> {
 
 /** A call from outside, before it waits for its turn. */
 export type Admission<Q, R> = {
-  readonly caller: Caller;
+  readonly caller: Incoming;
   /** The owner of the id; `undefined` if it has none. */
   readonly owner: Principal | undefined;
 } & ({ readonly verb: "request"; readonly request: Q } | { readonly verb: "close"; readonly resource: R });
@@ -120,7 +120,7 @@ export class Begin<Q, R> {
     );
   }
 
-  async request(caller: Caller, request: Q): Promise<R> {
+  async request(caller: Incoming, request: Q): Promise<R> {
     const id = this.#kind.idOf(request);
     if (id === "") throw new NetloomError("INVALID_ARGUMENT", `request ${this.#kind.noun}: its id is empty`);
     const known = this.#entries.get(id);
@@ -133,7 +133,7 @@ export class Begin<Q, R> {
     });
   }
 
-  async close(caller: Caller, resource: R): Promise<void> {
+  async close(caller: Incoming, resource: R): Promise<void> {
     const entry = this.#entries.get(this.#kind.idOfResource(resource));
     this.#admit({ verb: "close", caller, owner: entry?.peer.principal, resource });
     if (!entry) return;
@@ -198,7 +198,7 @@ export class Begin<Q, R> {
     return entry;
   }
 
-  #assertWaiting(entry: Entry<Q, R>, caller: Caller): void {
+  #assertWaiting(entry: Entry<Q, R>, caller: Incoming): void {
     const what = `request ${this.#kind.noun} ${entry.id}`;
     if (caller.deadlineMs <= this.#world.clock.monotonicMs()) {
       throw new NetloomError("DEADLINE_EXCEEDED", `${what}: the deadline had passed before its turn came`);
@@ -228,7 +228,7 @@ export class Begin<Q, R> {
     return run;
   }
 
-  async #request(entry: Entry<Q, R>, caller: Caller, given: Q, why = "request"): Promise<R> {
+  async #request(entry: Entry<Q, R>, caller: Incoming, given: Q, why = "request"): Promise<R> {
     const life = (entry.life ??= this.#begin(entry));
     let request = this.#kind.cloneRequest(given);
     if (life.last && this.#kind.merge) request = this.#kind.merge(request, life.last);
@@ -326,7 +326,7 @@ export class Begin<Q, R> {
   }
 
   /** Runs a call that no outside caller waits for, with a deadline of its own. */
-  async #internally<T>(entry: Entry<Q, R>, task: (caller: Caller) => Promise<T>): Promise<T> {
+  async #internally<T>(entry: Entry<Q, R>, task: (caller: Incoming) => Promise<T>): Promise<T> {
     const scope = this.#world.scope.child(`${this.#kind.noun} ${entry.id}`, { timeoutMs: this.#timeoutMs });
     try {
       return await task({
@@ -346,7 +346,7 @@ export class Begin<Q, R> {
       life,
       caller,
       why,
-    }: { readonly life: Life<Q, R>; readonly caller: Caller & Pick<Call, "reason">; readonly why: string },
+    }: { readonly life: Life<Q, R>; readonly caller: Incoming & Pick<Call, "reason">; readonly why: string },
     task: (call: Call) => Promise<T>,
   ): Promise<T> {
     const { noun } = this.#kind;
@@ -360,6 +360,6 @@ export class Begin<Q, R> {
   }
 }
 
-function withMetadata({ metadata }: Caller): Pick<Call, "metadata"> {
+function withMetadata({ metadata }: Incoming): Pick<Call, "metadata"> {
   return metadata ? { metadata } : {};
 }

@@ -11,7 +11,8 @@ import {
   State,
 } from "../api/gen/nsm/connection_pb.js";
 import type { NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
-import { type Caller, type ConnectionServer } from "../api/hops.ts";
+import type { Incoming } from "../world/hops.ts";
+import { type ConnectionServer } from "../api/hops.ts";
 import { principalText, SELF } from "../world/peer.ts";
 import { type Admission, Begin, type BeginOptions, type ResourceKind } from "../chain/begin.ts";
 import { compose } from "../chain/element.ts";
@@ -114,7 +115,7 @@ export class ConnectionDoor implements ConnectionServer {
     return this.#options.board.whyDown(id);
   }
 
-  async request(caller: Caller, request: NetworkServiceRequest): Promise<Connection> {
+  async request(caller: Incoming, request: NetworkServiceRequest): Promise<Connection> {
     const connection = connectionOf(request);
     checkRequest(request, connection);
     const callerIndex = this.#enter(
@@ -137,7 +138,7 @@ export class ConnectionDoor implements ConnectionServer {
     return answer;
   }
 
-  async close(caller: Caller, connection: Connection): Promise<void> {
+  async close(caller: Incoming, connection: Connection): Promise<void> {
     checkConnection(connection);
     this.#enter(connection, () => this.#options.world.keys.uuid(), caller);
     await this.#begin.close(caller, connection);
@@ -175,7 +176,7 @@ export class ConnectionDoor implements ConnectionServer {
    * Opens a stream of events about the connections that the caller may see, without the tokens of connections that are
    * not its own. Throws if it may see none at all.
    */
-  monitor({ peer }: Caller, selector: MonitorScopeSelector): Watch<ConnectionEvent> {
+  monitor({ peer }: Incoming, selector: MonitorScopeSelector): Watch<ConnectionEvent> {
     const { board, identity } = this.#options;
     const ids = selector.pathSegments.map(({ id }) => id);
     const selection = { kind: "connections", services: selector.networkServices, ids } as const;
@@ -208,7 +209,7 @@ export class ConnectionDoor implements ConnectionServer {
     if (key !== undefined && this.#ids.get(key) === id) this.#ids.delete(key);
   }
 
-  #enter(connection: Connection, newId: (key: string) => string, { peer }: Caller): number {
+  #enter(connection: Connection, newId: (key: string) => string, { peer }: Incoming): number {
     const { name, isFirst = false } = this.#options;
     const path = (connection.path ??= create(PathSchema));
     const current = path.pathSegments[path.index];

@@ -3,7 +3,7 @@ import { suite, test } from "node:test";
 import { type Watch, watchOf } from "../async/watch.ts";
 import { type ErrorCode, NetloomError } from "../errors/errors.ts";
 import type { Fault } from "../sim/faults.ts";
-import type { Handler, Incoming, Message, Metadata } from "../world/hops.ts";
+import type { Handler, IncomingMessage, Message, Metadata } from "../world/hops.ts";
 import type { HostWorld } from "../world/world.ts";
 import { NetworkServiceEndpointRegistry } from "../api/gen/nsm/registry_pb.js";
 import { stationsOver } from "../api/hops.ts";
@@ -33,7 +33,7 @@ class Answering implements Handler {
     this.#name = name;
   }
 
-  async call({ method, metadata }: Incoming): Promise<Message> {
+  async call({ method, metadata }: IncomingMessage): Promise<Message> {
     this.asked += 1;
     this.tokens.push(metadata["token"] ?? "");
     if (this.refusal) throw new NetloomError(this.refusal, "refused");

@@ -1,7 +1,7 @@
 /** Answers Find from a catalog: as messages for this process, and as bytes for the network. */
 import type { Served } from "../api/rpc.ts";
 import { type Watch, watchOf } from "../async/watch.ts";
-import type { Incoming } from "../world/hops.ts";
+import type { IncomingMessage } from "../world/hops.ts";
 import { type Peer, SELF } from "../world/peer.ts";
 import { AnswerWriter } from "./watch/answer-bytes.ts";
 import type { Catalog } from "./catalog.ts";
@@ -73,7 +73,7 @@ export function withBytes(
   streams: Readonly<Record<string, (query: Uint8Array, peer: Peer) => Watch<Uint8Array>>>,
 ): Served {
   const { handler } = served;
-  const watch = (incoming: Incoming): Watch<Uint8Array> =>
+  const watch = (incoming: IncomingMessage): Watch<Uint8Array> =>
     streams[incoming.method]?.(incoming.bytes, incoming.peer) ?? handler.watch(incoming);
   return { ...served, handler: { ...handler, watch } };
 }

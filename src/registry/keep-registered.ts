@@ -18,7 +18,7 @@ import {
   type NetworkServiceEndpoint,
   NetworkServiceEndpointSchema,
 } from "../api/gen/nsm/registry_pb.js";
-import { type HopCall, type Stations, stationsOver } from "../api/hops.ts";
+import { type CallOptions, type Stations, stationsOver } from "../api/hops.ts";
 import { call } from "../api/rpc.ts";
 import type { Call, Trigger } from "../chain/call.ts";
 import type { Element } from "../chain/element.ts";
@@ -50,7 +50,7 @@ interface Held {
 }
 
 export interface KeeperOptions {
-  readonly vouch?: HopCall["vouch"];
+  readonly vouch?: CallOptions["vouch"];
   readonly world: World;
   readonly registry: Hop | SeveralHops;
   /** Name of this process: `manager-alpha`. */
@@ -333,7 +333,7 @@ export class Keeper {
     return failure;
   }
 
-  #waiting(scope: Scope): HopCall {
+  #waiting(scope: Scope): CallOptions {
     const { vouch, world } = this.#options;
     return { scope, vouch, deadlineMs: world.clock.monotonicMs() + CALL_TIMEOUT_MS };
   }

@@ -10,7 +10,7 @@
 import { withFields } from "../observe/log.ts";
 import { readTraceHeaders } from "../observe/trace-context.ts";
 import { within } from "../observe/trace.ts";
-import type { Caller } from "../api/hops.ts";
+import type { Incoming } from "../world/hops.ts";
 import { Memory, type Call, type Trigger } from "../chain/call.ts";
 import type { Station } from "../chain/element.ts";
 import { NetloomError } from "../errors/errors.ts";
@@ -46,7 +46,7 @@ export class RegistrationDoor<T> {
     this.#chain = chain;
   }
 
-  async request(caller: Caller, entry: T): Promise<T> {
+  async request(caller: Incoming, entry: T): Promise<T> {
     const { name } = this.#kind.keysOf(entry);
     checkName(`register ${this.#kind.noun}`, name);
     return await this.#queue(name, async () => {
@@ -56,7 +56,7 @@ export class RegistrationDoor<T> {
   }
 
   /** Unregisters. Succeeds for an unknown name. */
-  async close(caller: Caller, entry: T): Promise<void> {
+  async close(caller: Incoming, entry: T): Promise<void> {
     const { name } = this.#kind.keysOf(entry);
     checkName(`unregister ${this.#kind.noun}`, name);
     await this.#queue(name, () =>
@@ -66,7 +66,7 @@ export class RegistrationDoor<T> {
 
   /** Passes a call to the chain, in a span that continues the caller's trace. */
   async #enter<R>(
-    { scope, deadlineMs, peer, metadata }: Caller,
+    { scope, deadlineMs, peer, metadata }: Incoming,
     name: string,
     why: string,
     task: (call: Call) => Promise<R>,
@@ -91,7 +91,7 @@ export class RegistrationDoor<T> {
     return await within(span, () => task(call));
   }
 
-  #assertWaiting(name: string, { scope, deadlineMs }: Caller): void {
+  #assertWaiting(name: string, { scope, deadlineMs }: Incoming): void {
     const what = `register ${this.#kind.noun} ${name}`;
     if (scope.ended) throw new NetloomError("CANCELLED", `${what}: the caller has gone`);
     if (deadlineMs <= this.#world.clock.monotonicMs())

@@ -9,7 +9,8 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { type Caller, serveRegistries } from "../api/hops.ts";
+import type { Incoming } from "../world/hops.ts";
+import { serveRegistries } from "../api/hops.ts";
 import { SELF } from "../world/peer.ts";
 import { serveAll } from "../api/rpc.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
@@ -30,7 +31,7 @@ import {
 } from "../../fixtures/registry/registry.ts";
 import type { Fault } from "../sim/faults.ts";
 import type { HostWorld } from "../world/world.ts";
-import type { Incoming } from "../world/hops.ts";
+import type { IncomingMessage } from "../world/hops.ts";
 import { managerRegistry, type ManagerRegistry } from "./manager-registry.ts";
 import { registry, type Registry } from "./registry.ts";
 import { peerNamed } from "../../fixtures/world/peer.ts";
@@ -48,7 +49,7 @@ interface Setting {
   /** A role of the manager's own process. */
   readonly self: (
     host: string,
-  ) => Promise<{ readonly manager: ManagerRegistry; readonly caller: Caller; readonly world: HostWorld }>;
+  ) => Promise<{ readonly manager: ManagerRegistry; readonly caller: Incoming; readonly world: HostWorld }>;
 }
 
 interface MeshOptions {
@@ -102,7 +103,7 @@ async function withMesh(body: (setting: Setting) => Promise<void>, options: Mesh
 }
 
 const find = async (
-  { manager, caller }: { readonly manager: ManagerRegistry; readonly caller: Caller },
+  { manager, caller }: { readonly manager: ManagerRegistry; readonly caller: Incoming },
   like: Parameters<typeof endpointQuery>[0] = {},
 ): Promise<string[]> =>
   (await manager.endpoints.find(caller, endpointQuery(like)).all()).map(
@@ -120,7 +121,7 @@ suite("a host's view while it registers", () => {
       });
       const handler = serveAll(roles.registry.served);
       let count = 0;
-      const call = async (incoming: Incoming) => {
+      const call = async (incoming: IncomingMessage) => {
         const answer = await handler.call(incoming);
         const isFirst = incoming.method.endsWith("NetworkServiceRegistry/Register") && ++count === 1;
         if (isFirst) await world.clock.sleep(1_000);

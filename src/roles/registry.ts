@@ -22,7 +22,8 @@ import {
   type NetworkServiceEndpoint,
 } from "../api/gen/nsm/registry_pb.js";
 import { serveRegistries, type EndpointRegistryServer, type ServiceRegistryServer } from "../api/hops.ts";
-import { methodPath, serve, serveAll, type Context, type Served } from "../api/rpc.ts";
+import type { Incoming } from "../world/hops.ts";
+import { methodPath, serve, serveAll, type Served } from "../api/rpc.ts";
 import { compose } from "../chain/element.ts";
 import { mustAllow, question } from "../policy/authorize.ts";
 import { authorize, mayFind } from "../registry/authorize.ts";
@@ -229,7 +230,7 @@ function serveRegistry(options: RegistryOptions, parts: Parts): Registry {
 async function keepAlive(
   { view, book, hosts, endpoints }: Parts,
   name: string,
-  { peer: { principal: peer }, metadata }: Context,
+  { peer: { principal: peer }, metadata }: Incoming,
 ): Promise<LeaseState> {
   const lease = hostLeaseName(peer, name);
   const host = hostOf(metadata);

@@ -16,14 +16,14 @@ import { serveConnections, stationsOver } from "../api/hops.ts";
 import { LocalDirectory } from "../api/directory.ts";
 import { serveAll } from "../api/rpc.ts";
 import { NetloomError } from "../errors/errors.ts";
-import type { Hop, Incoming, Message } from "../world/hops.ts";
+import type { Hop, IncomingMessage, Message } from "../world/hops.ts";
 import { farAddressOf, type MeshHost, pathOf, shopMesh } from "../../fixtures/roles/mesh.ts";
 import { peerNamed } from "../../fixtures/world/peer.ts";
 
 /** A host's manager behind a hop of bytes, whose peer came by a unix socket. */
 function bytesTo(host: MeshHost): Hop {
   const handler = serveAll(serveConnections(host.manager));
-  const incoming = (method: string, { bytes, metadata }: Message): Incoming => ({
+  const incoming = (method: string, { bytes, metadata }: Message): IncomingMessage => ({
     method,
     bytes: bytes.slice(),
     metadata,

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { NetloomError } from "../errors/errors.ts";
 import type { HostWorld } from "../world/world.ts";
-import type { Handler, Incoming, Message } from "../world/hops.ts";
+import type { Handler, IncomingMessage, Message } from "../world/hops.ts";
 import { onAlpha, twoHosts } from "../../fixtures/sim/simulate.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (content: Uint8Array | undefined): string | undefined =>
   content && new TextDecoder().decode(content);
 const message = (content: string): Message => ({ bytes: bytes(content), metadata: {} });
-const handler = (call: (incoming: Incoming) => Promise<Message>): Handler => ({
+const handler = (call: (incoming: IncomingMessage) => Promise<Message>): Handler => ({
   methods: [{ path: "m", kind: "call" }],
   call,
   watch: () => assert.fail("there are no streams here"),

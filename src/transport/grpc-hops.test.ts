@@ -8,14 +8,14 @@ import { Metadata, Server, ServerCredentials, status } from "@grpc/grpc-js";
 import { NetloomError } from "../errors/errors.ts";
 import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 import { peerCredentials } from "../linux/processes/peer-credentials.ts";
-import type { Handler, Incoming, Message } from "../world/hops.ts";
+import type { Handler, IncomingMessage, Message } from "../world/hops.ts";
 import { isLocal, principalText } from "../world/peer.ts";
 import { grpcHost, temporaryFolder } from "../../fixtures/transport/grpc.ts";
 
 const empty: Message = { bytes: new Uint8Array(), metadata: {} };
 const METHOD = "/test.Test/Call";
 
-function answering(call: (incoming: Incoming) => Promise<Message>): Handler {
+function answering(call: (incoming: IncomingMessage) => Promise<Message>): Handler {
   return {
     methods: [{ path: METHOD, kind: "call" }],
     call,
@@ -103,7 +103,7 @@ suite("listening", () => {
 
 suite("peers", () => {
   test("a peer is identified by its socket, or by its address in one form, and has one name for each connection", async (t) => {
-    const seen: Incoming["peer"][] = [];
+    const seen: IncomingMessage["peer"][] = [];
     const look = answering(async ({ peer }) => {
       seen.push(peer);
       return empty;
@@ -132,7 +132,7 @@ suite("peers", () => {
   test("a peer on a socket is identified by its user and process, as the kernel reports them", async (t) => {
     const url = `unix://${join(await temporaryFolder(t), "a.sock")}`;
     const { hops } = grpcHost(t, { unixCredentials: peerCredentials });
-    const seen: Incoming["peer"][] = [];
+    const seen: IncomingMessage["peer"][] = [];
     await hops.serve(
       url,
       answering(async ({ peer }) => {
@@ -163,7 +163,7 @@ suite("peers", () => {
   test("a peer's own statement about its connection beside a message is ignored", async (t) => {
     const url = `tcp://127.0.0.1:${await freePort()}`;
     const { hops } = grpcHost(t);
-    const seen: Incoming[] = [];
+    const seen: IncomingMessage[] = [];
     await hops.serve(
       url,
       answering(async (incoming) => {

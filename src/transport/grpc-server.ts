@@ -14,7 +14,7 @@ import { NetloomError } from "../errors/errors.ts";
 import type { Watch } from "../async/watch.ts";
 import type { Scope } from "../async/scope.ts";
 import { type Clock } from "../async/clock.ts";
-import { type Handler, type Incoming, MAX_MESSAGE_BYTES } from "../world/hops.ts";
+import { type Handler, type IncomingMessage, MAX_MESSAGE_BYTES } from "../world/hops.ts";
 import { fromMetadata, toMetadata } from "./grpc-metadata.ts";
 import { plainPeer } from "../world/peer.ts";
 import type { Credentials } from "../world/credentials.ts";
@@ -229,7 +229,7 @@ class Listener {
     call: Call,
     { peer }: PeerConnection,
     { method, defaultTimeoutMs }: { readonly method: string; readonly defaultTimeoutMs: number },
-  ): Incoming {
+  ): IncomingMessage {
     if (this.#calls.ended) throw closingDown(method);
     const deadline = call.getDeadline();
     const leftMs = deadline === Infinity ? defaultTimeoutMs : Number(deadline) - Date.now();
@@ -266,7 +266,7 @@ class Listener {
 /** Runs `work` when it is the peer's turn. */
 async function inTurn<T>(
   { account }: PeerConnection,
-  { method, scope }: Incoming,
+  { method, scope }: IncomingMessage,
   work: () => T | Promise<T>,
 ): Promise<T> {
   return await new Promise<T>((resolve, reject) => {

@@ -6,7 +6,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { suite, test, type TestContext } from "node:test";
 import { type Watch, watchOf } from "../async/watch.ts";
-import type { Handler, Hop, Incoming, Message } from "../world/hops.ts";
+import type { Handler, Hop, IncomingMessage, Message } from "../world/hops.ts";
 import { isLocal } from "../world/peer.ts";
 import { attacker, begun, framed, freePort, open, outcome, reset } from "../../fixtures/transport/attack.ts";
 import { grpcHost, temporaryFolder } from "../../fixtures/transport/grpc.ts";
@@ -48,7 +48,7 @@ async function target(
   return { url, log, other, ask: () => other.call(CALL, EMPTY, { timeoutMs: 30_000 }) };
 }
 
-function forever({ scope }: Incoming): Watch<Uint8Array> {
+function forever({ scope }: IncomingMessage): Watch<Uint8Array> {
   let end: () => void = () => undefined;
   const ended = new Promise<undefined>((resolve) => (end = () => resolve(undefined)));
   scope.onEnd(end);

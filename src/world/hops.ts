@@ -51,15 +51,22 @@ export interface SeveralHops extends Pick<Hop, "call" | "watch"> {
   ask<T>(options: Waiting, ask: (hop: Hop, options: Waiting) => Promise<T>): Promise<T>;
 }
 
-/** A received call. */
-export interface Incoming extends Message {
-  /** The full name: `/networkservice.NetworkService/Request`. */
-  readonly method: string;
+/** The circumstances of a received call. */
+export interface Incoming {
   readonly peer: Peer;
   /** Ends when the caller goes away, or at the deadline. */
   readonly scope: Scope;
   /** Time on `Clock.monotonicMs`; infinite for a stream. */
   readonly deadlineMs: number;
+  /** The metadata that came beside the message. */
+  readonly metadata?: Metadata;
+}
+
+/** A received call with its message. */
+export interface IncomingMessage extends Message, Incoming {
+  /** The full name: `/networkservice.NetworkService/Request`. */
+  readonly method: string;
+  readonly metadata: Metadata;
 }
 
 /**
@@ -69,9 +76,9 @@ export interface Incoming extends Message {
 export interface Handler {
   /** The full names of the served methods, and whether each returns one answer or a stream. */
   readonly methods: readonly { readonly path: string; readonly kind: "call" | "watch" }[];
-  call(incoming: Incoming): Promise<Message>;
+  call(incoming: IncomingMessage): Promise<Message>;
   /** Opens a stream. It is closed when the caller goes away. */
-  watch(incoming: Incoming): Watch<Uint8Array>;
+  watch(incoming: IncomingMessage): Watch<Uint8Array>;
 }
 
 export interface Hops {

@@ -20,7 +20,8 @@ import {
   type ApplyResponse,
   type Ref as RefMessage,
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
-import { serve, type Context, type Implementation, type Served } from "../../api/rpc.ts";
+import type { Incoming } from "../../world/hops.ts";
+import { serve, type Implementation, type Served } from "../../api/rpc.ts";
 import { mustAllow, question } from "../../policy/authorize.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { JournalEvent } from "../journal.ts";
@@ -114,7 +115,7 @@ function documentText(document: Document): string {
 async function apply(
   { attachments }: AdminParts,
   { documents, fileName, dryRun, waitMs }: ApplyRequest,
-  { scope }: Context,
+  { scope }: Incoming,
 ): Promise<ApplyResponse> {
   const file = fileName || "documents";
   if (dryRun) {

@@ -13,12 +13,12 @@ import {
   NetworkServiceQuerySchema,
   NetworkServiceSchema,
 } from "../../api/gen/nsm/registry_pb.js";
-import type { HopCall } from "../../api/hops.ts";
+import type { CallOptions } from "../../api/hops.ts";
 import { isForwarder } from "../../elements/discovery/forwarders.ts";
 import type { AdminParts } from "./admin-parts.ts";
 import { describeWires } from "./wires.ts";
 
-export async function graph(parts: AdminParts, call: HopCall): Promise<GraphResponse> {
+export async function graph(parts: AdminParts, call: CallOptions): Promise<GraphResponse> {
   const { world, registries, url: ownUrl } = parts;
   const services = await registries.services
     .find(call, create(NetworkServiceQuerySchema, { networkService: create(NetworkServiceSchema) }))

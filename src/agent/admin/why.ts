@@ -14,7 +14,7 @@ import {
   type WhyRequest,
   type WhyResponse,
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
-import type { HopCall } from "../../api/hops.ts";
+import type { CallOptions } from "../../api/hops.ts";
 import { withClientInfo } from "../../elements/context/client-info.ts";
 import { wireIdOf } from "../../elements/wires/wire-id.ts";
 import { discoverCandidates, type Discovery } from "../../elements/discovery/discover.ts";
@@ -34,7 +34,7 @@ interface Asked {
 }
 
 /** NOT_FOUND if no such client is known. A service that does not exist is an answer, not an error. */
-export async function why(parts: AdminParts, call: HopCall, request: WhyRequest): Promise<WhyResponse> {
+export async function why(parts: AdminParts, call: CallOptions, request: WhyRequest): Promise<WhyResponse> {
   const asked = whatIsAsked(parts, request);
   const answer = create(WhyResponseSchema, { service: asked.service, labels: { ...asked.labels } });
   try {

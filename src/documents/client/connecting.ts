@@ -24,7 +24,7 @@ import {
   type NetworkServiceRequest,
 } from "../../api/gen/nsm/networkservice_pb.js";
 import { copyMessage } from "../../api/copy-message.ts";
-import type { Caller } from "../../api/hops.ts";
+import type { Incoming } from "../../world/hops.ts";
 import { SELF } from "../../world/peer.ts";
 import { viaLabel } from "../../elements/discovery/via.ts";
 import { preferenceFor } from "../../mechanisms/list.ts";
@@ -261,7 +261,7 @@ export class Connecting implements Attached {
     }
   }
 
-  #caller(scope: Scope): Caller {
+  #caller(scope: Scope): Incoming {
     return { scope, deadlineMs: this.#tools.parts.world.clock.monotonicMs() + REQUEST_MS, peer: SELF };
   }
 }

@@ -19,7 +19,7 @@ import { REQUEST_MS, type AgentParts } from "../../attachments/parts.ts";
 import { placeOf } from "../../attachments/place-of.ts";
 import { Progress, type ProgressView } from "../../attachments/progress.ts";
 import { retry } from "../../attachments/retry.ts";
-import type { HopCall } from "../../api/hops.ts";
+import type { CallOptions } from "../../api/hops.ts";
 import type { Side } from "../../mechanisms/side.ts";
 import type { Labels } from "../../registry/matching/match.ts";
 import { registeredFor } from "./registered-labels.ts";
@@ -38,7 +38,7 @@ export interface OfferWish extends Wish {
 /** What has to be so with its services before it is registered for them. */
 export interface Ground<W extends OfferWish> {
   /** Sees to it. Throws why it is not. */
-  ensure(call: HopCall, wish: W): Promise<void>;
+  ensure(call: CallOptions, wish: W): Promise<void>;
   /** Resolves when it may be so no more, or has perhaps become so, or `scope` ends. */
   isShaken(scope: Scope): Promise<void>;
   /** What it has seen to is not needed any more. */

@@ -6,7 +6,7 @@ import {
   NetworkServiceEndpointSchema,
   NetworkServiceSchema,
 } from "../../api/gen/nsm/registry_pb.js";
-import type { HopCall } from "../../api/hops.ts";
+import type { CallOptions } from "../../api/hops.ts";
 import type { Scope } from "../../async/scope.ts";
 import { type AgentParts, REQUEST_MS } from "../../attachments/parts.ts";
 import type { Ground, OfferWish } from "./offering.ts";
@@ -34,7 +34,7 @@ export class ServiceKeeper implements Ground<KeptWish> {
   }
 
   /** Registers those of its services that the registry does not know. */
-  async ensure(call: HopCall, { services, payload }: KeptWish): Promise<void> {
+  async ensure(call: CallOptions, { services, payload }: KeptWish): Promise<void> {
     this.#names = services;
     for (const name of services) {
       const [known] = await this.#parts.services.find(call, serviceQuery(name, false)).all();
@@ -52,7 +52,7 @@ export class ServiceKeeper implements Ground<KeptWish> {
 
   /** Unregisters what was registered here and nobody offers any more. */
   async takeBack(scope: Scope): Promise<void> {
-    const call: HopCall = { scope, deadlineMs: this.#parts.world.clock.monotonicMs() + REQUEST_MS };
+    const call: CallOptions = { scope, deadlineMs: this.#parts.world.clock.monotonicMs() + REQUEST_MS };
     for (const name of this.#own) {
       const query = create(NetworkServiceEndpointQuerySchema, {
         networkServiceEndpoint: create(NetworkServiceEndpointSchema, { networkServiceNames: [name] }),

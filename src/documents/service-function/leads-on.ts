@@ -5,7 +5,7 @@ import {
   NetworkServiceLabelsSchema,
   type NetworkService,
 } from "../../api/gen/nsm/registry_pb.js";
-import type { HopCall } from "../../api/hops.ts";
+import type { CallOptions } from "../../api/hops.ts";
 import type { AgentParts } from "../../attachments/parts.ts";
 import type { Wish } from "../../attachments/wish.ts";
 import { race } from "../../async/task-scope.ts";
@@ -34,7 +34,7 @@ export class LeadsOn implements Ground<ServiceFunctionWish> {
     this.#parts = parts;
   }
 
-  async ensure(call: HopCall, { service, ownLabels, name }: ServiceFunctionWish): Promise<void> {
+  async ensure(call: CallOptions, { service, ownLabels, name }: ServiceFunctionWish): Promise<void> {
     this.#service = service;
     const [found] = await this.#parts.services.find(call, serviceQuery(service, false)).all();
     const known = found?.networkService;

@@ -9,7 +9,7 @@ import {
   NetworkServiceQuerySchema,
 } from "../../api/gen/nsm/registry_pb.js";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { EndpointRegistryHop, HopCall, ServiceRegistryHop } from "../../api/hops.ts";
+import type { EndpointRegistryHop, CallOptions, ServiceRegistryHop } from "../../api/hops.ts";
 import type { Call } from "../../chain/call.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { reason } from "../../errors/reasons.ts";
@@ -19,7 +19,7 @@ import type { Watch } from "../../async/watch.ts";
 const MAX_ANSWERS = 100_000;
 
 /** The part of a call that finding needs. */
-export type FindCall = Pick<Call, "world" | "scope" | "deadlineMs"> & Pick<HopCall, "outgoing" | "span">;
+export type FindCall = Pick<Call, "world" | "scope" | "deadlineMs"> & Pick<CallOptions, "outgoing" | "span">;
 
 /**
  * The service with this name and, unless `payload` is empty, this payload. NOT_FOUND in upstream's words if the name is

@@ -2,7 +2,7 @@
 import { NetloomError } from "../../errors/errors.ts";
 import type { CertificateProof, Proof, Proven } from "../../world/credentials.ts";
 import { type Origin, plainPeer } from "../../world/peer.ts";
-import type { Incoming } from "../../world/hops.ts";
+import type { IncomingMessage } from "../../world/hops.ts";
 import { copySent, type Ends, type SimListener, type SentQuestion, unavailable } from "./end.ts";
 
 /** The request at the listener, with a scope that ends at its deadline. UNAVAILABLE if the listener is ending. */
@@ -10,7 +10,7 @@ export function arrive(
   question: SentQuestion,
   listener: SimListener,
   timeoutMs: number | undefined,
-): Incoming {
+): IncomingMessage {
   const { method, request } = question;
   if (listener.scope.ended) throw unavailable(question, "it is closing down");
   return {

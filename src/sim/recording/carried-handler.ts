@@ -3,10 +3,10 @@ import { NetloomError } from "../../errors/errors.ts";
 import { type Watch, watchOf } from "../../async/watch.ts";
 import type { Scope } from "../../async/scope.ts";
 import type { Clock } from "../../async/clock.ts";
-import type { Handler, Incoming, Message } from "../../world/hops.ts";
+import type { Handler, IncomingMessage, Message } from "../../world/hops.ts";
 
 /** An arriving call without its scope. The scope is made here, so that a replay has it too. */
-export type Arrived = Omit<Incoming, "scope">;
+export type Arrived = Omit<IncomingMessage, "scope">;
 
 /** The program's answer to one call. */
 export interface Answering<T> {

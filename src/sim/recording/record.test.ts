@@ -4,7 +4,7 @@ import { suite, test } from "node:test";
 import { NetloomError } from "../../errors/errors.ts";
 import { KernelError } from "../../kernel/kernel.ts";
 import type { HostWorld } from "../../world/world.ts";
-import type { Handler, Incoming, Message } from "../../world/hops.ts";
+import type { Handler, IncomingMessage, Message } from "../../world/hops.ts";
 import { drawFaults } from "../faults.ts";
 import { recordWorld } from "./record.ts";
 import { decodeValue, encodeValue, Recording } from "./recording.ts";
@@ -38,7 +38,7 @@ const toy = (seed: string) => (world: HostWorld) => new ToyAgent(world).run(draw
 
 /** Answers a call with its request, and a stream with one byte after the other. The byte 99 takes long. */
 function echo({ clock }: HostWorld): Handler {
-  const refuse = ({ bytes }: Incoming): void => {
+  const refuse = ({ bytes }: IncomingMessage): void => {
     if (bytes.length === 0) throw new NetloomError("INVALID_ARGUMENT", "nothing");
   };
   return {

@@ -1,6 +1,6 @@
 import { watchOf } from "../../async/watch.ts";
 import type { HostWorld } from "../../world/world.ts";
-import type { Handler, Incoming } from "../../world/hops.ts";
+import type { Handler, IncomingMessage } from "../../world/hops.ts";
 import type { Arrived, CarriedHandler } from "./carried-handler.ts";
 import { carriedWorld, type Carrier } from "./carried-world.ts";
 import type { RecordedOutcome, Recording } from "./recording.ts";
@@ -100,7 +100,7 @@ function recordedHandler(
   };
 }
 
-function withoutScope({ method, bytes, metadata, peer, deadlineMs }: Incoming): Arrived {
+function withoutScope({ method, bytes, metadata, peer, deadlineMs }: IncomingMessage): Arrived {
   return { method, bytes, metadata, peer, deadlineMs };
 }
 
