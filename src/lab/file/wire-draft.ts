@@ -9,7 +9,7 @@ export interface Draft {
   readonly endpoint: DraftEnd;
 }
 
-/** One side of it. The interface is empty until it is named. */
+/** One side of the wire. The interface is empty until it is named. */
 export interface DraftEnd {
   readonly host: string;
   readonly workload: string;

@@ -84,7 +84,7 @@ test("dot has a cluster for a host and an edge for a wire", () => {
   assert.match(dot, /label="nl-2 → nl-1: vxlan vni 42 alpha→beta"\];\n\}\n$/);
 });
 
-test("json names every node that an edge speaks of", () => {
+test("json has every node of every edge", () => {
   const drawn = labGraph(lab);
   const ids = new Set(drawn.nodes.map(({ id }) => id));
   assert.equal(ids.size, 7);
