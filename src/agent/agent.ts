@@ -54,7 +54,7 @@ export interface AgentOptions {
   readonly url: string;
   /** URLs to listen at: `unix:///…` serves everything, `tcp://…` serves other hosts. */
   readonly listen: readonly string[];
-  /** URLs of the registry of the mesh; of several that share a store, the preferred one first. */
+  /** URLs of the mesh's registry. If several registries share a store, the preferred one is first. */
   readonly registries: readonly string[];
   /** Addresses of this host's ends of tunnels, one per family, best first. If empty, all wires stay inside of the host. */
   readonly tunnelAddresses: readonly string[];

@@ -114,8 +114,8 @@ export class Attachments {
   }
 
   /**
-   * Reads the wish, adopts the existing wires, and starts the attachments. INTERNAL if the disk or the kernel cannot be
-   * read, FAILED_PRECONDITION for a damaged wish.
+   * Reads the wish, adopts the existing wires, and starts the attachments. INTERNAL if the disk or the kernel cannot be read,
+   * FAILED_PRECONDITION for a damaged wish.
    */
   static async start(options: AttachmentsOptions): Promise<Attachments> {
     const attachments = new Attachments(options);
@@ -240,10 +240,7 @@ export class Attachments {
     return (part) => keys.get(workloadKey(part)) ?? workloadKey(part);
   }
 
-  /**
-   * Applies all of `wishes` or none. Resolves when they are on the disk; it waits neither for closed wires nor for new
-   * ones.
-   */
+  /** Applies all of `wishes` or none. Resolves when they are on the disk, and does not wait for closed or new wires. */
   apply(wishes: readonly Wish[]): Promise<Applied[]> {
     return this.#inTurn(async () => {
       const applied = await this.compare(wishes);

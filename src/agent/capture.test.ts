@@ -83,7 +83,7 @@ test("a capture of nothing, or with an invalid filter, is refused with a reason"
   });
 });
 
-test("a capture ends with a sentence when its workload goes, and when its wire is closed", async () => {
+test("a capture ends with a reason when its workload is removed, and when its wire is closed", async () => {
   const mesh = new AgentMesh();
   await mesh.runWithWire(async () => {
     await mesh.apply("alpha", OTHER.replace("lab/alpha/a1", "lab/alpha/a2"));

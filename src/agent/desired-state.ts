@@ -29,7 +29,7 @@ import { type Document, type ReadResult, refText, type Wish } from "../attachmen
 
 export const WISH_FILE = "wish";
 const ANSWERS_FILE = "answers";
-/** Version 1 has documents as release 0.1.0 writes them. */
+/** Version 1 holds documents in the form of release 0.1.0. */
 export const WISH_SEAL = { what: "wish", version: 2, formerVersions: [1] } as const;
 const ANSWERS_SEAL = { what: "answers", version: 1 } as const;
 

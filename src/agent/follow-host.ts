@@ -41,7 +41,7 @@ export function followHost({ world, kernel, looks }: FollowHostOptions): void {
 function isOfHost(event: KernelEvent): boolean {
   if (event.type === "resync") return true;
   if (event.netns !== "host" || event.type === "netns-removed" || event.type === "neighbor") return false;
-  // No way to another host leads over a device of a wire.
+  // Ways to other hosts never use a wire's device.
   return event.type !== "link" || event.facts?.isOurs !== true;
 }
 

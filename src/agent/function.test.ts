@@ -126,7 +126,7 @@ class Chain {
     return wires.made.get(id) ?? assert.fail(`client ${name} has no wire`);
   }
 
-  /** Waits until `is`. */
+  /** Waits until `is` returns true. */
   async until(is: () => boolean): Promise<void> {
     for (let i = 0; i < 600 && !is(); i++) await this.mesh.sleep(100);
     assert.ok(is());

@@ -1,4 +1,4 @@
-/** The namespace of the host itself as a workload. */
+/** The host's own namespace as a workload. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";

@@ -91,7 +91,7 @@ suite("a wire over a third host", () => {
 
 suite("a wire over a third host, and agents that start again", () => {
   for (const restarted of HOSTS)
-    test(`stays as it is when ${restarted} starts again`, async () => {
+    test(`does not change when ${restarted} starts again`, async () => {
       const mesh = newMesh();
       await mesh.run(async () => {
         await bring(mesh);

@@ -6,7 +6,7 @@ import type { Found, WorkloadRef } from "../resolvers/resolver.ts";
 import { identityKey, leadsTo, workloadKey, workloadText } from "../resolvers/workload-ref.ts";
 import { refText, type Wish } from "./wish.ts";
 
-/** A wish for a device of a certain name in its workload. */
+/** A wish that names the device in its workload. */
 type Taking = Wish & Required<Pick<Wish, "workload" | "interface">>;
 
 export interface InterfaceClash {

@@ -5,7 +5,7 @@
  * |---|---|
  * | `Ready` | the attachment is as its document wants it |
  * | `Programmed` | its wire is in the kernel of this host, or its service is registered |
- * | `Reachable` | packets are proven to pass: nothing proves that yet, so it is unknown at best |
+ * | `Reachable` | packets are proven to pass. No check proves that yet, so it is never true |
  * | `Healing` | its wire was up, and is requested again |
  */
 import type { AttachmentState } from "./attachment-state.ts";

@@ -12,7 +12,7 @@ import type { ProgressView } from "./progress.ts";
 import type { ReadResult, Ref, Wish } from "./wish.ts";
 import type { Workloads } from "./workloads.ts";
 
-/** What the controllers of an agent share. */
+/** The tools that all controllers of an agent share. */
 export interface Tools {
   readonly parts: AgentParts;
   readonly workloads: Workloads;
@@ -24,7 +24,7 @@ export interface Tools {
   readonly turnstile: Semaphore;
   /** Whether this agent has the attachment. */
   readonly has: (ref: Ref) => boolean;
-  /** The attachment that will ask for this wire with an interface of this name. */
+  /** The attachment that will request this wire with an interface of this name. */
   readonly wantedBy: (wireId: string, interfaceName: string) => Ref | undefined;
 }
 

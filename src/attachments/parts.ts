@@ -20,7 +20,7 @@ import type { Ref } from "./wish.ts";
 export interface NewClient {
   /** Name of the first segment in the paths of its connections. */
   readonly name: string;
-  /** What its workload is called on this host. */
+  /** The workload's name on this host. */
   readonly workload: string;
   readonly onNews: (news: ClientNews) => void;
 }
@@ -38,7 +38,7 @@ export interface NewEndpoint {
 /** Options of a role between two wires: `NetworkFunctionOptions` of src/roles. */
 export interface NewFunction {
   readonly name: string;
-  /** What its workload is called on this host. */
+  /** The workload's name on this host. */
   readonly workload: string;
   readonly netns: Netns;
   readonly addresses: AddressOptions;

@@ -17,7 +17,7 @@ export interface KindCommand {
   readonly options: readonly CommandOption[];
   /** The problem with a command line as a whole, in the words of commander. `undefined` if there is none. */
   refuse?(given: Pick<Given, "services" | "name" | "interface">): string | undefined;
-  /** The documents that the command line asks for, without `apiVersion` and `kind`. Values that are `undefined` are left out. */
+  /** The documents of a command line, without `apiVersion` and `kind`. Values that are `undefined` are left out. */
   documents(given: Given): readonly { readonly metadata: object; readonly spec: object }[];
 }
 

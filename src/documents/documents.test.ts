@@ -155,7 +155,7 @@ suite("documents", () => {
     );
   });
 
-  test("upstream's NetworkService applies as a Kubernetes API server returns it, with selectors that are empty", () => {
+  test("an upstream NetworkService applies as a Kubernetes API server returns it, with empty selectors", () => {
     const [wish] = DOCUMENTS.mustParse(
       "apiVersion: networkservicemesh.io/v1\nkind: NetworkService\nmetadata: { name: a, namespace: ns-1, generation: 1, uid: x }\n" +
         'spec:\n  payload: ETHERNET\n  matches:\n    - source_selector:\n      fallthrough: true\n      routes:\n        - destination_selector:\n            podName: "{{ .podName }}"\n' +
@@ -179,7 +179,7 @@ suite("documents", () => {
   });
 
   for (const [text, wanted] of WRONG) {
-    test(`says what is wrong with ${JSON.stringify(text.slice(0, 60))}`, () =>
+    test(`reports all problems of ${JSON.stringify(text.slice(0, 60))}`, () =>
       assert.deepEqual(problems(text), wanted));
   }
 });

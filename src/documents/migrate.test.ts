@@ -19,7 +19,7 @@ function problemsOf(text: string): string[] {
   return read.ok ? [] : read.problems.map(formatProblem);
 }
 
-suite("a file of release 0.1.0 is written anew", () => {
+suite("a file of release 0.1.0 is converted", () => {
   for (const [title, before, after] of FORMER_FILES)
     test(title, () => {
       const { text, converted, notes } = migrated(before);
@@ -71,7 +71,7 @@ suite("a file that is not converted", () => {
     ["a list", "- kind: Connect\n  name: a\n"],
     ["another program's", "kind: Deployment\nname: web\nspec: {}\n"],
   ] as const)
-    test(`is as it was: ${title}`, () =>
+    test(`stays unchanged: ${title}`, () =>
       assert.deepEqual(migrated(text), { ok: true, text, converted: 0, notes: [] }));
 
   for (const [title, text, problem] of [

@@ -2,7 +2,7 @@
 import { isMap, isScalar, isSeq, type Pair, Scalar, type YAMLMap } from "yaml";
 import { API_VERSION, UPSTREAM_API_VERSION } from "./api-version.ts";
 
-/** A key with another name. */
+/** A key that has a new name. */
 export interface Renaming {
   /** Keys from the top of the spec to the key; `*` is every item of a list. */
   readonly path: readonly string[];

@@ -41,7 +41,7 @@ export interface ConvergeOptions {
   readonly leavesWires?: boolean;
   /** Whether settings of existing namespaces may be missing, because the process that made them was killed. */
   readonly isUnsure: boolean;
-  /** Checked between the steps. */
+  /** Aborts between two steps. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -112,7 +112,7 @@ export async function converge(
   }
 }
 
-/** Removes namespaces, and the programs of the hosts among them. */
+/** Removes namespaces, and for hosts among them also their BPF programs. */
 export async function removeNamespaces(
   machine: LinuxMachine,
   lab: string,

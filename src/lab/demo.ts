@@ -88,7 +88,7 @@ export interface DemoOptions {
 
 /**
  * Builds the lab, sends packets through its wires, and removes it, also when the caller stops reading or `signal`
- * aborts. ABORTED if another demo is running, ALREADY_EXISTS if a lab of that name is up that is not the demo's.
+ * aborts. ABORTED if another demo is running, ALREADY_EXISTS if another lab of that name is up.
  */
 export async function* demo(
   machine: LinuxMachine,

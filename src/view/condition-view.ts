@@ -24,7 +24,7 @@ export function conditionView({ type, status, reason, message, lastTransition }:
   };
 }
 
-/** States of a wire whose kernel objects are on this host. */
+/** States in which a wire's kernel objects exist. */
 const PROGRAMMED: ReadonlySet<State> = new Set(["up", "down", "unclaimed", "healing"]);
 
 /** The conditions of a wire. No check proves yet that packets pass, so `Reachable` is never true. */

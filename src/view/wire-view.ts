@@ -25,7 +25,7 @@ export interface InterfaceView {
 export interface PingView {
   /** Address of the far end. */
   readonly address: string;
-  /** Round-trip time. Absent: no answer came in by the wire's own device. */
+  /** Round-trip time in milliseconds. Absent if no answer came in by the wire's own device. */
   readonly rttMs?: number;
   /** The reason for no answer: `timeout`, `ENETUNREACH`. */
   readonly reason?: string;

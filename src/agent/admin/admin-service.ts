@@ -1,4 +1,4 @@
-/** The admin contract of an agent, method by method. */
+/** The admin service of an agent, method by method. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { stringify } from "yaml";

@@ -5,7 +5,7 @@
  *   waiting ──workload──> requesting ──answer──> up <──> healing        (the client role heals)
  *      ^                    │    ^                │
  *      │                  failed─┘ backoff        │
- *      └──────────────── the workload is gone ────┘ the wire is closed as lost: its address waits for it
+ *      └──────────────── the workload is gone ────┘ the wire is closed as lost: its address stays reserved
  * ```
  */
 import type { ClientNews } from "../../roles/client.ts";

@@ -29,7 +29,7 @@ import type { Workload, Workloads } from "../../attachments/workloads.ts";
 import type { Wish } from "../../attachments/wish.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
 
-/** A wish to offer something. */
+/** A wish to offer services. */
 export interface OfferWish extends Wish {
   readonly workload: WorkloadRef;
   /** Labels of the endpoint, by service. */

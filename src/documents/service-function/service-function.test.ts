@@ -45,7 +45,7 @@ for (const [text, wanted] of [
     [],
   ],
 ] as const)
-  test(`says what is wrong with ${JSON.stringify(text.slice(20))}`, () => {
+  test(`reports all problems of ${JSON.stringify(text.slice(20))}`, () => {
     const result = DOCUMENTS.parse(text, "x.yaml");
     assert.deepEqual(result.ok ? [] : result.problems.map(formatProblem), wanted);
   });

@@ -27,7 +27,7 @@ export interface LabParts {
   readonly documents: readonly unknown[];
 }
 
-/** A finding in one of the documents of a lab file: the lab itself, or one beside it. */
+/** A finding in a document of a lab file: in the lab, or in a document beside it. */
 export interface LabFinding extends Finding {
   /** Index into `LabParts.documents`. Absent: the lab. */
   readonly document?: number;

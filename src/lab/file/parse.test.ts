@@ -278,7 +278,7 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
 ];
 
 for (const [text, sentences] of wrong) {
-  test(`says what is wrong with ${JSON.stringify(text.replace(inLab(""), "…"))}`, () => {
+  test(`reports all problems of ${JSON.stringify(text.replace(inLab(""), "…"))}`, () => {
     const result = parseLab(text, "x.yaml");
     assert.ok(!result.ok);
     assert.deepEqual(

@@ -15,7 +15,7 @@ export type ParsedLab =
   | { readonly ok: true; readonly lab: Lab }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** Reads a lab file: a Lab and the documents for its agents. Reports all problems at once, in the order of the file, and never throws. */
+/** Reads a lab file: a Lab and the documents for its agents. Reports all problems, in the order of the file. Never throws. */
 export function parseLab(text: string, file: string): ParsedLab {
   const sources = readYamlStream(text, file);
   const known = sources.filter(({ data }) => data !== undefined);

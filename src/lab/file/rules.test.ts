@@ -242,7 +242,7 @@ test("agents on three hosts need a router, and the refusal says so; two need a l
   );
 });
 
-test("wires of a lab obey the rules of forwarders, with the place in the file", () => {
+test("a lab's wires are checked by the rules of forwarders, with the place in the file", () => {
   const lab = (part: Document): string =>
     labText("lab", {
       hosts: { alpha: { workloads: ["a", "b"] } },

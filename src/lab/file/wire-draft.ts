@@ -1,7 +1,7 @@
 import type { FilePath } from "../../text/problem.ts";
 import type { WirePart } from "./schema.ts";
 
-/** A wire on its way from the file to the model. */
+/** A wire between reading the file and building the model. */
 export interface Draft {
   readonly part: WirePart;
   readonly path: FilePath;

@@ -92,7 +92,7 @@ test("json has every node of every edge", () => {
     assert.ok(ids.has(source) && ids.has(target));
 });
 
-test("a hostile name stays inside of its label, and sends no control character", () => {
+test("a hostile name stays inside of its label, and no control character is printed", () => {
   const [first] = lab.wires;
   assert.ok(first);
   const name = '"];}<script>\n\u001b[2J\\"|\u202e';

@@ -89,7 +89,7 @@ test("a wire between hosts becomes two halves, and a wire within a host stays wh
   });
 });
 
-test("the underlay is made in an order that works, with readable names", () => {
+test("the underlay's objects are in a working order, with readable names", () => {
   const { objects } = topology(lab).underlay;
   const kinds = objects.map(({ kind }) => kind);
   assert.deepEqual([...new Set(kinds)], ["veth", "sysctl", "address", "up", "route", "qdisc"]);
