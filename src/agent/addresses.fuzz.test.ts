@@ -1,4 +1,4 @@
-/** Requests and closes of many wires at once, from one pool: at no time two wires of a workload have one address. */
+/** Many wires from one pool are requested and closed at once. At no time do two wires of a workload have the same address. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -8,7 +8,7 @@ import { AgentMesh, read } from "../../fixtures/roles/agent.ts";
 const SERVICES = ["one", "two", "three"] as const;
 const CONNECTS = 6;
 
-/** In each step these clients are wanted, and no others: [service, workload] by number, or nothing. */
+/** The clients that exist in each step: [service, workload] by number, or nothing. */
 const steps = fc.array(
   fc.array(fc.option(fc.record({ service: fc.nat(2), workload: fc.nat(1) })), {
     minLength: CONNECTS,
@@ -17,7 +17,7 @@ const steps = fc.array(
   { minLength: 2, maxLength: 4 },
 );
 
-/** Each far end, and each of a client's own addresses, is one wire's in its workload. */
+/** Checks that each far address, and each own address of a client, belongs to one wire in its workload. */
 function check(mesh: AgentMesh): number {
   const seen = new Map<string, string>();
   const wires = [...mesh.agent("alpha").wires.made, ...mesh.agent("beta").wires.made];
@@ -34,7 +34,7 @@ function check(mesh: AgentMesh): number {
   return wires.length;
 }
 
-test("whatever is asked for and closed at once, no address is on two wires of a workload, and all wires come up", async () => {
+test("with any mix of requests and closes, no address is on two wires of a workload, and all wires come up", async () => {
   await fc.assert(
     fc.asyncProperty(steps, fc.nat(1_000), async (history, seed) => {
       const mesh = new AgentMesh({ seed: String(seed) });
@@ -71,7 +71,7 @@ spec:
           );
           const deleted = attachments.delete(gone);
           if (documents.length > 0) await attachments.apply(read(documents.join("---")));
-          // Whatever is under way by then.
+          // Requests and closes may be under way at each of these times.
           for (let i = 0; i < 10; i++) {
             await mesh.sleep(20);
             check(mesh);

@@ -1,4 +1,4 @@
-/** Which addresses a workload gets that has several wires, and a network of its own. */
+/** The addresses of a workload with several wires and its own network. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -39,7 +39,7 @@ spec:
 
 const documents = (...parts: readonly string[]): string => parts.join("---\n");
 
-/** Both ends' addresses of each client, and that each far end is reached by its own wire. */
+/** Checks that each far end is reached over its own wire. Returns the addresses of both ends of each client. */
 function check(
   mesh: AgentMesh,
   wires: readonly (readonly [name: string, from: string, to: string])[],
@@ -52,7 +52,7 @@ function check(
       mesh.agent("alpha").attachments.find({ kind: "NetworkServiceClient", name }) ?? {};
     const made = mesh.agent("alpha").wires.made.get(connectionId);
     const device = made?.wire.client.type === "KERNEL" ? made.wire.client.interfaceName : undefined;
-    // The way back ends at the device of this wire, and at no other one that has the same address.
+    // The way back ends at the device of this wire, not at another device with the same address.
     const source = mesh.machine.reaches(mesh.netnsOf("beta", to), own);
     assert.equal(source?.link, device, `${own} of ${name}`);
     pairs.push(own, far);
@@ -61,7 +61,7 @@ function check(
 }
 
 for (const seed of ["1", "2", "3"])
-  test(`two clients of one workload that ask two services with one pool at once get different addresses (seed ${seed})`, async () => {
+  test(`two clients of one workload that request two services with one pool at once get different addresses (seed ${seed})`, async () => {
     const mesh = new AgentMesh({ seed });
     await mesh.run(async () => {
       await mesh.sleep(100);
@@ -77,7 +77,7 @@ for (const seed of ["1", "2", "3"])
   });
 
 for (const seed of ["1", "2", "3"])
-  test(`an endpoint's workload with two services and one pool has no far end twice (seed ${seed})`, async () => {
+  test(`the workload of an endpoint with two services and one pool has no far address twice (seed ${seed})`, async () => {
     const mesh = new AgentMesh({ seed });
     await mesh.run(async () => {
       await mesh.sleep(100);
@@ -100,7 +100,7 @@ for (const seed of ["1", "2", "3"])
     });
   });
 
-test("a pool that holds a workload's own gateway, address or network is given out beside them, at both ends", async () => {
+test("a pool that contains a workload's gateway, address or network gives only other addresses, at both ends", async () => {
   const mesh = new AgentMesh();
   await mesh.run(async () => {
     for (const [host, workload, own, via] of [
@@ -130,7 +130,7 @@ const SERVICES = documents(
 );
 const SOCKET = "unix:///run/stranger.sock";
 
-/** An endpoint of another make in beta's b2. `addresses` are the far end's and the client's, whatever is excluded. */
+/** An endpoint of another program in beta's b2. `addresses` gives the addresses of both ends, and may ignore exclusions. */
 async function stranger({ world }: AgentRole, addresses: ConnectionElement): Promise<void> {
   if (world.host !== "beta") return;
   const { endpoints } = stationsOver(world.hops.dial("unix:///run/beta.sock"), world.clock);
@@ -159,7 +159,7 @@ async function stranger({ world }: AgentRole, addresses: ConnectionElement): Pro
   });
 }
 
-test("a program that gives one pool's addresses for two services has no far end twice, whoever its clients are", async () => {
+test("a program that uses one pool for two services has no far address twice, whatever its clients are", async () => {
   const pools = [["10.98.0.0/28"]];
   const [left, right] = [ipam("left", { pools }), ipam("right", { pools })];
   const mesh = new AgentMesh({
@@ -186,7 +186,7 @@ test("a program that gives one pool's addresses for two services has no far end 
   });
 });
 
-test("an endpoint that gives a far end twice is refused with the address and the other wire, and nothing is half made", async () => {
+test("an endpoint that gives a far address twice is refused with the address and the other wire, and nothing is half made", async () => {
   const mesh = new AgentMesh({
     beside: (role) =>
       stranger(role, {
@@ -217,7 +217,7 @@ test("an endpoint that gives a far end twice is refused with the address and the
       await alpha.delete([{ kind: "NetworkServiceClient", name: "r" }]);
     }
     check(mesh, [["l", "a1", "b2"]]);
-    // What it had is free again.
+    // The address of the deleted client is free again.
     await alpha.delete([{ kind: "NetworkServiceClient", name: "l" }]);
     await mesh.apply("alpha", connect("r", "a1", "right"));
     check(mesh, [["r", "a1", "b2"]]);
@@ -226,7 +226,7 @@ test("an endpoint that gives a far end twice is refused with the address and the
   });
 });
 
-test("clients of other programs that share a workload get different addresses, also when they ask at once", async () => {
+test("clients of other programs that share a workload get different addresses, also with concurrent requests", async () => {
   const mesh = new AgentMesh();
   await mesh.run(async () => {
     await mesh.sleep(100);

@@ -1,4 +1,4 @@
-/** What people ask an agent, over the admin contract. */
+/** The admin service of an agent. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
@@ -99,7 +99,7 @@ suite("the admin service", () => {
     });
   });
 
-  test("tells every mistake at once, and changes nothing for any of them", async () => {
+  test("reports all mistakes at once, and changes nothing", async () => {
     await withMesh(async (mesh, alpha) => {
       const wrong = edited(WEB, { name: "X", spec: { workload: {}, service: undefined } });
       const documents = `${WEB}---\n${wrong}`;
@@ -121,7 +121,7 @@ suite("the admin service", () => {
     });
   });
 
-  test("says what an apply would change, with both documents, and keeps one as it was written", async () => {
+  test("reports what an apply would change, with both documents, and keeps a document as it was written", async () => {
     await withMesh(async (_mesh, alpha) => {
       await apply(alpha, { documents: WEB, waitMs: 0 });
       const changed = edited(WEB, { labels: { app: "other" } });
@@ -139,8 +139,8 @@ suite("the admin service", () => {
   });
 });
 
-suite("the admin service, asked", () => {
-  test("deletes what is there, and names what is not", async () => {
+suite("the admin service on requests", () => {
+  test("deletes existing attachments, and names those that do not exist", async () => {
     await withMesh(async (_mesh, alpha) => {
       await apply(alpha, { documents: WEB, waitMs: 0 });
       const refs = [
@@ -155,7 +155,7 @@ suite("the admin service, asked", () => {
     });
   });
 
-  test("explains why an endpoint was taken, and why it would not be for other labels", async () => {
+  test("explains why an endpoint was chosen, and why it would not be chosen for other labels", async () => {
     await withMesh(async (_mesh, alpha, beta) => {
       const service = serviceText("db", [
         { source_selector: { app: "web" }, routes: [{ destination_selector: { tier: "gold" } }] },
@@ -184,7 +184,7 @@ suite("the admin service, asked", () => {
     });
   });
 
-  test("judges by the labels that the request has: those of the client before those of the host", async () => {
+  test("uses the labels of the request: those of the client before those of the host", async () => {
     await withMesh(async (_mesh, alpha, beta) => {
       const service = serviceText("db", [{ source_selector: { nodeName: "mars" }, routes: [{}] }]);
       await apply(beta, { documents: `${service}---${DB}` });
@@ -227,8 +227,8 @@ suite("the admin service, asked", () => {
   });
 });
 
-suite("the admin service, watched", () => {
-  test("streams the status after every change, and nothing while nothing happens", async () => {
+suite("the watched status of the admin service", () => {
+  test("is sent after every change, and not without a change", async () => {
     await withMesh(async (mesh, alpha, beta) => {
       const statuses = watch(alpha, method.watch, create(StatusRequestSchema, { minIntervalMs: 50 }));
       assert.equal((await statuses.take())?.attachments.length, 0);
@@ -243,7 +243,7 @@ suite("the admin service, watched", () => {
     });
   });
 
-  test("shows what an earlier life has left, until somebody asks for it or it is swept", async () => {
+  test("shows unclaimed wires until a client requests them or they are swept", async () => {
     const mesh = new AgentMesh({ sweepAfterMs: 20_000 });
     await mesh.run(async () => {
       await mesh.sleep(100);
@@ -253,7 +253,7 @@ suite("the admin service, watched", () => {
         call(adminOf(mesh, host), method.status, create(StatusRequestSchema), OPTIONS);
       const before = (await look("beta")).wires[0];
       mesh.simulation.crash("beta");
-      // Of this delete beta hears nothing.
+      // Beta does not hear of this delete.
       await mesh.agent("alpha").attachments.delete([{ kind: "NetworkServiceClient", name: "web-db" }]);
       mesh.simulation.restart("beta");
       await mesh.sleep(3_000);
@@ -277,7 +277,7 @@ suite("the admin service, watched", () => {
     });
   });
 
-  test("tells at once that the registry is lost, and that it is there again", async () => {
+  test("shows at once that the registry is lost, and that it is back", async () => {
     await withMesh(async (mesh, alpha) => {
       const statuses = watch(alpha, method.watch, create(StatusRequestSchema, { minIntervalMs: 10 }));
       const untilState = async (state: RegistryStatus_State): Promise<HostStatus> => {

@@ -1,4 +1,4 @@
-/** Agents on the simulator: attachments, restarts, workloads that die. */
+/** Agents on the simulator: attachments, restarts, dying workloads. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -23,7 +23,7 @@ const other = (place: string): string =>
   edited(DB, { name: "other", spec: { workload: { lab: `lab/${place}` } } });
 
 suite("an agent", () => {
-  test("connects a workload to a service of another host by name, and leaves nothing when that is deleted", async () => {
+  test("connects a workload to a service of another host by name, and leaves nothing after the delete", async () => {
     const mesh = new AgentMesh();
     await mesh.runWithWire(async () => {
       mesh.reaches(["alpha", "a1"], ["beta", "b1"], "web-db");
@@ -50,7 +50,7 @@ suite("an agent", () => {
     });
   });
 
-  test("connects as soon as somebody offers the service", async () => {
+  test("connects as soon as a provider offers the service", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);
@@ -68,7 +68,7 @@ suite("an agent", () => {
 });
 
 suite("an agent that starts again", () => {
-  test("after a crash finds its wires as they were, under the same ids, and changes nothing in the kernel", async () => {
+  test("keeps its wires after a crash, under the same ids, and changes nothing in the kernel", async () => {
     for (const host of ["alpha", "beta"] as const) {
       const mesh = new AgentMesh();
       await mesh.runWithWire(async () => {
@@ -100,7 +100,7 @@ suite("an agent that starts again", () => {
     }
   });
 
-  test("having lost an attachment while it was down removes its wire after the grace time", async () => {
+  test("removes the wire of an attachment that was deleted meanwhile, after the grace time", async () => {
     const mesh = new AgentMesh({ sweepAfterMs: 5_000 });
     await mesh.runWithWire(async () => {
       mesh.simulation.crash("beta");
@@ -115,7 +115,7 @@ suite("an agent that starts again", () => {
 });
 
 suite("an agent whose workloads and services come and go", () => {
-  test("closes the wire of a workload that dies, and makes it again with the same address when it is back", async () => {
+  test("closes the wire of a dead workload, and makes it again with the same address when the workload is back", async () => {
     const mesh = new AgentMesh();
     await mesh.runWithWire(async () => {
       const before = mesh.addresses("alpha", "web-db");
@@ -131,7 +131,7 @@ suite("an agent whose workloads and services come and go", () => {
     });
   });
 
-  test("withdraws what a dead workload has offered, and its clients go elsewhere", async () => {
+  test("withdraws the services of a dead workload, and its clients move to other endpoints", async () => {
     const mesh = new AgentMesh();
     await mesh.runWithWire(async () => {
       mesh.removeWorkload("beta", "b1");
@@ -142,7 +142,7 @@ suite("an agent whose workloads and services come and go", () => {
     });
   });
 
-  test("leaves the endpoint of a host that is gone as soon as the registry drops it", async () => {
+  test("moves away from the endpoint of a dead host as soon as the registry drops it", async () => {
     const [atMs, forMs, leaseMs] = [30_000, 1e7, 8_000];
     const cut = (other: string) => ({ kind: "partition", hosts: ["beta", other], atMs, forMs }) as const;
     const mesh = new AgentMesh({ leaseMs, faults: [cut("alpha"), cut("registry")] });
@@ -167,7 +167,7 @@ suite("an agent whose workloads and services come and go", () => {
   });
 
   for (const outage of ["", ", also with the registry down"])
-    test(`withdraws a provider with its wires, and their clients go elsewhere${outage}`, async () => {
+    test(`withdraws a provider with its wires, and their clients move to other endpoints${outage}`, async () => {
       const mesh = new AgentMesh();
       await mesh.runWithWire(async () => {
         if (outage) mesh.simulation.crash("registry");
@@ -183,7 +183,7 @@ suite("an agent whose workloads and services come and go", () => {
 });
 
 suite("an agent whose wish changes", () => {
-  test("changes a wire whose attachment has changed, and nothing if it has not", async () => {
+  test("changes a wire if its attachment has changed, and nothing otherwise", async () => {
     const mesh = new AgentMesh();
     await mesh.runWithWire(async () => {
       const before = mesh.addresses("alpha", "web-db");
@@ -202,7 +202,7 @@ suite("an agent whose wish changes", () => {
     });
   });
 
-  test("reaches a service that it knows although the registry is down, also after a restart", async () => {
+  test("reaches a known service while the registry is down, also after a restart", async () => {
     const mesh = new AgentMesh();
     await mesh.runWithWire(async () => {
       await mesh.sleep(5_000);
@@ -229,7 +229,7 @@ suite("an agent whose wish changes", () => {
   });
 });
 
-/** The service, with endpoints of one colour only. */
+/** The service with a match for endpoints of one colour. */
 const forColour = (colour: string): string =>
   serviceText("db", [{ routes: [{ destination_selector: { colour } }] }]);
 const BLUE = edited(DB, { labels: { colour: "blue" } });
@@ -237,7 +237,7 @@ const GREEN = edited(other("alpha/a2"), { labels: { colour: "green" }, spec: { p
 
 suite("wires that are up when a wish changes", () => {
   for (const outage of ["", ", also with the registry down"])
-    test(`gives the wires that are up what has changed of a provider, at once, and takes none down${outage}`, async () => {
+    test(`get the changes of their provider at once, and none goes down${outage}`, async () => {
       const mesh = new AgentMesh();
       await mesh.run(async () => {
         await mesh.sleep(100);
@@ -265,7 +265,7 @@ suite("wires that are up when a wish changes", () => {
       });
     });
 
-  test("moves wires whose service's matches change to an endpoint that is for them; not before the registry says so", async () => {
+  test("move to a matching endpoint when the matches of their service change, but not before the registry has them", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);
@@ -288,7 +288,7 @@ suite("wires that are up when a wish changes", () => {
     });
   });
 
-  test("puts the matches of a service back that an endpoint's program has registered without, and moves the wires", async () => {
+  test("move back after another program has registered their service without matches: the agent restores the matches", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);

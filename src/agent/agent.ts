@@ -1,5 +1,5 @@
 /**
- * All of a host in one process:
+ * The agent: all roles of a host in one process.
  *
  * ```
  *   unix socket: NetworkService, MonitorConnection, both registries, admin      tcp: NetworkService, MonitorConnection
@@ -50,34 +50,34 @@ export interface AgentOptions {
   /** `World.host` is the host's name. */
   readonly world: World & Omit<Ports, "store">;
   readonly identity: Identity;
-  /** Under which other hosts reach this one: `tcp://10.0.0.1:5001`. */
+  /** The URL under which other hosts reach this one: `tcp://10.0.0.1:5001`. */
   readonly url: string;
-  /** `unix:///…` for everything, `tcp://…` for other hosts. */
+  /** URLs to listen at: `unix:///…` serves everything, `tcp://…` serves other hosts. */
   readonly listen: readonly string[];
-  /** URLs of the registry of the mesh; of several that share a store, the preferred one first. */
+  /** URLs of the mesh's registry. If several registries share a store, the preferred one is first. */
   readonly registries: readonly string[];
-  /** Addresses of this host's ends of tunnels, one per family, best first. Without any: only wires inside of the host. */
+  /** Addresses of this host's ends of tunnels, one per family, best first. If empty, all wires stay inside of the host. */
   readonly tunnelAddresses: readonly string[];
-  /** The network between the hosts carries no more than packets of this size. Default: what the kernel's routes say. */
+  /** The largest packet that the network between the hosts carries. Default: the MTU of the kernel's routes. */
   readonly underlayMtuBytes?: number;
-  /** By type of mechanism, what its options say. Default: what each has by itself. */
+  /** Settings by type of mechanism. Default: those of the mechanism. */
   readonly mechanisms?: Readonly<Record<string, Settings>>;
-  /** Added to the labels of this host's clients and endpoints that do not have them. Default: `nodeName`, the host. */
+  /** Labels that are added to this host's clients and endpoints, unless they have them. Default: `nodeName`, the host. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Prefixes that no endpoint may take addresses from. */
+  /** Prefixes from which no endpoint may give addresses. */
   readonly excludedPrefixes?: readonly string[];
-  /** Default: none is found. */
+  /** Finds the processes of the host. Default: it finds none. */
   readonly processes?: Processes;
-  /** Sends echo requests: for `ping`, and to know whether packets get through before a wire is moved. */
+  /** Sends echo requests: for `ping`, and to test a wire before it is moved. */
   readonly prober?: Prober;
-  /** For `capture`. */
+  /** Captures frames for `capture`. */
   readonly capturer?: Capturer;
   readonly sweepAfterMs?: number;
-  /** How people find the disk of `world`. */
+  /** The path of the disk of `world`, for messages. */
   readonly stateFolder?: string;
-  /** May the namespace that this agent serves be a workload itself? Default: false. */
+  /** Whether the host's own namespace may be a workload. Default: false. */
   readonly allowHostWorkload?: boolean;
-  /** Lease of endpoints of other processes. Default: 60,000 ms. */
+  /** Lease of the endpoints of other processes. Default: 60,000 ms. */
   readonly leaseMs?: number;
   readonly version?: string;
 }
@@ -90,9 +90,9 @@ export interface AgentRole {
   readonly forwarder: ConnectionRole;
   readonly registry: ManagerRegistry;
   readonly tunnelling: Tunnelling;
-  /** All that the unix socket serves. */
+  /** The services at the unix socket. */
   readonly served: readonly Served[];
-  /** URLs where it will listen when their address is there. */
+  /** URLs whose address this host does not have yet. The agent listens there as soon as it has. */
   readonly awaited: readonly string[];
 }
 
@@ -103,7 +103,7 @@ const NO_PROCESSES: Readonly<Processes> = {
 
 const ALIVE_TIMEOUT_MS = 300;
 
-/** Starts it, and listens. It lives until `World.scope` ends; that leaves every wire as it is. */
+/** Starts the agent and listens. The agent lives until `World.scope` ends; its end leaves every wire as it is. */
 export async function openAgent(options: AgentOptions): Promise<AgentRole> {
   const { world, identity } = options;
   const { host, kernel, disk } = world;
@@ -190,7 +190,7 @@ export async function openAgent(options: AgentOptions): Promise<AgentRole> {
   return { world, attachments, manager: managing, served, awaited, ...made };
 }
 
-/** From its first wire on somebody looks after them. */
+/** Makes the kept wires, and starts the repair of wires that others change. */
 function keptWiresOf(
   world: AgentOptions["world"],
   parts: { readonly reconciler: Reconciler; readonly hostGuard: HostGuard; readonly onChange: () => void },
@@ -240,7 +240,7 @@ function leftoversOf(
   });
 }
 
-/** Wires of clients and endpoints that are not this agent's own; its attachments look after theirs. */
+/** Closes wires of dead workloads, for clients and endpoints of other programs. Attachments close their own wires. */
 function dropDead(
   { world }: AgentOptions,
   {
@@ -289,7 +289,7 @@ function registryOf(
   });
 }
 
-/** What makes roles for attachments. */
+/** The functions that make roles for attachments. */
 function makersOf(
   options: AgentOptions,
   managing: ConnectionRole,
@@ -329,7 +329,7 @@ function newFunction(
   });
 }
 
-/** Does the far end of a wire answer? Asked where the wire's client is. */
+/** Whether the far end of a wire answers an echo request from its client's device. */
 function isAliveBy(world: World, prober: Prober): (connection: Connection) => Promise<boolean> {
   return async ({ mechanism, context }) => {
     const device = mechanism && deviceOf(readMechanism(mechanism));
@@ -360,14 +360,14 @@ function newEndpoint({ world, identity }: AgentOptions, wanted: NewEndpoint): Co
   return endpoint({ world, identity, ...rest, ...(addresses && { addresses }) });
 }
 
-/** Closes what this host's manager knows of the wire, on both sides. */
+/** Closes the connections of the wire that this host's manager knows, on both sides. */
 async function dropWire({ log }: World, managing: ConnectionRole, wireId: string): Promise<void> {
   for (const connection of managing.established()) {
     if (wireIdOf(connection) !== wireId) continue;
     try {
       await managing.drop(connection.id);
     } catch (error) {
-      // What is here is gone; what is elsewhere expires.
+      // This host's part is gone; the parts at other hosts expire.
       if (!(error instanceof NetloomError)) throw error;
       log.debug("a close was not heard everywhere; the rest expires", { wire: wireId, error: error.message });
     }

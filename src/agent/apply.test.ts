@@ -1,4 +1,4 @@
-/** Wishes that change while what they were is still being taken away, because another host does not answer. */
+/** Wishes that change while their old attachments are still being closed, because another host does not answer. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { edited } from "../../fixtures/documents/documents.ts";
@@ -6,10 +6,10 @@ import { AgentMesh, DB, read, WEB } from "../../fixtures/roles/agent.ts";
 
 const REF = { kind: "NetworkServiceClient", name: "web-db" } as const;
 
-/** The client with a label. */
+/** The client document with a label. */
 const labelled = (app: string): string => edited(WEB, { labels: { app } });
 
-/** Alpha and beta do not hear each other from second 10 on, for half a minute; the wire was up. */
+/** Alpha and beta cannot reach each other for 30 s, from second 10 on. The wire is up before that. */
 async function cutOff(body: (mesh: AgentMesh, now: () => number) => Promise<void>): Promise<void> {
   const faults = [{ kind: "partition", hosts: ["alpha", "beta"], atMs: 10_000, forMs: 30_000 }] as const;
   const mesh = new AgentMesh({ faults });
@@ -21,7 +21,7 @@ async function cutOff(body: (mesh: AgentMesh, now: () => number) => Promise<void
 }
 
 suite("an apply", () => {
-  test("answers when the wish is on the disk, while what was is closed; changes meanwhile do not wait, and the last counts", async () => {
+  test("answers when the wish is on the disk; changes during a close do not wait, and the last one counts", async () => {
     await cutOff(async (mesh, now) => {
       const { attachments } = mesh.agent("alpha");
       const id = attachments.find(REF)?.connectionId;
@@ -50,7 +50,7 @@ suite("an apply", () => {
     });
   });
 
-  test("of what is still being deleted begins when that is gone", async () => {
+  test("of an attachment that is still being deleted starts after the delete", async () => {
     await cutOff(async (mesh) => {
       for (const [host, ref, text] of [
         ["alpha", REF, WEB],
@@ -73,7 +73,7 @@ suite("an apply", () => {
     });
   });
 
-  test("that is taken back before what was there is closed leaves nothing", async () => {
+  test("that is deleted before the old attachment is closed leaves nothing", async () => {
     await cutOff(async (mesh) => {
       const { attachments } = mesh.agent("alpha");
       await attachments.apply(read(labelled("one")));
@@ -87,7 +87,7 @@ suite("an apply", () => {
     });
   });
 
-  test("that is under way when the agent ends for good leaves nothing of it", async () => {
+  test("that is under way when the agent ends for good leaves nothing", async () => {
     await cutOff(async (mesh) => {
       const { attachments, wires } = mesh.agent("alpha");
       await attachments.apply(read(labelled("one")));

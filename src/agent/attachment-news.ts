@@ -1,4 +1,4 @@
-/** Tells of attachments: in the log, for whoever operates the host now, and in the journal, for whoever looks later. */
+/** Reports changes of attachments: in the log, for the operator of the host, and in the journal, for later questions. */
 import type { AttachmentState } from "../attachments/attachment-state.ts";
 import type { ProgressView } from "../attachments/progress.ts";
 import { type Ref, refOf, refText, type Wish } from "../attachments/wish.ts";
@@ -14,7 +14,7 @@ export class AttachmentNews {
     this.#log = log;
   }
 
-  /** Documents were added or changed. `differences` are the paths of what differs. */
+  /** Reports added and changed documents. `differences` are the paths of changed values. */
   applied(
     changes: readonly {
       readonly ref: Ref;
@@ -31,7 +31,7 @@ export class AttachmentNews {
     for (const ref of refs) this.#write(ref, "Deleted", "");
   }
 
-  /** The state of an attachment has changed, or its reason. */
+  /** Reports a new state, or a new reason, of an attachment. */
   turned(wish: Wish, { state, reason, error, attempts }: ProgressView): void {
     const fields = { attachment: refText(wish), reason: reason || undefined, hint: error?.hint };
     if (state === "failed" && attempts === 1) this.#log.warn("an attachment does not work yet", fields);
@@ -40,7 +40,7 @@ export class AttachmentNews {
     else if (state === "healing") this.#log.debug("a wire still heals", { ...fields, attempts });
     else if (state === "up") this.#log.info("an attachment is up", fields);
     else this.#log.debug(`an attachment is ${state}`, fields);
-    // Each try after the first one would be an event of its own.
+    // Later tries would add an event each.
     if (state !== "requesting" || attempts <= 1) this.#write(refOf(wish), wordOf(state), reason, state);
   }
 
@@ -53,7 +53,7 @@ export class AttachmentNews {
   }
 }
 
-/** `Up`, `Failed`. */
+/** The event's reason: `Up`, `Failed`. */
 function wordOf(state: AttachmentState): string {
   return `${state.charAt(0).toUpperCase()}${state.slice(1)}`;
 }

@@ -1,12 +1,12 @@
 /**
- * What a host is to do for its workloads, and how far it is: attachments, applied, changed and removed while it runs.
+ * The attachments of a host, with their progress. They are applied, changed and removed while the agent runs.
  *
  * Guarantees
- * - What was accepted is on the disk: a next life does the same, under the same ids.
- * - An attachment that does not work is tried again, and holds up no other; nor does one that takes long to be taken away.
- * - What comes in the place of an attachment begins when that is gone.
- * - Wires that an earlier life has made are taken over as they are. What nobody wants is removed: at once what is known
- *   to be unwanted, the rest when whoever could want it would have asked.
+ * - An accepted wish is on the disk: after a restart the agent does the same, under the same ids.
+ * - A failed attachment is tried again. Neither a failure nor a slow removal delays other attachments.
+ * - The successor of an attachment starts when that attachment is gone.
+ * - Wires of an earlier agent are taken over as they are. Wires that are known to be unwanted are removed at once, other
+ *   unclaimed wires after the time in which a client would have requested them.
  */
 import { NetloomError, operatingError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
@@ -29,22 +29,22 @@ import { Workloads } from "../attachments/workloads.ts";
 
 export interface AttachmentsOptions {
   readonly parts: AgentParts & { readonly wires: KeptWires };
-  /** The kinds of documents that it is asked for. */
+  /** The kinds of documents. */
   readonly kinds: Kinds;
   /**
-   * How long wires of an earlier life wait for clients of other processes and hosts to ask for them again. Default:
-   * 600,000 ms, the lifetime of a token: after that time without a word they would have been closed anyway.
+   * The time for which wires of an earlier agent wait for clients of other processes and hosts to request them again. Default:
+   * 600,000 ms, the lifetime of a token: without a refresh they would be closed after that time anyway.
    */
   readonly sweepAfterMs?: number;
-  /** How people find the disk. Default: `the state folder`. */
+  /** The path of the disk, for messages. Default: `the state folder`. */
   readonly stateFolder?: string;
 }
 
-/** What `apply` does, or would do, with one attachment. */
+/** The change that `apply` makes, or would make, to one attachment. */
 export interface Applied {
   readonly ref: Ref;
   readonly change: "unchanged" | "added" | "changed";
-  /** Paths of what differs: `metadata.labels.app`. */
+  /** Paths of the values that differ: `metadata.labels.app`. */
   readonly differences: readonly string[];
 }
 
@@ -52,25 +52,25 @@ export const SWEEP_AFTER_MS = 600_000;
 const SWEEP_RETRY_MS = 10_000;
 const SWEEP = "remove wires of an earlier life that nobody wants";
 const REQUESTS_AT_ONCE = 32;
-/** How long the wires of a new life wait for its own endpoints to be registered. */
+/** The time for which wires wait, at the start of the agent, for its own endpoints to be registered. */
 const ENDPOINTS_FIRST_MS = 1_000;
 
-/** So long a workload that is not there may still come for the wire that it had. */
+/** A wire waits this long for a workload that is missing. */
 const WORKLOAD_COMES_MS = 10_000;
 
 interface Running {
-  /** Who works for it; as long as another one is taken away from its place, that one. */
+  /** The controller of the attachment. During a replacement it is the old one, until that is closed. */
   readonly attached: Attached;
   /** The generation of the document that `attached` works for. */
   readonly observedGeneration: number;
   readonly kept: Kept;
-  /** Ends its task. */
+  /** Ends the controller's task. */
   readonly stop: () => Promise<void>;
 }
 
 interface Leaving {
   readonly running: Running;
-  /** Resolves when it is taken away, and at the end of the world. */
+  /** Resolves when the attachment is removed, and at the end of the world. */
   readonly gone: Promise<void>;
 }
 
@@ -84,10 +84,10 @@ export class Attachments {
   readonly #leaving = new Map<string, Leaving>();
   readonly #closing = new Set<string>();
   readonly #listeners = new Set<() => void>();
-  /** Changes of the wish, one after the other. */
+  /** The last change in the queue: changes of the wish run one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
   #isEnding = false;
-  /** All that an earlier life was to do is under way. */
+  /** Whether all attachments from the disk have been started. */
   #hasBegun = false;
 
   private constructor({ parts, kinds, stateFolder = "the state folder" }: AttachmentsOptions) {
@@ -113,7 +113,10 @@ export class Attachments {
     };
   }
 
-  /** Reads what is to be done, adopts what is there, and begins. INTERNAL if the disk or the kernel cannot be read, FAILED_PRECONDITION for a damaged wish. */
+  /**
+   * Reads the wish, adopts the existing wires, and starts the attachments. INTERNAL if the disk or the kernel cannot be read,
+   * FAILED_PRECONDITION for a damaged wish.
+   */
   static async start(options: AttachmentsOptions): Promise<Attachments> {
     const attachments = new Attachments(options);
     const { wires, world } = options.parts;
@@ -122,7 +125,7 @@ export class Attachments {
     if (adopted.length > 0)
       world.log.info("took over the wires of an earlier life", { wires: adopted.length });
     for (const id of loaded.closing) attachments.#closing.add(id);
-    // Nothing is changed before all of it is there to be changed.
+    // Changes of the wish wait until all attachments have been started.
     world.scope.spawn("begin", (scope) => attachments.#inTurn(() => attachments.#begin(loaded, scope)));
     world.scope.spawn("sweep", (scope) => attachments.#sweep(scope, options.sweepAfterMs ?? SWEEP_AFTER_MS));
     return attachments;
@@ -138,7 +141,7 @@ export class Attachments {
     return this.#news.journal;
   }
 
-  /** The same with their generations. */
+  /** All attachments with their generations. */
   told(): readonly AttachmentRecord[] {
     return [...this.#running.values()].map(telling);
   }
@@ -152,12 +155,12 @@ export class Attachments {
     return this.#running.get(refText(ref))?.attached;
   }
 
-  /** What is wanted, also where something else is still there. */
+  /** The current wish of an attachment, even while its predecessor is still being removed. */
   wish(ref: Ref): Wish | undefined {
     return this.#running.get(refText(ref))?.kept.wish;
   }
 
-  /** The wish as people wrote it. */
+  /** The documents as people wrote them. */
   documents(query: Partial<Ref> = {}): Document[] {
     return this.#kept()
       .map(({ wish }) => wish.document)
@@ -168,13 +171,13 @@ export class Attachments {
       );
   }
 
-  /** Calls `listener` after every change of an attachment or its state. The result ends that. */
+  /** Calls `listener` after every change of an attachment or its state. The returned function ends that. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Will a workload that is there ask for the wire? */
+  /** Whether an attachment with an existing workload will request the wire. */
   isAwaited(wireId: string): boolean {
     if (!this.#hasBegun) return true;
     const dueMs = this.#parts.world.clock.wallMs() - WORKLOAD_COMES_MS;
@@ -189,17 +192,17 @@ export class Attachments {
     return owner?.interface === name && this.isAwaited(wireId) ? refOf(owner) : undefined;
   }
 
-  /** What asks for a wire keeps its id, and begins after what others may ask for. */
+  /** Whether the wish requests a wire. Such a wish keeps the wire's id, and starts after the endpoints. */
   #asks(wish: Wish): boolean {
     return this.kinds.of(wish).end === "client";
   }
 
-  /** For others who know of changes: the forwarder's wires. */
+  /** Calls the listeners. Called from outside when the forwarder's wires change. */
   changed(): void {
     for (const listener of this.#listeners) listener();
   }
 
-  /** What `apply` would do. INVALID_ARGUMENT for wishes that contradict each other. */
+  /** The changes that `apply` would make. INVALID_ARGUMENT for wishes that contradict each other. */
   async compare(wishes: readonly Wish[]): Promise<Applied[]> {
     await this.#refuseClashes(wishes);
     return wishes.map((wish) => {
@@ -211,7 +214,7 @@ export class Attachments {
     });
   }
 
-  /** Those of others among themselves have been said, as their states. */
+  /** Throws for clashes of `wishes` only. Clashes among the other attachments are reported in their states. */
   async #refuseClashes(wishes: readonly Wish[]): Promise<void> {
     const changed = new Set(wishes.map(refText));
     const others = this.#kept().flatMap(({ wish }) => (changed.has(refText(wish)) ? [] : [wish]));
@@ -227,7 +230,7 @@ export class Attachments {
     throw new NetloomError("INVALID_ARGUMENT", `apply ${wish ? refText(wish) : ""}: ${clash.problem}`);
   }
 
-  /** Equal for workloads that are one namespace now, and for those that are written alike. */
+  /** A key function for workloads: equal for one namespace under two names, and for equal spelling. */
   async #identify(parts: readonly WorkloadRef[]): Promise<(part: WorkloadRef) => string> {
     const keys = new Map<string, string | undefined>();
     for (const part of parts) {
@@ -237,10 +240,7 @@ export class Attachments {
     return (part) => keys.get(workloadKey(part)) ?? workloadKey(part);
   }
 
-  /**
-   * Makes `wishes` part of the wish, all or none. Answers when that is on the disk; nothing waits for what has to be
-   * closed first, or for new wires.
-   */
+  /** Applies all of `wishes` or none. Resolves when they are on the disk, and does not wait for closed or new wires. */
   apply(wishes: readonly Wish[]): Promise<Applied[]> {
     return this.#inTurn(async () => {
       const applied = await this.compare(wishes);
@@ -257,7 +257,7 @@ export class Attachments {
     });
   }
 
-  /** Takes attachments out of the wish; answers when their wires are gone. Returns those that were there. */
+  /** Deletes attachments. Resolves when their wires are gone. Returns the attachments that existed. */
   async delete(refs: readonly Ref[]): Promise<Ref[]> {
     const gone = await this.#inTurn(async () => {
       const names = new Set(refs.map(refText));
@@ -282,8 +282,8 @@ export class Attachments {
   }
 
   /**
-   * Closes a wire of this host that is no attachment's, on both sides: an unclaimed one, or one of another program's client.
-   * False if there is none. FAILED_PRECONDITION for that of an attachment.
+   * Closes a wire of this host on both sides: an unclaimed wire, or the wire of another program's client. False if there is no
+   * such wire. FAILED_PRECONDITION for the wire of an attachment.
    */
   async closeWire(id: string): Promise<boolean> {
     const owner = this.#kept().find(({ connectionId }) => connectionId === id);
@@ -300,7 +300,7 @@ export class Attachments {
     return isKnown;
   }
 
-  /** Resolves when all of `refs` are up or gone, or the time is over. */
+  /** Resolves when all of `refs` are up or gone, or after `timeoutMs`. */
   async settled(refs: readonly Ref[], timeoutMs: number, scope: Scope): Promise<void> {
     const nap = scope.child("wait for attachments", { timeoutMs });
     try {
@@ -322,7 +322,7 @@ export class Attachments {
     }
   }
 
-  /** Takes everything away, and leaves the wish as it is: for an agent that ends for good. */
+  /** Closes all attachments and keeps the wish on the disk. Used when an agent ends for good. */
   async closeAll(): Promise<void> {
     this.#isEnding = true;
     for (const [name, running] of this.#running) this.#leave(name, running);
@@ -344,7 +344,7 @@ export class Attachments {
     return this.#state.save(desired);
   }
 
-  /** A wish that is changed keeps its id. */
+  /** The entry of a wish for the disk. A changed wish keeps the id of its wire. */
   #keep(wish: Wish): Kept {
     const known = this.#running.get(refText(wish))?.kept;
     const { keys } = this.#parts.world;
@@ -352,7 +352,7 @@ export class Attachments {
     return { wish, connectionId, generation: (known?.generation ?? 0) + 1 };
   }
 
-  /** Has a wish worked on: by whom that was, or anew, after that one has left. */
+  /** Puts a wish to work: its controller takes the change over, or is closed and then replaced by a new one. */
   #put(kept: Kept): void {
     const name = refText(kept.wish);
     const leaving = this.#leaving.get(name);
@@ -365,7 +365,7 @@ export class Attachments {
     if (!leaving && !isUpdated) this.#leave(name, next);
   }
 
-  /** Takes it away, unless that is under way; what stands in its place by then begins. */
+  /** Closes an attachment, unless that is under way. Then it starts the current wish of the same name, if there is one. */
   #leave(name: string, running: Running): Leaving {
     const known = this.#leaving.get(name);
     if (known) return known;
@@ -388,7 +388,7 @@ export class Attachments {
   }
 
   async #takeAway({ attached, stop }: Running): Promise<void> {
-    // What has ended it before was said then.
+    // An error that ended the task was logged at that time.
     await stop().catch(() => undefined);
     try {
       await attached.close();
@@ -412,8 +412,8 @@ export class Attachments {
   }
 
   /**
-   * An error that nobody expects is a bug: it is said, it becomes the state of this attachment, and it is tried again like
-   * any other failure. It harms no other attachment.
+   * Runs an attachment. An unexpected error is logged as a bug, becomes the state of this attachment, and is tried again
+   * like any other failure. It does not affect other attachments.
    */
   async #run(attached: Attached, scope: Scope): Promise<void> {
     const { clock, random } = this.#parts.world;
@@ -443,7 +443,7 @@ export class Attachments {
     });
   }
 
-  /** What nobody shall have any more goes first: it may hold a name that is wanted. Endpoints come before wires. */
+  /** Removes deleted wires, whose names may be wanted, then starts the attachments from the disk. Endpoints start before clients. */
   async #begin({ kept, answers }: Loaded, scope: Scope): Promise<void> {
     await this.#closeRest();
     const first = kept.filter(({ wish }) => !this.#asks(wish));
@@ -475,7 +475,7 @@ export class Attachments {
     for (let waitMs = afterMs; !scope.ended; waitMs = SWEEP_RETRY_MS) {
       await world.clock.sleep(waitMs, scope);
       try {
-        // One whose workload has not come meanwhile would ask for another wire: that of another namespace.
+        // If the workload has not come, its next namespace will be another one and get another wire.
         const wanted = new Set(
           this.#kept().flatMap(({ connectionId }) => (this.isAwaited(connectionId) ? [connectionId] : [])),
         );

@@ -1,4 +1,4 @@
-/** Whose fault it is that an attachment does not work, in the user's words: workload, pool, document. */
+/** An error names the cause of a failed attachment in the user's words: workload, pool, document. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -26,7 +26,7 @@ async function failureOf(mesh: AgentMesh, text: string) {
   return error ?? assert.fail("no error");
 }
 
-/** A stranger's client in a1. */
+/** Sends the request of another program's client in a1. */
 async function ask(
   mesh: AgentMesh,
   { name, payload = "" }: { readonly name: string; readonly payload?: string },
@@ -48,13 +48,13 @@ async function ask(
   await manager.request({ scope: world.scope, deadlineMs, peer }, request);
 }
 
-/** Nothing that only a machine understands. */
+/** Checks that the text has no internal names. */
 function isPlain(text: string): void {
   assert.doesNotMatch(text, /inode:\/\/|file:\/\/|\["|all candidates/);
 }
 
-suite("what fails", () => {
-  test("at the client's own device is the workload's matter, is named by it, and blames no endpoint", async () => {
+suite("an error", () => {
+  test("at the client's own device names the workload, and no endpoint", async () => {
     await withMesh(async (mesh) => {
       await mesh.apply("beta", DB);
       await ask(mesh, { name: "to-db" });
@@ -69,7 +69,7 @@ suite("what fails", () => {
     });
   });
 
-  test("for want of addresses is the pool's matter, named with its endpoint and the client", async () => {
+  test("for want of addresses names the pool, its endpoint and the client", async () => {
     await withMesh(async (mesh) => {
       await mesh.apply("beta", DB.replace("10.0.2.0/24", "10.0.2.0/31"));
       await mesh.apply("alpha", WEB.replace("web-db", "first").replace("alpha/a1", "alpha/a2"));
@@ -83,7 +83,7 @@ suite("what fails", () => {
     });
   });
 
-  test("by the MTU that the client asks for is the client's matter", async () => {
+  test("about the MTU that the client asks for names the client", async () => {
     await withMesh(async (mesh) => {
       await mesh.apply("alpha", DB.replace("10.0.2.0/24", '"fd00:2::/64"').replace("beta/b1", "alpha/a2"));
       const error = await failureOf(mesh, edited(WEB, { spec: { mtu: 1000 } }));
@@ -94,7 +94,7 @@ suite("what fails", () => {
     });
   });
 
-  test("for a payload that the service has not says so, and not that the service is missing", async () => {
+  test("about the wrong payload says so, and not that the service is missing", async () => {
     await withMesh(async (mesh) => {
       await mesh.apply("beta", DB);
       await assert.rejects(ask(mesh, { name: "nsm-1", payload: "IP" }), {

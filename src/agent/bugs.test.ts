@@ -1,4 +1,4 @@
-/** What no attachment expects: an exception that is no operating error. */
+/** Unexpected exceptions: errors that are no operating errors. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { lineLog, NO_LOG } from "../observe/log.ts";
@@ -6,14 +6,14 @@ import type { HostWorld } from "../world/world.ts";
 import { edited } from "../../fixtures/documents/documents.ts";
 import { AgentMesh, DB, read, WEB } from "../../fixtures/roles/agent.ts";
 
-/** Where a bug strikes: the calls of a World that an attachment's request passes. */
+/** The calls of a World that can throw the bug. The request of an attachment makes all of them. */
 const PLACES = ["call", "apply", "append"] as const;
 
 const BETA = "tcp://10.8.0.2:5001";
 
 type Place = (typeof PLACES)[number] | "ask" | "observe" | "resolve" | "watch";
 
-/** Throws a TypeError at the n-th call of `place` after `arm`. An `ask` is a call to the other host. */
+/** A world wrapper that throws a TypeError at the n-th call of `place` after `arm`. An `ask` is a call to the other host. */
 function bug(place: Place, n: number) {
   let left = Infinity;
   const strike = (): void => {
@@ -33,7 +33,7 @@ function bug(place: Place, n: number) {
           ...world,
           kernel: {
             apply: at("apply", async (...args) => await world.kernel.apply(...args)),
-            // A look at whole namespaces belongs to no request.
+            // A query for whole namespaces belongs to no request.
             observe: async (queries) =>
               queries.some(({ links }) => links)
                 ? await at("observe", async () => await world.kernel.observe(queries))()
@@ -75,9 +75,9 @@ function bug(place: Place, n: number) {
 }
 
 suite("an attachment that meets an unexpected exception", () => {
-  test("of its own document has a state with the reason, and its next document starts afresh", async () => {
+  test("for its own document has a state with the reason, and its next document starts afresh", async () => {
     const mesh = new AgentMesh({ log: NO_LOG });
-    // No parser lets such a label through: it stands for any value that nobody has thought of.
+    // No parser accepts such a label: it stands for any unexpected value.
     const [wish] = read(edited(DB, { labels: { site: "y" } }));
     assert.ok(wish?.kind === "NetworkServiceProvider");
     const damaged = { ...wish, labels: new Map([["db", { site: "\uD800x" }]]) };
@@ -157,9 +157,9 @@ suite("an attachment that meets an unexpected exception", () => {
       });
 });
 
-suite("a workload that is looked for", () => {
+suite("a workload", () => {
   for (const place of ["resolve", "watch"] as const)
-    test(`with an unexpected exception in a call of ${place} is found, and its death heard, all the same`, async () => {
+    test(`is found, and its death noticed, despite an unexpected exception in a call of ${place}`, async () => {
       for (let n = 0; n < 5; n++) {
         const { wrap, arm, hasStruck } = bug(place, n);
         const mesh = new AgentMesh({ wrap, log: NO_LOG });

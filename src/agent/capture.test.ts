@@ -1,4 +1,4 @@
-/** What a capture is of, and how it ends, over the admin contract. Frames are for the real kernel: e2e/capture.netns.test.ts. */
+/** The ends that a capture covers, and its end, over the admin service. Real frames are tested in e2e/capture.netns.test.ts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -23,14 +23,14 @@ function capture(
   return watch(hopTo(serveAll(served), world), AdminApi.method.capture, request);
 }
 
-/** Names of what is captured, as its first answer has them. */
+/** The names of the captured ends, from the first answer. */
 async function begin(replies: Watch<CaptureReply>): Promise<string[]> {
   return (await replies.take())?.ends.map(({ name }) => name) ?? [];
 }
 
 const OTHER = WEB.replace("web-db", "web-too").replace("to-db", "too");
 
-test("a capture is of the end that is named, of that on the host, or of all wires of a workload", async () => {
+test("a capture covers the named end, the wire's end on this host, or all wires of a workload", async () => {
   const mesh = new AgentMesh();
   await mesh.runWithWire(async () => {
     await mesh.apply("alpha", OTHER);
@@ -51,7 +51,7 @@ test("a capture is of the end that is named, of that on the host, or of all wire
   });
 });
 
-test("a capture of a wire inside of a host is at the end that is named", async () => {
+test("a capture of a wire inside of a host covers the named end", async () => {
   const mesh = new AgentMesh();
   await mesh.runWithWire(async () => {
     await mesh.apply("beta", WEB.replace("lab/alpha/a1", "lab/beta/b2"));
@@ -64,7 +64,7 @@ test("a capture of a wire inside of a host is at the end that is named", async (
   });
 });
 
-test("a capture is refused with a reason where there is none, or the filter is none", async () => {
+test("a capture of nothing, or with an invalid filter, is refused with a reason", async () => {
   const mesh = new AgentMesh();
   await mesh.runWithWire(async () => {
     const refusal = async (of: string, options = {}): Promise<string> =>
@@ -83,7 +83,7 @@ test("a capture is refused with a reason where there is none, or the filter is n
   });
 });
 
-test("a capture ends with a sentence when its workload goes, and when its wire is closed", async () => {
+test("a capture ends with a reason when its workload is removed, and when its wire is closed", async () => {
   const mesh = new AgentMesh();
   await mesh.runWithWire(async () => {
     await mesh.apply("alpha", OTHER.replace("lab/alpha/a1", "lab/alpha/a2"));
@@ -102,7 +102,7 @@ test("a capture ends with a sentence when its workload goes, and when its wire i
   });
 });
 
-test("a capture takes turns between wires, cuts frames, and says on whose way they were", async () => {
+test("a capture takes turns between wires, cuts frames, and reports their direction", async () => {
   const data = new Uint8Array(200);
   const frame = { timeNs: 5n, isOutgoing: false, data, lengthBytes: 1_000 };
   const mesh = new AgentMesh({ frames: ({ link }) => (link === "quiet" ? [] : [frame]) });
@@ -127,7 +127,7 @@ test("a capture takes turns between wires, cuts frames, and says on whose way th
   });
 });
 
-test("a capture of what its filter drops tells the count, once a second, and lets time go on", async () => {
+test("a capture reports the count of frames that its filter drops once a second, and does not block other tasks", async () => {
   const frame = { timeNs: 5n, isOutgoing: true, data: new Uint8Array(60), lengthBytes: 60 };
   const mesh = new AgentMesh({ frames: () => [frame] });
   await mesh.runWithWire(async () => {

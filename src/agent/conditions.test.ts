@@ -1,4 +1,4 @@
-/** Generations, conditions and events of attachments, as the admin service tells them. */
+/** Generations, conditions and events of attachments in the admin service. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -33,7 +33,7 @@ async function told(mesh: AgentMesh) {
 }
 
 suite("a client", () => {
-  test("is ready when it is up, and says which change of its document it is about", async () => {
+  test("is ready when it is up, and its conditions name the generation of the document", async () => {
     const mesh = new AgentMesh();
     await mesh.runWithWire(async () => {
       const first = await told(mesh);
@@ -62,7 +62,7 @@ suite("a client", () => {
     });
   });
 
-  test("heals with a reason, and is programmed meanwhile; tries that fail alike are one event", async () => {
+  test("heals with a reason, and stays programmed meanwhile; tries that fail alike are one event", async () => {
     const mesh = new AgentMesh({ leaseMs: 20_000 });
     await mesh.runWithWire(async () => {
       mesh.simulation.crash("beta");

@@ -1,4 +1,4 @@
-/** What a new life finds on its disk, and what of it is damaged. */
+/** A restart with damaged files on the disk. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { lineLog } from "../observe/log.ts";
@@ -26,7 +26,7 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
   "has no first line": (bytes) => bytes.slice(bytes.indexOf(10) + 1),
 };
 
-/** Two hosts and a wire; then alpha dies, and its next life finds the file like that. */
+/** Makes a wire between two hosts, kills alpha, and restarts it with the damaged file. */
 async function relive(file: string, damage: Damage, more: { readonly onRefusal?: (error: unknown) => void }) {
   let isDamaged = false;
   const lines: string[] = [];

@@ -1,6 +1,6 @@
 /**
- * Wires whose workload has died without a word: of clients and endpoints that are not this agent's own, and of an earlier
- * life. They are closed at once, rather than when their tokens expire.
+ * Closes the wires of dead workloads: those of other programs' clients and endpoints, and unclaimed ones. They are closed
+ * at once, not only when their tokens expire.
  */
 import { keepOn } from "../attachments/keep-on.ts";
 import type { KeptWires } from "./kept-wires.ts";
@@ -15,15 +15,15 @@ export interface DeadWorkloadsOptions {
   readonly world: World;
   readonly kernel: Kernel;
   readonly wires: Pick<KeptWires, "each" | "found" | "bury" | "isHollow">;
-  /** Wires that somebody else looks after. */
+  /** Ids of the wires of attachments, which close them themselves. */
   readonly own: () => ReadonlySet<string>;
   readonly drop: (connectionId: string) => Promise<void>;
 }
 
-/** News that come together are looked at together. */
+/** Time to gather events before one check. */
 const GATHER_MS = 20;
 
-/** Ends with `World.scope`. */
+/** Watches for dead workloads until `World.scope` ends. */
 export function closeDeadWorkloads(options: DeadWorkloadsOptions): void {
   const { world } = options;
   const signal = new Signal();
@@ -31,7 +31,7 @@ export function closeDeadWorkloads(options: DeadWorkloadsOptions): void {
     world.scope.spawn(what, (scope) => keepOn(world, what, scope, task));
   keep("hear of dead namespaces", async (scope) => {
     const watch = options.kernel.watch("namespaces");
-    // One may have died between the look at what is there and the watch.
+    // A workload may have died before the watch started.
     signal.ring();
     for await (const event of watch.within(scope)) if (isOfInterest(event)) signal.ring();
   });
@@ -43,7 +43,7 @@ export function closeDeadWorkloads(options: DeadWorkloadsOptions): void {
       try {
         await closeDead(options, scope);
       } catch (error) {
-        // The rest is still to be looked at.
+        // The remaining wires still have to be checked.
         signal.ring();
         throw error;
       }

@@ -1,10 +1,10 @@
-/** Why endpoints were taken: what the forwarder of this host has decided lately, for `netloom why`. */
+/** The recent decisions of this host's forwarder for endpoints, for `netloom why`. */
 import type { Discovery } from "../elements/discovery/discover.ts";
 import type { Selection } from "../elements/discovery/select.ts";
 import type { Clock } from "../async/clock.ts";
 
 export interface Decided {
-  /** On `Clock.wallMs`. */
+  /** Time of the decision, on `Clock.wallMs`. */
   readonly atMs: number;
   readonly discovery: Discovery;
   readonly selection: Selection | undefined;
@@ -12,7 +12,7 @@ export interface Decided {
 
 const MAX_KEPT = 4_096;
 
-/** By the forwarder's own connection id. Of many the oldest are forgotten. */
+/** Decisions by the forwarder's own connection id. The oldest are dropped if there are too many. */
 export class Decisions {
   readonly #clock: Clock;
   readonly #decided = new Map<string, Decided>();
@@ -37,7 +37,7 @@ export class Decisions {
     return this.#decided.get(id);
   }
 
-  /** The last one about a client with these labels: a request that has failed leaves no connection to ask for. */
+  /** The last decision for a client with these labels. A failed request leaves no connection to look up. */
   last(service: string, labels: Readonly<Record<string, string>>): Decided | undefined {
     return [...this.#decided.values()].findLast(
       ({ discovery }) =>

@@ -1,13 +1,14 @@
 /**
- * What an agent is to do, on its disk: the wish (attachments, and the ids of their wires), and the last answers to it.
+ * The desired state of an agent, on its disk: the wish (attachments, and the ids of their wires), and the last answers to it.
  *
  * Guarantees
- * - The wish is on the disk before `save` resolves. Calls that come while another is being written are written together.
- * - Answers follow a moment later; those that are lost cost their wires new ids on the way, and nothing else.
- * - A disk that is full or broken is an error of `save` with its reason; answers are tried again, and that is said once.
- * - A wish that is not whole is refused: half of it would have the wires of the other half removed. Answers that are not
- *   are left out: the kernel and the hosts on the way know the rest.
- * - An attachment that means nothing to this version stays on the disk for one that it means something to.
+ * - The wish is on the disk before `save` resolves. Calls during a write are written together afterwards.
+ * - Answers are written a moment later. The loss of an answer only costs its wire new ids on the path.
+ * - For a full or broken disk `save` rejects with the reason. Answers are written again later, and the failure is logged
+ *   once.
+ * - A damaged wish is refused: with half of it, the wires of the other half would be removed. Damaged answers are left
+ *   out: the kernel and the hosts on the path know the rest.
+ * - An attachment that this version does not understand stays on the disk for a version that does.
  */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
@@ -28,29 +29,29 @@ import { type Document, type ReadResult, refText, type Wish } from "../attachmen
 
 export const WISH_FILE = "wish";
 const ANSWERS_FILE = "answers";
-/** Version 1 has documents as release 0.1.0 writes them. */
+/** Version 1 holds documents in the form of release 0.1.0. */
 export const WISH_SEAL = { what: "wish", version: 2, formerVersions: [1] } as const;
 const ANSWERS_SEAL = { what: "answers", version: 1 } as const;
 
-/** Answers are written so long after they have come, and a little later still where there are many. */
+/** The delay before answers are written. It grows with the number of wires. */
 const ANSWERS_MS = 200;
 const ANSWERS_MS_PER_WIRE = 1;
 const RETRY_MS = 5_000;
 const KEEP_ANSWERS = "keep the last answers on the disk";
 
-/** An attachment, with what it has to keep for ever. */
+/** A wish with the values that stay on the disk with it. */
 export interface Kept {
   readonly wish: Wish;
-  /** Of a wish that asks for a wire: its id. Empty for others. */
+  /** Id of the wire, if the wish requests one; else empty. */
   readonly connectionId: string;
   /** The number of changes of the document, the first one included. */
   readonly generation: number;
 }
 
-/** What is to be, all of it. */
+/** The complete desired state. */
 export interface Desired {
   readonly kept: readonly Kept[];
-  /** Ids of wires that are to go, and may still be there. */
+  /** Ids of deleted wires that may still exist. */
   readonly closing: readonly string[];
 }
 
@@ -61,9 +62,9 @@ export interface Loaded extends Desired {
 export interface DesiredStateOptions {
   readonly world: World;
   readonly disk: Disk;
-  /** How people find the disk. */
+  /** The path of the disk, for messages. */
   readonly stateFolder: string;
-  /** The meaning of a document on the disk to this version. */
+  /** Reads a document from the disk. */
   readonly read: (document: unknown) => ReadResult;
 }
 
@@ -87,8 +88,8 @@ export class DesiredState {
   }
 
   /**
-   * Reads both, and begins to save answers. INTERNAL if the disk cannot be read, FAILED_PRECONDITION for a wish that is
-   * not whole, or of another version.
+   * Reads the wish and the answers, and starts to save answers. INTERNAL if the disk cannot be read, FAILED_PRECONDITION
+   * for a wish that is damaged or of another version.
    */
   async load(): Promise<Loaded> {
     const desired = await this.#readWish();
@@ -105,7 +106,7 @@ export class DesiredState {
     await waiting.promise;
   }
 
-  /** The last answer for a wire. Tokens are not kept: they are of no use to a later life. */
+  /** Keeps the last answer for a wire, without its tokens: they are useless after a restart. */
   keepAnswer(connection: Connection): void {
     const kept = copyMessage(connection);
     for (const segment of kept.path?.pathSegments ?? []) {
@@ -120,7 +121,7 @@ export class DesiredState {
     this.#dirty.ring();
   }
 
-  /** The last answer for a wire, in this life or an earlier one. */
+  /** The last answer for a wire, also from before a restart. */
   answer(wireId: string): Connection | undefined {
     return this.#answers.get(wireId);
   }
@@ -144,7 +145,7 @@ export class DesiredState {
           await replace(this.#disk, WISH_FILE, seal(WISH_SEAL, toBinary(WishSchema, message)));
           next.written.resolve();
         } catch (error) {
-          // Whoever waits is told; nobody may be left waiting by an error of somebody else.
+          // Every waiting caller must get the error, also if another caller's write caused it.
           next.written.reject(error);
         }
       }
@@ -236,7 +237,7 @@ export class DesiredState {
   }
 }
 
-/** Half a wish is no wish: the wires of the other half would be removed. */
+/** The error for a damaged wish. */
 function unreadableWish(path: string, { problem, isNewer }: Extract<Unsealed, { ok: false }>): NetloomError {
   const message = `read what this host is to do from ${path}: ${problem}`;
   if (isNewer)
@@ -271,7 +272,7 @@ function wishMessage({ kept, closing }: Desired, foreign: readonly Wanted[]) {
     }),
   );
   const names = new Set(kept.map(({ wish }) => refText(wish)));
-  // One that was applied again is the user's answer to what could not be read.
+  // An attachment that was applied again replaces the one that could not be read.
   const rest = foreign.filter(({ document }) => {
     const { kind, metadata } = JSON.parse(document) as Partial<Document>;
     return !names.has(`${kind} ${metadata?.name}`);

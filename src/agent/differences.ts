@@ -1,6 +1,6 @@
-/** What two documents say differently. */
+/** Compares two documents. */
 
-/** Paths of all values that differ, such as `metadata.labels.app` or `spec.pools[0]`, in the order of `before`, then of `after`. */
+/** The paths of all values that differ, such as `metadata.labels.app` or `spec.pools[0]`, in the order of `before`, then of `after`. */
 export function differences(before: unknown, after: unknown, path = ""): string[] {
   if (isMap(before) && isMap(after)) {
     const keys = new Set([...Object.keys(before), ...Object.keys(after)]);

@@ -1,4 +1,4 @@
-/** What depends on the network of this host is looked at again when that has changed. */
+/** Repeats checks that depend on the network of this host when that network changes. */
 import { backoffMs } from "../async/backoff.ts";
 import type { Scope } from "../async/scope.ts";
 import { Signal } from "../async/signal.ts";
@@ -7,24 +7,24 @@ import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, KernelEvent } from "../kernel/kernel.ts";
 import type { World } from "../world/world.ts";
 
-/** Between two looks. The first change after a calm is looked at at once. */
+/** Pause between two checks. The first change after a quiet time is checked at once. */
 const PAUSE_MS = 250;
 
 export interface FollowHostOptions {
   readonly world: World;
   readonly kernel: Pick<Kernel, "watch">;
-  /** `look at the ways to other hosts`, and how. One that fails is begun again with pauses. */
+  /** The checks by name, such as `look at the ways to other hosts`. A failed check is repeated with pauses. */
   readonly looks: ReadonlyMap<string, () => Promise<void>>;
 }
 
-/** Ends with `World.scope`. Changes that come together are looked at together, and the first look is at once. */
+/** Runs the checks until `World.scope` ends: at once, and after changes. A burst of changes causes one check. */
 export function followHost({ world, kernel, looks }: FollowHostOptions): void {
   const signal = new Signal();
   const keep = (what: string, task: (scope: Scope) => Promise<void>): void =>
     world.scope.spawn(what, (scope) => keepOn(world, what, scope, task));
   keep("hear of changes of the host's network", async (scope) => {
     const watch = kernel.watch();
-    // Something may have changed between what was looked at before and the watch.
+    // Something may have changed before the watch started.
     signal.ring();
     for await (const event of watch.within(scope)) if (isOfHost(event)) signal.ring();
   });
@@ -41,7 +41,7 @@ export function followHost({ world, kernel, looks }: FollowHostOptions): void {
 function isOfHost(event: KernelEvent): boolean {
   if (event.type === "resync") return true;
   if (event.netns !== "host" || event.type === "netns-removed" || event.type === "neighbor") return false;
-  // No way to another host leads over a device of a wire.
+  // Ways to other hosts never use a wire's device.
   return event.type !== "link" || event.facts?.isOurs !== true;
 }
 
@@ -49,7 +49,7 @@ function pauseAfter({ random }: World, failures: number): number {
   return backoffMs(failures, random.fraction("follow the host's network", failures));
 }
 
-/** Have all of them worked? */
+/** Runs all checks. True if all succeeded. */
 async function lookAll({ retries }: World, looks: FollowHostOptions["looks"]): Promise<boolean> {
   let isFine = true;
   for (const [what, look] of looks)

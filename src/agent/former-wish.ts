@@ -1,4 +1,4 @@
-/** The wish on the disk of an agent, written as release 0.1.0 reads it. */
+/** Converts the wish on an agent's disk to the format of release 0.1.0. */
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { WantedSchema, WishSchema } from "../api/gen/netloom/agent/v1/state_pb.js";
 import type { Document } from "../attachments/wish.ts";
@@ -10,8 +10,8 @@ import { WISH_FILE, WISH_SEAL } from "./desired-state.ts";
 const FORMER_SEAL = { what: "wish", version: 1 } as const;
 
 /**
- * Writes the wish anew, with `toFormer` of each document. Returns the number of documents: 0 where nothing is kept, or release 0.1.0
- * has written it. FAILED_PRECONDITION for a wish that cannot be read.
+ * Writes the wish again, with `toFormer` of each document. Returns the number of documents: 0 if there is no wish, or if
+ * release 0.1.0 has written it. FAILED_PRECONDITION for a wish that cannot be read.
  */
 export async function writeFormerWish(disk: Disk, toFormer: (document: Document) => object): Promise<number> {
   const bytes = await disk.read(WISH_FILE);

@@ -1,5 +1,5 @@
 /**
- * A service function of an agent, on the simulator: a workload that runs no code of ours stands in the middle of a chain.
+ * A service function of an agent, on the simulator: an ordinary workload stands in the middle of a chain.
  *
  * ```
  *   alpha a1 ═══ in-… fw (alpha a2, or beta b2) out-… ═══ shop (beta b1)
@@ -46,7 +46,7 @@ spec:
 `;
 }
 
-/** `spec` is what its spec has else. */
+/** The provider of a shop. `spec` has further keys of its spec. */
 function shop(place: string, { name = "shop", pool = "10.2.0.0/24", spec = {} } = {}): string {
   const text = `
 apiVersion: netloom.dev/v1alpha1
@@ -82,7 +82,7 @@ class Chain {
     this.mesh = new AgentMesh(options);
   }
 
-  /** Everything of the chain, up. */
+  /** Brings the whole chain up. */
   async begin(fw: string, ...shops: readonly string[]): Promise<void> {
     await this.mesh.sleep(100);
     await this.mesh.apply("alpha", SERVICE);
@@ -95,7 +95,7 @@ class Chain {
     await this.mesh.apply("alpha", web());
   }
 
-  /** All that there is of wires. */
+  /** All objects of wires in the workloads. */
   async look(): Promise<readonly (readonly KernelObject[])[]> {
     const { mesh } = this;
     const places = { alpha: ["a1", "a2"], beta: ["b1", "b2"] } as const;
@@ -107,7 +107,7 @@ class Chain {
     );
   }
 
-  /** The place that packets of `from` to the last network of `name`'s routes come to, and whether the answers come back. */
+  /** Whether packets of `from` to the last network of `name`'s routes arrive at `to`, and the answers come back. */
   reaches(from: readonly [HostName, string], name: string, to: readonly [HostName, string]): boolean {
     const { mesh } = this;
     const { wire } = this.#made(name);
@@ -126,7 +126,7 @@ class Chain {
     return wires.made.get(id) ?? assert.fail(`client ${name} has no wire`);
   }
 
-  /** Waits until `is`. */
+  /** Waits until `is` returns true. */
   async until(is: () => boolean): Promise<void> {
     for (let i = 0; i < 600 && !is(); i++) await this.mesh.sleep(100);
     assert.ok(is());
@@ -166,10 +166,10 @@ suite("a function", () => {
         const { mesh } = chain;
         await mesh.run(async () => {
           await chain.begin(fw, "beta/b1", fw === "alpha/a2" ? "beta/b2" : "alpha/a2");
-          // The one that is asked second: a new life would begin with the first.
+          // The second request gets the second endpoint: an agent without memory would begin with the first.
           await mesh.agent("alpha").attachments.delete([{ kind: "NetworkServiceClient", name: "web" }]);
           await mesh.apply("alpha", web());
-          // The last answers are on the disk a moment later.
+          // The last answers are written to the disk a moment later.
           await mesh.sleep(1_000);
           const before = await chain.look();
           await mesh.restart(killed);
@@ -181,7 +181,7 @@ suite("a function", () => {
         });
       });
 
-  test("finds another endpoint when the one that it had is gone, and its client another route", async () => {
+  test("finds another endpoint when its endpoint is gone, and its client gets another route", async () => {
     const chain = new Chain();
     const { mesh } = chain;
     await mesh.run(async () => {
@@ -194,7 +194,7 @@ suite("a function", () => {
     });
   });
 
-  test("is told of an endpoint that is not there, and its client heals when one comes", async () => {
+  test("reports a missing endpoint, and its client heals when one comes", async () => {
     const chain = new Chain();
     const { mesh } = chain;
     await mesh.run(async () => {
@@ -207,7 +207,7 @@ suite("a function", () => {
     });
   });
 
-  test("whose workload dies takes both wires of each client with it, and has them again when it comes", async () => {
+  test("loses both wires of each client when its workload dies, and gets them back with the workload", async () => {
     const chain = new Chain();
     const { mesh } = chain;
     await mesh.run(async () => {
@@ -251,7 +251,7 @@ suite("the wires of a function", () => {
     });
   });
 
-  test("have no address twice: the next one excludes what the client has, and what the function has", async () => {
+  test("have no address twice: the next wire excludes the addresses of the client and of the function", async () => {
     const chain = new Chain();
     const { mesh } = chain;
     await mesh.run(async () => {
@@ -268,7 +268,7 @@ suite("the wires of a function", () => {
     });
   });
 
-  test("take no larger packets than the smallest of them", async () => {
+  test("have the MTU of the smallest of them", async () => {
     const chain = new Chain();
     const { mesh } = chain;
     await mesh.run(async () => {
@@ -282,7 +282,7 @@ suite("the wires of a function", () => {
     });
   });
 
-  test("end at no endpoint that takes no way back to the client, and the client is told what to do", async () => {
+  test("do not end at an endpoint that takes no route back to the client, and the client gets a hint", async () => {
     const chain = new Chain();
     const { mesh } = chain;
     await mesh.run(async () => {
@@ -300,8 +300,8 @@ suite("the wires of a function", () => {
   });
 });
 
-suite("what is shown of a chain", () => {
-  test("is proven by a ping of the client, which tells what is behind the function", async () => {
+suite("a chain", () => {
+  test("is proven by a ping of the client, which reports the wires behind the function", async () => {
     const chain = new Chain();
     const { mesh } = chain;
     await mesh.run(async () => {
@@ -321,7 +321,7 @@ suite("what is shown of a chain", () => {
     });
   });
 
-  test("are the wires with the function between them, and why it has its endpoint", async () => {
+  test("is shown as its wires with the function between them, and with the reason for its endpoint", async () => {
     const chain = new Chain();
     const { mesh } = chain;
     await mesh.run(async () => {
@@ -354,7 +354,7 @@ suite("what is shown of a chain", () => {
 });
 
 suite("a function that would lead back to itself", () => {
-  test("is refused beside a service that says so", async () => {
+  test("is refused beside a service with such matches", async () => {
     const chain = new Chain();
     await chain.mesh.run(async () => {
       await chain.mesh.sleep(100);
@@ -372,7 +372,7 @@ suite("a function that would lead back to itself", () => {
     });
   });
 
-  test("is not registered as long as another host's description does, and then it is", async () => {
+  test("is not registered while the service on another host leads back to it, and is registered afterwards", async () => {
     const chain = new Chain();
     const { mesh } = chain;
     await mesh.run(async () => {
@@ -387,7 +387,7 @@ suite("a function that would lead back to itself", () => {
     });
   });
 
-  test("by way of another function is refused at the request, and not asked for ever", async () => {
+  test("over another function is refused at the request, and does not ask forever", async () => {
     const chain = new Chain();
     const { mesh } = chain;
     await mesh.run(async () => {

@@ -1,13 +1,12 @@
 /**
- * Keeps a host from cutting itself off. What a wire brings into a workload is the workload's own matter, unless the
- * workload is the namespace of the host: there its routes may take away the way to the registry, or to the other end of a
- * tunnel.
+ * Keeps a host from cutting itself off. The routes of a wire affect only its workload, unless the workload is the
+ * host's own namespace: there they may divert packets to the registry, or to the other end of a tunnel.
  *
  * Guarantees
- * - The host's own namespace is a workload only where the agent is told so, whatever it is called: it is known by its
- *   identity (device and inode).
- * - There no wire gets an address, a route or a policy that covers the registry or the other end of a tunnel, and no
- *   tunnel leads to an address that a wire has taken.
+ * - The host's own namespace is a workload only if an option of the agent allows it. It is recognised by its identity
+ *   (device and inode), under any name.
+ * - In the host's namespace no wire gets an address, a route or a policy that covers the registry or the other end of a
+ *   tunnel, and no tunnel leads to an address that a wire has taken.
  */
 import { plan } from "../forwarder/plan/plan.ts";
 import type { Wire } from "../forwarder/wire.ts";
@@ -26,7 +25,7 @@ interface Protected {
   readonly address: IpAddress;
 }
 
-/** Something that draws packets into a wire. */
+/** An address or a route that draws packets into a wire. */
 interface Taken {
   /** `the route 10.0.0.0/8` */
   readonly what: string;
@@ -41,7 +40,7 @@ export class HostGuard {
   readonly #isAllowed: boolean;
   readonly #hops: Pick<Hops, "addressesOf">;
   readonly #registryUrls: readonly string[];
-  /** What wires have taken in the host's namespace, by their id. */
+  /** Prefixes that wires have taken in the host's namespace, by the wire's id. */
   readonly #taken = new Map<string, readonly Taken[]>();
   #host: Promise<Netns> | undefined;
 
@@ -50,7 +49,7 @@ export class HostGuard {
     options: {
       /** Default: false. */
       readonly allowHostWorkload?: boolean;
-      /** `tcp://10.0.0.9:5002`; a name is looked up each time. */
+      /** URLs such as `tcp://10.0.0.9:5002`; a host name is looked up for each check. */
       readonly registries: readonly string[];
       readonly hops: Pick<Hops, "addressesOf">;
     },
@@ -61,7 +60,7 @@ export class HostGuard {
     this.#registryUrls = options.registries;
   }
 
-  /** Why a namespace, as `Kernel.resolve` has named it, is no workload. */
+  /** The reason why a namespace may not be a workload; `undefined` if it may. `netns` is a name from `Kernel.resolve`. */
   async refusal(netns: Netns): Promise<NetloomError | undefined> {
     if (this.#isAllowed || !(await this.#isHost(netns))) return undefined;
     return new NetloomError(
@@ -74,7 +73,7 @@ export class HostGuard {
     );
   }
 
-  /** FAILED_PRECONDITION for a wire that would cut this host off. `others` are the ones that are there. */
+  /** Checks a wire. FAILED_PRECONDITION if it would cut this host off. `others` are the existing wires. */
   async check(wire: Wire, others: Iterable<Wire>): Promise<void> {
     const own: Side[] = [];
     for (const side of ["client", "endpoint"] as const) {
@@ -101,7 +100,7 @@ export class HostGuard {
     else this.#taken.delete(wire.connectionId);
   }
 
-  /** The wire is gone. */
+  /** Forgets a wire that is gone. */
   forget(connectionId: string): void {
     this.#taken.delete(connectionId);
   }
@@ -109,13 +108,13 @@ export class HostGuard {
   async #registry(): Promise<Protected[]> {
     const texts = await Promise.all(this.#registryUrls.map((url) => this.#hops.addressesOf(url)));
     const addresses = texts.flat().flatMap((text) => parseIp(text) ?? []);
-    // No route leads away what goes to the host itself.
+    // No route can divert packets to the host itself.
     return addresses
       .filter((each) => !isLoopback(each))
       .map((address) => ({ what: "the registry", address }));
   }
 
-  /** A path is resolved anew at each use; one that leads nowhere is for others to complain about. */
+  /** Whether `netns` is the host's own namespace. A path is resolved at each use. False for a missing path: other code reports it. */
   async #isHost(netns: Netns): Promise<boolean> {
     if (netns === "host") return true;
     const host = await (this.#host ??= this.#kernel.resolve("host").then((found) => found.netns));
@@ -123,7 +122,7 @@ export class HostGuard {
     try {
       return (await this.#kernel.resolve(netns)).netns === host;
     } catch (error) {
-      // Where nothing is, there is not the host either; whoever cannot be asked is not let in.
+      // A missing namespace is not the host's. Any other error refuses the wire.
       if (!hasCode(error, "NOT_FOUND")) throw error;
       return false;
     }
@@ -158,7 +157,7 @@ function takenBy(wire: Wire, sides: readonly Side[]): Taken[] {
   const namespaces = new Set(sides.map((side) => deviceOf(wire[side])?.netns));
   const { objects } = plan(wire);
   const own = new Set([...(wire.context.srcIpAddrs ?? []), ...(wire.context.dstIpAddrs ?? [])]);
-  // A policy for packets from the wire's own address takes none of the host's.
+  // A policy for packets from the wire's own address diverts no packets of the host.
   const narrow = new Set(
     ofKind(objects, "rule").flatMap(({ from = "", table }) => (own.has(from) ? [table] : [])),
   );

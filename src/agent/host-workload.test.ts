@@ -1,4 +1,4 @@
-/** The namespace of the host itself as a workload. */
+/** The host's own namespace as a workload. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -19,8 +19,8 @@ async function viewOf(mesh: AgentMesh, text: string) {
   return attachments.find(REF)?.view ?? assert.fail("no client");
 }
 
-suite("an agent that was told nothing of it", () => {
-  test("makes no wire in the host's own namespace, says why, and makes it in another one", async () => {
+suite("an agent without the option for the host's own namespace", () => {
+  test("makes no wire there, says why, and makes it in another namespace", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);
@@ -33,7 +33,7 @@ suite("an agent that was told nothing of it", () => {
     });
   });
 
-  test("refuses a stranger's client there, by path and by identity", async () => {
+  test("refuses another program's client there, by path and by identity", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);
@@ -99,7 +99,7 @@ suite("an agent whose host may be a workload", () => {
     ],
   ];
   for (const [what, spec, message] of cutting) {
-    test(`refuses ${what}, names what would be cut off, and makes the wire when the service gives less`, async () => {
+    test(`refuses ${what}, names what the wire would cut off, and makes the wire when the service gives less`, async () => {
       const mesh = new AgentMesh({ allowHostWorkload: true });
       await mesh.run(async () => {
         await mesh.sleep(100);
@@ -115,7 +115,7 @@ suite("an agent whose host may be a workload", () => {
     });
   }
 
-  test("takes a policy for the wire's own address only", async () => {
+  test("accepts a policy that is for the wire's own address only", async () => {
     const mesh = new AgentMesh({ allowHostWorkload: true });
     await mesh.run(async () => {
       await mesh.sleep(100);

@@ -36,7 +36,7 @@ const CLASH_OF_PROCESS =
   /^apply NetworkServiceClient other-db: NetworkServiceClient web-db has the interface "to-db" of the same workload: lab\/alpha\/a1 and pid 4711 are one network namespace; give one of them another$/;
 
 suite("a network namespace with two paths", () => {
-  test("has one interface of a name: the second client is refused, and told both attachments and both paths", async () => {
+  test("has one interface of a name: the second client is refused with both attachments and both paths", async () => {
     await meshWithDb(async (mesh) => {
       mesh.machine.aliasNetns(mesh.netnsOf("alpha", "a1"), OTHER);
       await mesh.apply("alpha", WEB);
@@ -50,7 +50,7 @@ suite("a network namespace with two paths", () => {
     });
   });
 
-  test("is told the same of two new clients in one apply", async () => {
+  test("refuses two new clients in one apply, too", async () => {
     await meshWithDb(async (mesh) => {
       mesh.machine.aliasNetns(mesh.netnsOf("alpha", "a1"), OTHER);
       const { attachments } = mesh.agent("alpha");
@@ -62,9 +62,9 @@ suite("a network namespace with two paths", () => {
     });
   });
 
-  test("that is one only later has the second client fail with the reason, until the first is gone; a restart changes nothing", async () => {
+  test("that becomes one later fails the second client with the reason until the first is gone; a restart changes nothing", async () => {
     await meshWithDb(async (mesh) => {
-      // In the order of the documents the one that has to stand back is the first.
+      // The client that fails is the first in the order of the documents.
       await mesh.agent("alpha").attachments.apply(read(other("to-db")));
       await mesh.apply("alpha", WEB);
       assert.equal(viewOf(mesh, "other-db")?.state, "waiting");
@@ -91,7 +91,7 @@ suite("a network namespace with two paths", () => {
     });
   });
 
-  test("has wires of both clients where their interfaces differ, and its death ends both at once", async () => {
+  test("has wires of both clients if their interfaces differ, and its death ends both at once", async () => {
     await meshWithDb(async (mesh) => {
       mesh.machine.aliasNetns(mesh.netnsOf("alpha", "a1"), OTHER);
       await mesh.apply("alpha", WEB);
@@ -108,7 +108,7 @@ suite("a network namespace with two paths", () => {
 suite("a process as a workload", () => {
   const ofProcess = other("to-db").replace(`netns: ${OTHER}`, "pid: 4711");
 
-  test("is its network namespace, which a path names as well", async () => {
+  test("means its network namespace, which may have a path as well", async () => {
     await meshWithDb(async (mesh) => {
       mesh.machine.processes.start(4711, mesh.netnsOf("alpha", "a1"));
       await mesh.apply("alpha", WEB);
@@ -118,7 +118,7 @@ suite("a process as a workload", () => {
     });
   });
 
-  test("is waited for, and over for ever when it ends, whoever has its number then", async () => {
+  test("is waited for, and is gone for good when it ends, even if another process gets its pid", async () => {
     await meshWithDb(async (mesh) => {
       await mesh.agent("alpha").attachments.apply(read(ofProcess));
       await mesh.sleep(1_000);

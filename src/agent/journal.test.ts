@@ -38,7 +38,7 @@ test("an event that repeats the last one of its attachment is counted, and becom
   );
 });
 
-test("an event is kept for an hour after it was seen last", () => {
+test("an event is kept for an hour after its last repetition", () => {
   const { journal: kept, at } = journal();
   kept.write(failed);
   at(3_000_000);
@@ -50,7 +50,7 @@ test("an event is kept for an hour after it was seen last", () => {
   assert.equal(kept.list().length, 0);
 });
 
-test("the journal is bounded: the oldest events go first", () => {
+test("the journal has a limit, and drops the oldest events first", () => {
   const { journal: kept, at } = journal();
   for (let n = 0; n < 10_500; n++) {
     at(n);

@@ -1,23 +1,23 @@
 /**
- * The journal of an agent: what its control plane did to each attachment, for people who look later. It lives in memory, holds an hour,
- * and is bounded. An event that repeats the last one of its attachment is counted.
+ * The journal of an agent: the events of each attachment, for people who look later. It is kept in memory, holds an hour,
+ * and has a limit. An event that repeats the last one of its attachment is counted.
  */
 import type { Clock } from "../async/clock.ts";
 import { type Ref, refText } from "../attachments/wish.ts";
 
 const KEPT_MS = 3_600_000;
-/** About 200 bytes each. */
+/** Limit of events. One takes about 200 bytes. */
 const MOST_EVENTS = 10_000;
 
 export interface JournalEvent {
   readonly ref: Ref;
-  /** Whether something went wrong. */
+  /** Whether the event is a problem. */
   readonly isWarning: boolean;
   /** One word in CamelCase: `Added`, `Up`, `Failed`. */
   readonly reason: string;
   /** A sentence. May be empty. */
   readonly message: string;
-  /** On `Clock.wallMs`. */
+  /** Time of the first event, on `Clock.wallMs`. */
   readonly firstMs: number;
   readonly lastMs: number;
   readonly count: number;
@@ -27,7 +27,7 @@ export type NewEvent = Pick<JournalEvent, "ref" | "isWarning" | "reason" | "mess
 
 export class Journal {
   readonly #clock: Clock;
-  /** The oldest first, by the time of the last repetition. */
+  /** The events, sorted by the time of the last repetition, the oldest first. */
   readonly #events = new Set<JournalEvent>();
   readonly #last = new Map<string, JournalEvent>();
 

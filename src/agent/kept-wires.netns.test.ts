@@ -1,4 +1,4 @@
-/** What a new life finds of the wires of an earlier one whose state folder is lost. */
+/** A new agent finds the wires of an earlier agent although the state folder is lost. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { holdsExactly, hostsFixture, localWire, remoteWire } from "../../fixtures/forwarder/hosts.ts";
@@ -37,12 +37,12 @@ function keptWires(kernel: Kernel): KeptWires {
 }
 
 test(
-  "a wire between two workloads is found when one of them is served again, and swept when nobody asks for it",
+  "a wire between two workloads is found when one of them is served again, and swept when no client requests it",
   { skip: needsRoot },
   async (t) => {
     const hosts = await hostsFixture(t);
     await new Reconciler(hosts.alpha).apply(planWire(localWire(hosts, CONTEXT)));
-    // A process that has never heard of the client's namespace.
+    // A process that does not know the client's namespace.
     const heir = await netnsFixture(t);
     const kernel = await heir.kernel({ host: hosts.host, bpffs: `${hosts.net.bpffs}/alpha` });
     const wires = keptWires(kernel);
@@ -50,14 +50,14 @@ test(
     await wires.look(hosts.local);
     assert.deepEqual(wires.unclaimed, ["c1"]);
     assert.deepEqual(await wires.sweep(new Set()), ["c1"]);
-    // The end in the unknown namespace goes with the other one, when that has gone.
+    // The end in the unknown namespace disappears with the other end, once the kernel has freed that.
     await kernel.settle();
     await holdsExactly(hosts.alpha, [hosts.client, hosts.local]);
   },
 );
 
 test(
-  "what leads from a workload to the namespace of another host is not touched",
+  "a wire from a workload to the namespace of another host is not touched",
   { skip: needsRoot },
   async (t) => {
     const hosts = await hostsFixture(t);

@@ -1,11 +1,10 @@
 /**
- * The wires of this host: what its forwarder makes, and what an earlier life has left.
+ * The wires of this host: those that its forwarder makes, and those of an earlier agent.
  *
  * Guarantees
- * - A namespace is on the disk before anything is made in it: the next life looks for wires there, and nowhere else. On a
- *   machine with many hosts (a lab) that keeps it away from the wires of others.
- * - Addresses and tunnels of wires that an earlier life has made stay theirs until somebody asks for the wire again, or it
- *   is swept.
+ * - A namespace is on the disk before anything is made in it. After a restart the agent looks for wires in those
+ *   namespaces only. On a machine with many hosts (a lab) that protects the wires of other hosts.
+ * - An unclaimed wire keeps its addresses and tunnels until a client requests the wire again, or it is swept.
  */
 import type { Span } from "../observe/trace.ts";
 import type { Disk } from "../world/disk.ts";
@@ -28,13 +27,13 @@ import { NameFile } from "./name-file.ts";
 import type { Ref } from "../attachments/wish.ts";
 import { isHollow, type Unclaimed, unclaimedOf } from "./unclaimed.ts";
 
-/** Where they are kept. All that is in them is gone when the machine starts again. */
+/** Name of the file with the namespaces. Their wires disappear when the machine reboots. */
 export const NAMESPACES_FILE = "namespaces";
 
-/** A wire as the forwarder has made it. */
+/** A wire that the forwarder has made. */
 export interface MadeWire {
   readonly wire: Wire;
-  /** On `Clock.wallMs`. */
+  /** Time when the wire was first made, on `Clock.wallMs`. */
   readonly sinceMs: number;
 }
 
@@ -49,9 +48,9 @@ export class KeptWires {
   readonly #unclaimed = new Map<string, Unclaimed>();
   readonly #checks = new Map<string, (wire: Wire) => void>();
   readonly #namespaces: NameFile;
-  /** Wires that somebody is asking for. */
+  /** Ids of the wires that are being applied. */
   readonly #applying = new Set<string>();
-  /** Namespaces that were looked into for wires of an earlier life. */
+  /** Namespaces that were searched for wires of an earlier agent. */
   readonly #known = new Set<Netns>();
 
   constructor(options: {
@@ -60,9 +59,9 @@ export class KeptWires {
     readonly disk: Disk;
     readonly reconciler: Reconciler;
     readonly hostGuard: HostGuard;
-    /** What was put right of wires that others have changed. */
+    /** The repairs of wires that others have changed. */
     readonly mends: Mends;
-    /** A wire has come, changed or gone. */
+    /** Called after a wire was made, changed or removed. */
     readonly onChange?: () => void;
   }) {
     this.#world = options.world;
@@ -75,8 +74,8 @@ export class KeptWires {
   }
 
   /**
-   * Takes over what an earlier life has left, and changes nothing of a wire whose workload lives. What is left of the
-   * others is removed. Call it before the first `apply`. Returns the wires that were taken over.
+   * Takes over the wires of an earlier agent. A wire whose workload lives is not changed; the rest of a wire whose workload
+   * has died is removed. Call it before the first `apply`. Returns the ids of the adopted wires.
    */
   async adopt(): Promise<string[]> {
     const written = await this.#namespaces.read(
@@ -93,7 +92,7 @@ export class KeptWires {
     return [...found.keys()].filter((id) => this.#unclaimed.has(id));
   }
 
-  /** Removes what is left of a wire of an earlier life whose workload has died. */
+  /** Removes an unclaimed wire whose workload has died. */
   async bury(id: string): Promise<void> {
     if (!this.#unclaimed.has(id) || this.#applying.has(id)) return;
     try {
@@ -107,15 +106,15 @@ export class KeptWires {
     }
   }
 
-  /** Has a wire of an earlier life lost a side, as it does with its workload? */
+  /** Whether an unclaimed wire has lost a side, which happens when its workload dies. */
   async isHollow(id: string): Promise<boolean> {
     return this.#unclaimed.has(id) && isHollow(await this.#reconciler.look(id));
   }
 
   /**
-   * Looks for wires of an earlier life in a namespace that no list names: the state folder is another one, or damaged.
-   * Wires to this host's own namespace are its own, and those to another workload: who serves one end of a local wire
-   * serves both. A half that leads to another host's namespace is that host's.
+   * Looks for wires of an earlier agent in a namespace that the list on the disk does not have, because the state folder is
+   * new or damaged. A wire to this host's namespace or to another workload belongs to this host: the host that serves one
+   * end of a local wire serves both. A half that leads to another host's namespace belongs to that host.
    */
   async look(netns: Netns): Promise<void> {
     if (this.#known.has(netns) || this.#namespaces.has(netns)) return;
@@ -129,8 +128,8 @@ export class KeptWires {
   }
 
   /**
-   * Removes a wire of an earlier life that has the device `name` there, unless it is `connectionId`, which may be made.
-   * ALREADY_EXISTS if another attachment will ask for that wire.
+   * Removes an unclaimed wire that has the device `name` in `netns`, unless it is the wire `connectionId` itself.
+   * ALREADY_EXISTS if another attachment will request that wire.
    */
   async makeWay(
     netns: Netns,
@@ -160,43 +159,43 @@ export class KeptWires {
     }
   }
 
-  /** Wires by id, as they were applied last. */
+  /** The wires by id, in their last applied form. */
   get made(): ReadonlyMap<string, MadeWire> {
     return this.#made;
   }
 
-  /** How often wires that others had changed were put right. */
+  /** The number of repairs of wires that others had changed. */
   get timesMended(): number {
     return this.#mends.total;
   }
 
-  /** What was put right of a wire; `undefined` if that was never needed. */
+  /** The repairs of a wire; `undefined` if there were none. */
   mended(connectionId: string): Mended | undefined {
     return this.#mends.of(connectionId);
   }
 
-  /** The same, without how they were made. */
+  /** The wires that were made, without their times. */
   *each(): Generator<Wire> {
     for (const { wire } of this.#made.values()) yield wire;
   }
 
-  /** Ids of wires that an earlier life has made, and that nobody has asked for since. */
+  /** Ids of the unclaimed wires. */
   get unclaimed(): readonly string[] {
     return [...this.#unclaimed.keys()];
   }
 
-  /** The same, with what their devices tell. */
+  /** The unclaimed wires by id, described by their devices. */
   get found(): ReadonlyMap<string, Unclaimed> {
     return this.#unclaimed;
   }
 
-  /** A wire with this side will probably come: its namespace is put on the disk while others do their part. */
+  /** Puts the namespace of a wire that will probably be made on the disk, while other hosts work on the request. */
   expect(side: Mechanism): void {
-    // If that fails, `apply` tries again, and says why.
+    // If that fails, `apply` tries again and reports the error.
     this.#note(side).catch(() => undefined);
   }
 
-  /** What `check` throws of the wire `connectionId` is the answer to its request, until the result is called. */
+  /** Checks the wire `connectionId` before it is applied: an error of `check` refuses it. The returned function ends that. */
   guard(connectionId: string, check: (wire: Wire) => void): () => void {
     this.#checks.set(connectionId, check);
     return () => {
@@ -229,7 +228,7 @@ export class KeptWires {
     if (this.#made.delete(connectionId)) this.#onChange();
   }
 
-  /** Removes what an earlier life has left and nobody wants. Wires in `wanted` may still be asked for. */
+  /** Removes the unclaimed wires, except those in `wanted`, which may still be requested. Returns the ids of removed wires. */
   async sweep(wanted: ReadonlySet<string>): Promise<string[]> {
     const swept = await this.#reconciler.sweep((owner) => wanted.has(owner));
     for (const id of swept) this.#unclaimed.delete(id);
@@ -237,13 +236,13 @@ export class KeptWires {
     return swept;
   }
 
-  /** The identifier that an earlier life has used for the wire's tunnel towards `side`. */
+  /** The tunnel identifier that an unclaimed wire has towards `side`. */
   recall(connectionId: string, type: string, side: Side): number | undefined {
     const tunnels = this.#unclaimed.get(connectionId)?.tunnels ?? [];
     return tunnels.find((each) => each.type === type && each.side === side)?.id;
   }
 
-  /** What release 0.1.0 has made becomes what this one makes, while packets flow. */
+  /** Converts the devices of release 0.1.0 to those of this version, while packets flow. */
   async #replaceDevices(): Promise<void> {
     const replacement = replaceDevices(await this.#kernel.observe([{ netns: "host" }]));
     if (!replacement) return;
@@ -253,7 +252,7 @@ export class KeptWires {
     await replace(this.#kernel, replacement);
   }
 
-  /** Puts the namespaces of both sides on the disk, those that are not there. */
+  /** Adds the namespaces of the sides to the list on the disk. */
   async #note(...sides: readonly Mechanism[]): Promise<void> {
     await this.#namespaces.add(sides.flatMap((side) => deviceOf(side)?.netns ?? []));
   }

@@ -1,4 +1,4 @@
-/** What an earlier life has left at other hosts and in the kernel, and nobody asks for any more. */
+/** Connections and wires of an earlier agent that nobody wants any more are closed. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { HostWorld } from "../world/world.ts";
@@ -17,13 +17,13 @@ spec:
 
 const OTHER = DB.replace("name: db", "name: other").replace("beta/b1", "beta/b2").replace("10.0.2", "10.0.3");
 
-/** Connections and wires of a host's agent. */
+/** The numbers of connections and wires of a host's agent. */
 function counts(mesh: AgentMesh, host: HostName): readonly [number, number] {
   const { forwarder, wires } = mesh.agent(host);
   return [forwarder.established().length, wires.made.size + wires.unclaimed.length];
 }
 
-/** The agents' disks, which may be exchanged for empty ones, and what alpha hears of beta. */
+/** Wraps the worlds: a host can lose its disk, and alpha can be made deaf for beta. */
 class Surroundings {
   isDeaf = false;
   readonly #lost = new Map<string, Set<string>>();
@@ -67,14 +67,14 @@ class Surroundings {
     };
   };
 
-  /** From its next life on the host's state folder is empty. */
+  /** Empties the host's state folder at its next restart. */
   loseDisk(host: HostName): void {
     this.#lost.set(host, new Set());
   }
 }
 
 suite("an agent that starts again", () => {
-  test("closes what its last life had asked for when it ended in the middle, and has one wire with one endpoint", async () => {
+  test("closes the requests that it had sent before a crash, and has one wire with one endpoint", async () => {
     for (const [seed, closesAlpha] of [
       ["1", false],
       ["2", false],
@@ -104,7 +104,7 @@ suite("an agent that starts again", () => {
     }
   });
 
-  test("closes the wire of a workload that has died meanwhile on both sides, though it is wanted", async () => {
+  test("closes the wire of a workload that died meanwhile on both sides, although it is wanted", async () => {
     const mesh = new AgentMesh();
     await mesh.runWithWire(async () => {
       await mesh.sleep(1_000);
@@ -114,7 +114,7 @@ suite("an agent that starts again", () => {
       await mesh.sleep(30_000);
       assert.deepEqual(counts(mesh, "alpha"), [0, 0]);
       assert.deepEqual(counts(mesh, "beta"), [0, 0]);
-      // What tunnels share may be asked for again, until the time for that is over.
+      // The device that tunnels share stays until the grace time is over: a client may request a tunnel again.
       await mesh.sleep(700_000);
       assert.deepEqual(await mesh.simulation.kernel("alpha").observe([{ netns: "host" }]), []);
       mesh.createWorkload("alpha", "a1");
@@ -157,7 +157,7 @@ suite("an agent that starts again on an empty state folder", () => {
     });
   });
 
-  test("closes at another host what it sweeps", async () => {
+  test("closes swept wires at the other host, too", async () => {
     const around = new Surroundings();
     const mesh = new AgentMesh({ wrap: around.wrap, sweepAfterMs: 20_000 });
     await mesh.run(async () => {
@@ -178,8 +178,8 @@ suite("an agent that starts again on an empty state folder", () => {
   });
 });
 
-suite("an agent whose wires are of an earlier life", () => {
-  test("goes to another endpoint and closes the old one as soon as that is reached", async () => {
+suite("an agent with wires of an earlier agent", () => {
+  test("moves a wire to another endpoint, and closes it at the old one as soon as that is reachable", async () => {
     const mesh = new AgentMesh();
     await mesh.runWithWire(async () => {
       await mesh.sleep(1_000);
@@ -187,7 +187,7 @@ suite("an agent whose wires are of an earlier life", () => {
       await mesh.apply("beta", OTHER);
       mesh.simulation.restart("alpha");
       await mesh.sleep(1_000);
-      // From now on the old endpoint is not for this client any more.
+      // From now on the client wants another endpoint.
       await mesh.agent("alpha").attachments.apply(read(edited(WEB, { spec: { endpoint: "other.beta" } })));
       await mesh.sleep(15_000);
       mesh.reaches(["alpha", "a1"], ["beta", "b2"], "web-db");
@@ -195,7 +195,7 @@ suite("an agent whose wires are of an earlier life", () => {
     });
   });
 
-  test("closes an unclaimed wire on both sides when it is told to, and none of an attachment", async () => {
+  test("closes an unclaimed wire on both sides on demand, but not the wire of an attachment", async () => {
     const around = new Surroundings();
     const mesh = new AgentMesh({ wrap: around.wrap });
     await mesh.runWithWire(async () => {

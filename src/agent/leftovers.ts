@@ -1,12 +1,12 @@
 /**
- * What earlier lives of this host have asked of other stations, and nobody asks for any more: an answer that was lost with
- * its process, an endpoint that was left for another one, a workload that has died meanwhile.
+ * Closes connections at other stations that earlier agents of this host requested and that nobody wants any more: the
+ * answer was lost with the process, the client has moved to another endpoint, or the workload has died.
  *
  * Guarantees
- * - Where a request goes is on the disk before it goes there, once for each station. So the next life knows whom to ask.
- * - Each of those stations is asked which connections of this host it has. One that this life has established stays; one
- *   whose wire may still be asked for waits for that; any other is closed there.
- * - A station that does not answer is asked again, until what it has would have expired anyway.
+ * - The URL of a station is on the disk before the first request goes there. So the next agent knows which stations to ask.
+ * - Each of those stations is asked for its connections of this host. A connection that this agent has established stays. A
+ *   connection whose wire may still be requested stays until that is decided. Any other is closed there.
+ * - A station that does not answer is asked again, until its connections have expired anyway.
  */
 import type { Disk } from "../world/disk.ts";
 import { copyMessage } from "../api/copy-message.ts";
@@ -30,26 +30,26 @@ import { NameFile } from "./name-file.ts";
 const STATIONS_FILE = "stations";
 const ASK_MS = 5_000;
 const RETRY_MS = 5_000;
-/** News of wires come before the news of their connections. */
+/** Time to gather events: news of a wire comes before the news of its connection. */
 const GATHER_MS = 500;
 
 export interface LeftoversOptions {
   readonly world: World;
   readonly disk: Disk;
-  /** Name of the path segment that asks: this host's forwarder. */
+  /** Name of the path segment that sends the requests: this host's forwarder. */
   readonly name: string;
   readonly stationAt: (url: string) => ConnectionHop;
-  /** The connections of that segment in this life. */
+  /** The connections of that segment that this agent has established. */
   readonly established: () => readonly Connection[];
-  /** Runs `task` when no call of its connection `id` does. */
+  /** Runs `task` when no call of the connection `id` runs. */
   readonly inTurn: (id: string, task: () => Promise<void>) => Promise<void>;
-  /** May somebody of this host still ask for the wire? */
+  /** Whether a client of this host may still request the wire. */
   readonly isAwaited: (wireId: string) => boolean;
-  /** After so long everything of an earlier life has expired by itself. */
+  /** The time after which all connections of an earlier agent have expired. */
   readonly lifetimeMs: number;
 }
 
-/** A connection at another station, as this host's forwarder would have it. */
+/** A connection at another station, in the form in which this host's forwarder would close it. */
 interface Leftover {
   readonly url: string;
   readonly wireId: string;
@@ -60,9 +60,9 @@ export class Leftovers {
   readonly #options: LeftoversOptions;
   readonly #file: NameFile;
   readonly #signal = new Signal();
-  /** Stations that have not told yet. */
+  /** Stations that have not answered yet. */
   readonly #unasked = new Set<string>();
-  /** Stations of this life. */
+  /** Stations that this agent has put on the disk. */
   readonly #noted = new Set<string>();
   #found: Leftover[] = [];
   #isRefused = false;
@@ -72,7 +72,7 @@ export class Leftovers {
     this.#file = new NameFile(options.disk, STATIONS_FILE, options.world.log);
   }
 
-  /** Reads whom earlier lives have asked, and begins to ask them. */
+  /** Reads the stations of earlier agents, and starts to ask them. */
   async start(): Promise<void> {
     const { world } = this.#options;
     const earlier = await this.#file.read("connections of an earlier run may stay there until they expire");
@@ -81,7 +81,7 @@ export class Leftovers {
     world.scope.spawn("close what earlier lives have left", (scope) => this.#run(scope));
   }
 
-  /** A request is about to go to the station at `url`. */
+  /** Puts the station at `url` on the disk. Called before a request goes there. */
   async note(url: string): Promise<void> {
     if (this.#noted.has(url)) return;
     try {
@@ -99,12 +99,12 @@ export class Leftovers {
     }
     if (this.#noted.has(url)) return;
     this.#noted.add(url);
-    // Its disk may have been lost, and with it whom an earlier life has asked.
+    // The list of an earlier agent may have been lost with its disk.
     this.#unasked.add(url);
     this.#signal.ring();
   }
 
-  /** Wires have come or gone. */
+  /** Checks again after wires were made or removed. */
   look(): void {
     if (this.#found.length > 0) this.#signal.ring();
   }
@@ -134,7 +134,7 @@ export class Leftovers {
     }
   }
 
-  /** Puts what the station has of this host into `#found`. */
+  /** Puts the station's connections of this host into `#found`. */
   async #ask(url: string): Promise<void> {
     const { world, name, stationAt } = this.#options;
     const selector = create(MonitorScopeSelectorSchema, {
@@ -151,7 +151,7 @@ export class Leftovers {
       }
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
-      // A station that knows no such question has nothing to tell.
+      // A station without this call cannot answer.
       if (error.code === "UNIMPLEMENTED") this.#unasked.delete(url);
       else world.retries.failed(askingOf(url), error);
     } finally {
@@ -167,7 +167,7 @@ export class Leftovers {
     }
   }
 
-  /** The connection under the id that this host has asked with. `undefined` if the station was asked by another one. */
+  /** The connection under the id of this host's request. `undefined` if another host requested it. */
   #asAsked(url: string, connection: Connection): Leftover | undefined {
     const copy = copyMessage(connection);
     const index = (copy.path?.index ?? 0) - 1;
@@ -178,7 +178,7 @@ export class Leftovers {
     return { url, wireId: wireIdOf(copy), connection: copy };
   }
 
-  /** True if there is no more to do about it. */
+  /** Closes a leftover if nobody wants it. True if nothing remains to be done. */
   async #settle(found: Leftover): Promise<boolean> {
     const { inTurn } = this.#options;
     let isSettled = false;
@@ -209,7 +209,7 @@ export class Leftovers {
     const { world, stationAt } = this.#options;
     const scope = world.scope.child(`close ${wireId} at ${url}`, { timeoutMs: ASK_MS });
     try {
-      // Its client is gone, and has not asked for its end: what waits for a client that comes again, waits.
+      // State DOWN means that the client is gone but did not close: an endpoint that waits for its return keeps waiting.
       const closed = copyMessage(connection);
       closed.state = State.DOWN;
       await stationAt(url).close(this.#caller(scope, ASK_MS), closed);

@@ -1,4 +1,4 @@
-/** Where an agent listens, and what it does where an address is not there yet: after a boot, a link without carrier, a lease that comes late. */
+/** Makes an agent listen, also at an address that comes later: after a boot, after a carrier loss, or with a late DHCP lease. */
 import { serveAll, type Served } from "../api/rpc.ts";
 import { hasCode } from "../errors/errors.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -8,13 +8,14 @@ import { followHost } from "./follow-host.ts";
 
 interface Listening {
   readonly world: World & Pick<Ports, "hops"> & { readonly kernel: Kernel };
-  /** `unix:///…` for everything, `tcp://…` for other hosts. */
+  /** URLs to listen at: `unix:///…` serves everything, `tcp://…` serves other hosts. */
   readonly listen: readonly string[];
 }
 
 /**
- * Whoever is on this host may ask for everything, other hosts for connections. Returns the URLs whose address this host cannot use yet:
- * it listens there as soon as it can, and says so meanwhile (`World.retries`). Rejects for one where it cannot listen for another reason.
+ * Serves everything to programs of this host, and connections to other hosts. Returns the URLs whose address this host does not
+ * have yet: it listens there as soon as it can, and reports them meanwhile (`World.retries`). Rejects if it cannot listen at a
+ * URL for another reason.
  */
 export async function listenAt(
   { world, listen }: Listening,
@@ -28,7 +29,7 @@ export async function listenAt(
     try {
       await serve(url);
     } catch (error) {
-      // A port that somebody has, or that we may not have, is another matter.
+      // Only a missing address is waited for, not a port that is taken or not allowed.
       if (!hasCode(error, "INVALID_ARGUMENT") || !(await isMissing(kernel, url))) throw error;
       log.warn("waiting for an address to listen at", { url, problem: error.message });
       awaited.push(url);
@@ -38,7 +39,7 @@ export async function listenAt(
   return awaited;
 }
 
-/** Does the URL name an address that this host does not have, or has not for sure? */
+/** Whether the URL names an address that this host does not have, or only tentatively (IPv6 duplicate address detection). */
 async function isMissing(kernel: Kernel, url: string): Promise<boolean> {
   const address = /^tcp:\/\/\[?([^\]]*)\]?:\d+$/.exec(url)?.[1] ?? "";
   if (!parseIp(address)) return false;
@@ -46,7 +47,7 @@ async function isMissing(kernel: Kernel, url: string): Promise<boolean> {
   return own?.state !== "usable";
 }
 
-/** Does nothing any more when it has worked. */
+/** A function that runs `task` until it has succeeded once. */
 function once(task: () => Promise<void>): () => Promise<void> {
   let isDone = false;
   return async () => {

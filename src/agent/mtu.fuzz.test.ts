@@ -1,4 +1,4 @@
-/** Whatever becomes of the ways between two hosts, and of their agents, a wire ends as wide as the narrower one. */
+/** After any changes of the ways between two hosts, and restarts of their agents, a wire has the MTU of the narrower way. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -22,7 +22,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.tuple(fc.constant("restart" as const), host, fc.integer({ min: 1, max: 400 })) },
 );
 
-test("a wire ends as wide as the narrower way, whatever has changed meanwhile", async () => {
+test("after any changes a wire has the MTU of the narrower way", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 8 }), fc.nat(1000), async (steps, seed) => {
       const mesh = new AgentMesh({ seed: String(seed) });

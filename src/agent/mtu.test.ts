@@ -12,7 +12,7 @@ function hostOf(host: HostName): Netns {
   return `file:///run/netns/nl-lab-${host}`;
 }
 
-/** What the route from one host to the other says. */
+/** Sets the MTU of the route from one host to the other. */
 function lead(mesh: AgentMesh, from: HostName, to: HostName, mtuBytes: number): void {
   const via = ADDRESSES[to];
   mesh.machine.plantRoute(hostOf(from), {
@@ -22,7 +22,7 @@ function lead(mesh: AgentMesh, from: HostName, to: HostName, mtuBytes: number): 
   });
 }
 
-/** Of the devices of the one wire: in the client's workload and its host, in the endpoint's and its host. */
+/** MTUs of the wire's devices: in the client's workload and its host, in the endpoint's workload and its host. */
 async function mtus(mesh: AgentMesh): Promise<number[]> {
   const all: number[] = [];
   for (const [host, workload] of [
@@ -54,7 +54,7 @@ async function until(mesh: AgentMesh, isSo: () => boolean): Promise<void> {
   assert.ok(isSo());
 }
 
-suite("a wire is as wide as the way there and the way back", () => {
+suite("the MTU of a wire fits the way there and the way back", () => {
   for (const [there, back] of [
     [1400, 1300],
     [1300, 1400],
@@ -71,7 +71,7 @@ suite("a wire is as wide as the way there and the way back", () => {
       });
     });
 
-  test("and follows both, down and up", async () => {
+  test("and follows changes of both, down and up", async () => {
     const mesh = new AgentMesh();
     await mesh.runWithWire(async () => {
       await become(mesh, 1500);
@@ -94,7 +94,7 @@ suite("a wire is as wide as the way there and the way back", () => {
     });
   });
 
-  test("and grows again after either agent has started anew meanwhile", async () => {
+  test("and grows again after a restart of either agent", async () => {
     const mesh = new AgentMesh();
     await mesh.runWithWire(async () => {
       lead(mesh, "alpha", "beta", 1400);
@@ -128,7 +128,7 @@ suite("a wire is as wide as the way there and the way back", () => {
 suite("a tunnel address", () => {
   const address = `${ADDRESSES.alpha}/24`;
 
-  test("that is lost is said, with what to do, and the wire is as it was when it is back", async () => {
+  test("that is lost is reported with a hint, and the wire works again when it is back", async () => {
     const mesh = new AgentMesh();
     await mesh.runWithWire(async () => {
       mesh.machine.flush(hostOf("alpha"), "eth0", "addresses");
@@ -141,7 +141,7 @@ suite("a tunnel address", () => {
     });
   });
 
-  test("that is not there yet keeps no wire inside of the host waiting, and others come with it", async () => {
+  test("that is missing does not delay wires inside of the host; the other wires come with the address", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);
@@ -161,7 +161,7 @@ suite("a tunnel address", () => {
     });
   });
 
-  test("whose device is down, or has no carrier, is said", async () => {
+  test("whose device is down, or has no carrier, is reported", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);

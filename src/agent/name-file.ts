@@ -2,8 +2,8 @@
  * A list of names on the disk that grows by lines, each with a checksum.
  *
  * Guarantees
- * - `add` resolves when the names are on the disk. Calls that come while another write is under way are written together.
- * - A line that was cut off by a crash or a full disk is not read; nor is one that has changed, and that is said.
+ * - `add` resolves when the names are on the disk. Calls during a write are written together afterwards.
+ * - A line that a crash or a full disk cut off is skipped. A changed line is skipped too, and that is logged.
  */
 import { hash64 } from "../net/hash.ts";
 import type { Log } from "../observe/log.ts";
@@ -15,9 +15,9 @@ export class NameFile {
   readonly #name: string;
   readonly #log: Log;
   readonly #names = new Set<string>();
-  /** The writes that will have put these on the disk. */
+  /** The unfinished write of each name. */
   readonly #underWay = new Map<string, Promise<void>>();
-  /** Names to be written, and who waits for that. */
+  /** The names of the next write, and its promise. */
   #pending: { readonly names: string[]; readonly written: Promise<void> } | undefined;
   #tail: Promise<void> = Promise.resolve();
 
@@ -31,7 +31,7 @@ export class NameFile {
     return this.#names.has(name);
   }
 
-  /** What an earlier life has written. `hint` says what becomes of lines that are damaged. */
+  /** Reads the names of an earlier agent. `hint` is logged with damaged lines and says what their loss means. */
   async read(hint: string): Promise<string[]> {
     const bytes = (await this.#disk.read(this.#name)) ?? new Uint8Array();
     const names = new Set<string>();
@@ -52,7 +52,7 @@ export class NameFile {
     await Promise.all(fresh.map((name) => this.#underWay.get(name) ?? this.#append(name)));
   }
 
-  /** Replaces all of it. On a disk that is full the file stays as it was: that keeps no agent from its work. */
+  /** Replaces the whole file. On a full disk the file stays as it was, and the agent goes on. */
   async replace(names: readonly string[]): Promise<void> {
     this.#names.clear();
     for (const name of names) this.#names.add(name);
@@ -71,7 +71,7 @@ export class NameFile {
   #append(name: string): Promise<void> {
     if (!this.#pending) {
       const names: string[] = [];
-      // One write for all that come while the one before is under way.
+      // One write takes all names that come during the write before it.
       const written = this.#tail.then(async () => {
         this.#pending = undefined;
         try {
@@ -92,7 +92,7 @@ export class NameFile {
   }
 }
 
-/** A line feed before them ends what a full disk has cut off. */
+/** The names as lines. The line feed before them ends a line that a full disk has cut off. */
 function lines(names: readonly string[]): Uint8Array {
   return new TextEncoder().encode(`\n${names.map(line).join("")}`);
 }

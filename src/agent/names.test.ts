@@ -1,4 +1,4 @@
-/** Two agents that believe to be the host `alpha`: the simulator's `beta` is called so, too. */
+/** Two agents with the host name `alpha`: the simulator's `beta` uses this name, too. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -38,7 +38,7 @@ async function withNamesakes(
   const lines: string[] = [];
   const wrap = (world: HostWorld): HostWorld => (world.host === "beta" ? { ...world, host: "alpha" } : world);
   const mesh = new AgentMesh({ wrap, log: lineLog((line) => lines.push(line)) });
-  // The first one is there first.
+  // The simulator's alpha starts first.
   mesh.simulation.crash("beta");
   await mesh.run(async () => {
     await mesh.sleep(500);
@@ -49,7 +49,7 @@ async function withNamesakes(
   });
 }
 
-/** What the status of a host says of its registry. */
+/** The reason in the registry part of a host's status. */
 async function reasonOf(mesh: AgentMesh, host: HostName): Promise<string> {
   const role = mesh.agent(host);
   const hop = hopTo(serveAll(role.served), role.world);
@@ -64,7 +64,7 @@ async function viewOf(mesh: AgentMesh, host: HostName, name: string) {
 }
 
 suite("two agents of one name", () => {
-  test("the second one says so in its log and status, offers nothing, and the first one's endpoints stay", async () => {
+  test("the second agent reports it in its log and status and offers nothing, and the endpoints of the first one stay", async () => {
     await withNamesakes(async (mesh, lines) => {
       assert.match(await reasonOf(mesh, "beta"), REFUSAL, "before it offers anything");
       assert.equal(await reasonOf(mesh, "alpha"), "");
@@ -82,7 +82,7 @@ suite("two agents of one name", () => {
     });
   });
 
-  test("the first one has its name at once when it starts again, and when it is gone the second gets it", async () => {
+  test("the first agent gets its name back at once after a restart, and the second gets it when the first is gone", async () => {
     await withNamesakes(async (mesh) => {
       await mesh.agent("beta").attachments.apply(read(SHOP));
       await mesh.restart("alpha");

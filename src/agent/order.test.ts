@@ -1,4 +1,4 @@
-/** Attachments that change hands in one apply: what one of them gives up another one takes. */
+/** Attachments that exchange interfaces in one apply. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { AgentMesh, read } from "../../fixtures/roles/agent.ts";
@@ -24,7 +24,7 @@ spec:
 
 suite("one apply", () => {
   for (const seed of ["1", "2"])
-    test(`in which three clients hand their interfaces on ends with all of them up (seed ${seed})`, async () => {
+    test(`in which three clients exchange their interfaces ends with all of them up (seed ${seed})`, async () => {
       const mesh = new AgentMesh({ seed });
       await mesh.run(async () => {
         await mesh.sleep(100);

@@ -1,4 +1,4 @@
-/** The forwarder in an agent's process, as others see it. */
+/** The registration of the forwarder in an agent's process. */
 import { create } from "@bufbuild/protobuf";
 import { REQUEST_MS } from "../attachments/parts.ts";
 import {
@@ -23,7 +23,7 @@ export function ownForwarder(host: string): NetworkServiceEndpoint {
   });
 }
 
-/** So other hosts find this one, to lead wires over it: behind its manager, as upstream's forwarders are registered. */
+/** Registers the forwarder behind its manager, as upstream does, so that other hosts can lead wires over this host. */
 export function registerForwarder(world: World, endpoints: EndpointRegistryHop): void {
   const { host, clock, random, retries } = world;
   const what = `register forwarder-${host}`;

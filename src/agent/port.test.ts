@@ -1,5 +1,5 @@
 /**
- * Ports: devices of a host that were there before, and that are the workload of a client or of an endpoint.
+ * Ports: existing devices of a host as the workload of a client or of an endpoint.
  *
  * ```
  *  machine 1: eth0 ══ a stranger's cable ══ alpha: eth1 ))) … ((( beta ══ b1
@@ -36,7 +36,7 @@ spec:
 
 const ALPHA: Netns = "file:///run/netns/nl-lab-alpha";
 
-/** Lays the cable from `eth1` of alpha to a machine of its own, which is no workload of ours. */
+/** Connects `eth1` of alpha with a cable to a new machine, which Netloom does not manage. */
 function plug(mesh: AgentMesh, name = "eth1"): Netns {
   const path = `/run/netns/machine-${name}`;
   const machine: Netns = `file://${path}`;
@@ -49,7 +49,7 @@ function plug(mesh: AgentMesh, name = "eth1"): Netns {
   return machine;
 }
 
-/** Whoever owns the machine gives it the address of its end of the wire. */
+/** Gives the machine the address of its end of the wire, as its owner would. */
 function configure(mesh: AgentMesh, machine: Netns, address: string): void {
   mesh.machine.changeDevice(machine, "eth0", { address: `${address}/24` });
 }
@@ -92,7 +92,7 @@ async function withPort(body: (mesh: AgentMesh, machine: Netns) => Promise<void>
 }
 
 suite("a port as a client", () => {
-  test("reaches a service of another host, which asks for the MAC behind it; nothing is set on the port", async () => {
+  test("reaches a service of another host, which resolves the MAC behind the port; nothing is set on the port", async () => {
     await withPort(async (mesh, machine) => {
       const { own, far } = mesh.addresses("alpha", "machine-db");
       configure(mesh, machine, own);
@@ -124,7 +124,7 @@ suite("a port as a client", () => {
     });
   });
 
-  test("is called host/port by all who show it, with its addresses", async () => {
+  test("is shown as host/port everywhere, with its addresses", async () => {
     await withPort(async (mesh) => {
       const [alpha, beta] = [await statusOf(mesh, "alpha"), await statusOf(mesh, "beta")];
       const { wires } = meshView([alpha, beta], { isWhole: true });
@@ -139,7 +139,7 @@ suite("a port as a client", () => {
 });
 
 suite("the device of a port", () => {
-  test("takes the wire along when it goes, and another device of that name is connected anew", async () => {
+  test("ends the wire when it is removed, and a new device of that name gets a new wire", async () => {
     await withPort(async (mesh) => {
       const [before] = await programsOnPorts(mesh);
       mesh.machine.removeDevice(ALPHA, "eth1");
@@ -157,7 +157,7 @@ suite("the device of a port", () => {
     });
   });
 
-  test("that is down has its wire, which is not up, and says why", async () => {
+  test("keeps its wire when it is down, and the wire is not up and says why", async () => {
     await withPort(async (mesh) => {
       const made = await programsOnPorts(mesh);
       mesh.machine.changeDevice(ALPHA, "eth1", { isUp: false });
@@ -173,7 +173,7 @@ suite("the device of a port", () => {
     });
   });
 
-  test("bounds the MTU of its wire on both hosts, and is followed when it carries less or more", async () => {
+  test("limits the MTU of its wire on both hosts, and the wire follows changes", async () => {
     await withPort(async (mesh) => {
       const mtus = async (): Promise<number[]> => {
         const wires = [...(await statusOf(mesh, "alpha")).wires, ...(await statusOf(mesh, "beta")).wires];
@@ -191,7 +191,7 @@ suite("the device of a port", () => {
     });
   });
 
-  test("keeps its program when its agent starts again, and loses it when nobody asks any more", async () => {
+  test("keeps its program when its agent starts again, and loses it when the client is deleted", async () => {
     await withPort(async (mesh) => {
       const before = await programsOnPorts(mesh);
       assert.equal(before.length, 1);
@@ -274,7 +274,7 @@ suite("a device that can be no port", () => {
     return result.ok ? [] : result.problems.map(formatProblem);
   };
 
-  test("is refused with what is set on it, when the document is read", () => {
+  test("is refused when the document is read, with the key that would change it", () => {
     const [named, trusting, kernel, loopback, wrong] = [
       problemsOf(edited(MACHINE_DB, { spec: { interface: "nsm-1" } })),
       problemsOf(edited(MACHINE_DB, { spec: { routerAdvertisements: true } })),
@@ -304,7 +304,7 @@ spec:
     );
   });
 
-  test("is waited for with the reason: a bridge member, what the host uses itself, and none at all", async () => {
+  test("is waited for with the reason: a bridge member, a device in use by the host, and a missing device", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       plug(mesh);
@@ -327,7 +327,7 @@ spec:
     });
   });
 
-  test("is one that another attachment has", async () => {
+  test("is the device of another attachment", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       plug(mesh);

@@ -1,4 +1,4 @@
-/** A reason on its way from the host that gives it to the client's agent: alpha (client) → gamma → beta (endpoint). */
+/** A reason travels from the failing host to the client's agent: alpha (client) → gamma → beta (endpoint). */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type DescMethodUnary, type MessageInitShape, type MessageShape } from "@bufbuild/protobuf";
@@ -24,7 +24,7 @@ async function ask<M extends DescMethodUnary>(
 
 const FULL = reason("NO_FREE_ADDRESS", { endpoint: "db.beta", pools: "10.0.2.0/31" });
 
-test("a reason that a far host gives arrives over a third host with its fields, in status and in why", async () => {
+test("a reason from a far host arrives over a third host with its fields, in the status and in `why`", async () => {
   const mesh = new AgentMesh({ hosts: ["alpha", "beta", "gamma"] });
   await mesh.run(async () => {
     await mesh.sleep(1_000);

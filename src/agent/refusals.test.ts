@@ -1,4 +1,4 @@
-/** What an agent cannot do: it says why, does nothing else, and does it when it can. */
+/** A wish that an agent cannot fulfil: it reports why, changes nothing else, and fulfils the wish when it can. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { NetloomError } from "../errors/errors.ts";
@@ -25,7 +25,7 @@ spec:
 const REF = { kind: "NetworkServiceClient", name: "web-db" } as const;
 
 suite("an agent that cannot", () => {
-  test("find an endpoint for a client's labels says so, leaves nothing, and connects it with others", async () => {
+  test("find an endpoint for a client's labels says so, leaves nothing, and connects the client after its labels change", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);
@@ -41,7 +41,7 @@ suite("an agent that cannot", () => {
     });
   });
 
-  test("have an address because the pool is exhausted waits until one is given back", async () => {
+  test("get an address from an exhausted pool waits until one is free", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);
@@ -58,7 +58,7 @@ suite("an agent that cannot", () => {
     });
   });
 
-  test("write to its disk refuses the wish with the reason, changes nothing, and takes it when there is room", async () => {
+  test("write to its disk refuses the wish with the reason, changes nothing, and accepts the wish when there is room", async () => {
     const writes = Array.from({ length: 30 }, (_, n) => n);
     const mesh = new AgentMesh({
       faults: writes.map((n) => ({ kind: "disk", host: "alpha", n, how: "full" })),

@@ -1,4 +1,4 @@
-/** What a state says: what was proven, with the last reason. */
+/** A state shows only proven facts, with the last reason. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -26,7 +26,7 @@ async function statusOf(mesh: AgentMesh, host: HostName) {
 }
 
 suite("a client whose endpoint is gone", () => {
-  test("heals with the reason of the last try, not of the first, and is up without one when it is healed", async () => {
+  test("heals with the reason of the last try, not of the first, and is up without a reason afterwards", async () => {
     const mesh = new AgentMesh({ leaseMs: 20_000 });
     await mesh.runWithWire(async () => {
       const view = () => mesh.agent("alpha").attachments.find(REF)?.view;
@@ -46,7 +46,7 @@ suite("a client whose endpoint is gone", () => {
     });
   });
 
-  test("is not up while its refreshes fail, though nobody has told of a loss", async () => {
+  test("is not up while its refreshes fail, even without news of a loss", async () => {
     const endpoint = new StrangeEndpoint({ watchable: false });
     const mesh = new AgentMesh({ beside: (role) => endpoint.serve(role) });
     await mesh.run(async () => {
@@ -64,7 +64,7 @@ suite("a client whose endpoint is gone", () => {
   });
 });
 
-test("a stranger's wire whose endpoint does not answer any more is down, with the last reason, while its client asks on", async () => {
+test("another program's wire is down, with the last reason, while its endpoint does not answer the client", async () => {
   const endpoint = new StrangeEndpoint();
   const mesh = new AgentMesh({ beside: (role) => endpoint.serve(role) });
   await mesh.run(async () => {
@@ -106,7 +106,7 @@ test("a stranger's wire whose endpoint does not answer any more is down, with th
 });
 
 suite("in the middle of an attempt", () => {
-  test("a client says what it waits for, then what the try before has come to, and `why` says it too", async () => {
+  test("a client shows what it waits for, later the result of the last try, and `why` shows the same", async () => {
     const endpoint = new StrangeEndpoint();
     endpoint.delayMs = 10_000;
     const mesh = new AgentMesh({ beside: (role) => endpoint.serve(role) });

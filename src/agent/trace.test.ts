@@ -1,4 +1,4 @@
-/** A request leaves one trace, over all elements, processes and hosts that it passes. */
+/** A request makes one trace, across all elements, processes and hosts that it passes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type FinishedSpan, tracer } from "../observe/trace.ts";
@@ -54,7 +54,7 @@ test("a request is one trace from the client to the endpoint of another host and
   });
 });
 
-test("a heal and a refresh begin a trace of their own", async () => {
+test("a heal and a refresh each start a new trace", async () => {
   const spans: FinishedSpan[] = [];
   const mesh = new AgentMesh({ wrap: traced(spans) });
   await mesh.runWithWire(async () => {

@@ -1,4 +1,4 @@
-/** A wire that goes over a host in between: alpha (client) → gamma → beta (endpoint). */
+/** A wire over a third host: alpha (client) → gamma → beta (endpoint). */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -11,7 +11,7 @@ import { edited } from "../../fixtures/documents/documents.ts";
 import { pathView } from "../view/told-wire.ts";
 import { AgentMesh, DB, type HostName, read, WEB } from "../../fixtures/roles/agent.ts";
 
-/** The client, over these hosts. */
+/** The client document with these hosts in `via`. */
 const over = (...via: string[]): string => edited(WEB, { spec: { via } });
 const REF = { kind: "NetworkServiceClient", name: "web-db" } as const;
 const HOSTS = ["alpha", "beta", "gamma"] as const;
@@ -22,7 +22,7 @@ async function bring(mesh: AgentMesh, document = over("gamma")): Promise<void> {
   await mesh.sleep(1_000);
   await mesh.apply("beta", DB);
   await mesh.apply("alpha", document);
-  // The last answer is on the disk a moment later.
+  // The last answer is written to the disk a moment later.
   await mesh.sleep(1_000);
 }
 
@@ -33,7 +33,7 @@ async function objectsOf(
   return groupByOwner(await mesh.simulation.kernel(host).observe([{ netns: "host" }])).owned;
 }
 
-/** How the agent of a host tells the way of the wire. */
+/** The path of the wire in the status of a host. */
 async function pathOf(mesh: AgentMesh, host: HostName): Promise<string> {
   const { served, world } = mesh.agent(host);
   const request = create(StatusRequestSchema, {});
@@ -46,7 +46,7 @@ async function pathOf(mesh: AgentMesh, host: HostName): Promise<string> {
 const kinds = (objects: readonly KernelObject[] = []): string[] => objects.map(({ kind }) => kind).sort();
 
 suite("a wire over a third host", () => {
-  test("carries packets from tunnel to tunnel, and is gone from all three hosts when it is deleted", async () => {
+  test("carries packets from tunnel to tunnel, and disappears from all three hosts with a delete", async () => {
     const mesh = newMesh();
     await mesh.run(async () => {
       await bring(mesh);
@@ -75,7 +75,7 @@ suite("a wire over a third host", () => {
     });
   });
 
-  test("has on each host its part of the way", async () => {
+  test("has its part of the path on each host", async () => {
     const mesh = newMesh();
     await mesh.run(async () => {
       await bring(mesh);
@@ -91,7 +91,7 @@ suite("a wire over a third host", () => {
 
 suite("a wire over a third host, and agents that start again", () => {
   for (const restarted of HOSTS)
-    test(`stays as it is when ${restarted} starts again`, async () => {
+    test(`does not change when ${restarted} starts again`, async () => {
       const mesh = newMesh();
       await mesh.run(async () => {
         await bring(mesh);
@@ -112,7 +112,7 @@ suite("a wire over a third host, and agents that start again", () => {
       });
     });
 
-  test("is swept from the host in between when nobody asks for it after that one has started again", async () => {
+  test("is swept from the third host when no client requests it after a restart of that host", async () => {
     const mesh = newMesh();
     await mesh.run(async () => {
       await bring(mesh);
@@ -129,7 +129,7 @@ suite("a wire over a third host, and agents that start again", () => {
     });
   });
 
-  test("what is left of it there after one of its tunnels has gone is removed at the start", async () => {
+  test("is removed from the third host at a restart if one of its tunnels is gone", async () => {
     const mesh = newMesh();
     await mesh.run(async () => {
       await bring(mesh);
@@ -146,7 +146,7 @@ suite("a wire over a third host, and agents that start again", () => {
     });
   });
 
-  test("comes again over the same host when that was away for a while", async () => {
+  test("is made again over the same host after that was down for a while", async () => {
     const mesh = newMesh();
     await mesh.run(async () => {
       await bring(mesh);
@@ -158,7 +158,7 @@ suite("a wire over a third host, and agents that start again", () => {
   });
 });
 
-suite("a way that cannot be", () => {
+suite("an impossible `via`", () => {
   for (const [hosts, reason] of [
     [["delta"], /go over host delta: the registry knows no forwarder of such a host/],
     [["beta", "gamma"], /go over host gamma: endpoint db\.beta is on beta itself/],
@@ -176,7 +176,7 @@ suite("a way that cannot be", () => {
       });
     });
 
-  test("a host that is the client's or the endpoint's own changes nothing", async () => {
+  test("with the client's or the endpoint's own host changes nothing", async () => {
     const mesh = newMesh();
     await mesh.run(async () => {
       await bring(mesh, over("alpha", "beta"));

@@ -1,4 +1,4 @@
-/** What the other side of a wire may do to a workload: an endpoint, a client, a peer that lies. */
+/** Limits of what the other side of a wire, an endpoint or a client, can do to a workload. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
@@ -26,7 +26,7 @@ spec:
 `;
 const REF = { kind: "NetworkServiceClient", name: "web-db" } as const;
 
-/** A client of another make on beta, in b2, that says what it likes. */
+/** A client of another program on beta, in b2, that sends any context. */
 class Stranger {
   readonly #role: AgentRole;
   readonly #id: string;
@@ -66,7 +66,7 @@ class Stranger {
   }
 }
 
-/** What hangs on the devices of b1 and its rules, without the device itself. */
+/** The addresses, routes, rules and neighbors of b1, without its devices. */
 async function objectsOf(mesh: AgentMesh): Promise<KernelObject[]> {
   const objects = await mesh.simulation.kernel("beta").observe([{ netns: mesh.netnsOf("beta", "b1") }]);
   return objects.filter(({ kind }) => ["address", "route", "rule", "neighbor"].includes(kind));
@@ -89,7 +89,7 @@ const EVIL: Readonly<Record<string, Context>> = {
 };
 
 suite("a provider", () => {
-  test("takes of a client's context only what it gave itself, field by field, at first and at a refresh", async () => {
+  test("accepts from a client's context only values that it gave itself, in each field, at a first request and at a refresh", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);
@@ -111,7 +111,7 @@ suite("a provider", () => {
     });
   });
 
-  test("takes the routes of a client that lie inside of its acceptRoutes, and gives them up when those change", async () => {
+  test("accepts routes of a client inside of its acceptRoutes, and drops them when acceptRoutes changes", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);
@@ -126,7 +126,7 @@ suite("a provider", () => {
     });
   });
 
-  test("that is polite keeps a client's addresses of full length and the routes to them, and no network", async () => {
+  test("that is polite keeps a client's addresses of full length and the routes to them, but no networks", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);
@@ -147,7 +147,7 @@ suite("a provider", () => {
 });
 
 suite("a client", () => {
-  test("with acceptRoutes refuses an endpoint that gives others, names the field, and is up when that gives less", async () => {
+  test("with acceptRoutes refuses an endpoint with other routes, names the field, and is up when the endpoint gives less", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);

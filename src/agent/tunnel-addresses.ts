@@ -1,19 +1,19 @@
-/** The addresses of this host's ends of tunnels: whether they are there, and what is said where they are not. */
+/** Checks the addresses of this host's ends of tunnels, and reports those that cannot be used. */
 import { NetloomError } from "../errors/errors.ts";
 import type { Kernel, OwnAddress } from "../kernel/kernel.ts";
 import type { World } from "../world/world.ts";
 
 /**
  * Guarantees
- * - An address that cannot be used is among what this host keeps trying (`World.retries`), with the reason and what to do, and in
- *   the log; that it can be used again is in the log, too.
- * - One whose device has no carrier is used, and said: it is only the packets that wait.
+ * - An address that cannot be used is listed in `World.retries` and logged, with the reason and a remedy. Its return is
+ *   logged, too.
+ * - An address whose device has no carrier is used and reported: only the packets wait.
  */
 export class TunnelAddresses {
   readonly #all: readonly string[];
   readonly #world: World;
   readonly #kernel: Pick<Kernel, "addresses">;
-  /** By address why it cannot be used, in words; absent before the first look. */
+  /** The reason why an address cannot be used, in words, by address. Empty before the first check. */
   readonly #problems = new Map<string, string>();
   readonly #usable = new Set<string>();
   readonly #seen = new Set<string>();
@@ -24,7 +24,7 @@ export class TunnelAddresses {
     this.#all = all;
   }
 
-  /** New tunnels may end there. */
+  /** Whether new tunnels may end at the address. */
   isUsable(address: string): boolean {
     return this.#usable.has(address);
   }
@@ -53,7 +53,7 @@ export class TunnelAddresses {
       log.info("a tunnel address can be used", { address });
     } else {
       this.#problems.set(address, problem);
-      // The age of what is there now, and not that of the reason before.
+      // Restart the entry, so that its age is that of the new reason.
       retries.over(what);
       retries.failed(what, new NetloomError("FAILED_PRECONDITION", problem));
       log.warn("a tunnel address cannot be used", { address, problem });

@@ -1,4 +1,4 @@
-/** What an agent has for tunnels to other hosts: identifiers, addresses, and how wide the ways there are. */
+/** The parts of an agent for tunnels to other hosts: identifiers, addresses, and the width of the ways there. */
 import type { EndpointRegistryHop } from "../api/hops.ts";
 import type { TunnelOptions } from "../elements/mechanisms/tunnel-options.ts";
 import { NetloomError } from "../errors/errors.ts";
@@ -21,14 +21,14 @@ interface TunnellingOptions {
 
 interface Seams {
   readonly wires: KeptWires;
-  /** Connections of the forwarder whose tunnels another width would fit. */
+  /** Called with the forwarder's connections whose tunnels do not have the width of the way. */
   readonly onMisfit: (connectionIds: readonly string[]) => void;
 }
 
 export class Tunnelling {
   readonly identifiers: IdentifierPools;
   readonly ways: TunnelWays;
-  /** Absent: there are only wires inside of this host. */
+  /** Absent if all wires stay inside of this host. */
   readonly offered: TunnelOptions | undefined;
   readonly #world: TunnellingOptions["world"];
   readonly #addresses: TunnelAddresses;
@@ -50,7 +50,7 @@ export class Tunnelling {
     this.offered = tunnelAddresses.length > 0 ? tunnels : undefined;
   }
 
-  /** With a first look at the addresses; a kernel that does not answer is asked again by `start`. */
+  /** Opens it and checks the addresses once. If the kernel does not answer, `start` checks again. */
   static async open(options: TunnellingOptions, seams: Seams): Promise<Tunnelling> {
     const tunnelling = new Tunnelling(options, seams);
     try {
@@ -62,7 +62,7 @@ export class Tunnelling {
     return tunnelling;
   }
 
-  /** Tells the mesh that this host can be gone over, and follows what changes of it, until `World.scope` ends. */
+  /** Registers this host's forwarder, and follows changes of the host's network, until `World.scope` ends. */
   start(endpoints: EndpointRegistryHop): void {
     if (!this.offered) return;
     const world = this.#world;

@@ -1,4 +1,4 @@
-/** What the devices of a wire tell of it, when nobody has asked for it yet. */
+/** Describes an unclaimed wire by its devices. */
 import { endsOf, isDevice, ofKind } from "../kernel/objects.ts";
 import { REMOTE_TYPES } from "../mechanisms/list.ts";
 import type { FoundTunnel } from "../mechanisms/mechanism-type.ts";
@@ -6,27 +6,27 @@ import { PATCH, readAlias, sideBeside, sideOfAlias } from "../mechanisms/naming.
 import type { Side } from "../mechanisms/side.ts";
 import type { KernelObject, Netns } from "../kernel/kernel.ts";
 
-/** What `Kernel.observe` says of the far end of a pair when nobody has named its namespace yet. */
+/** The namespace that `Kernel.observe` gives for the far end of a pair if that namespace is not known. */
 const UNKNOWN_NETNS: Netns = "inode://0/0";
 
 interface End {
   readonly netns: Netns;
   readonly interfaceName: string;
-  /** With prefix length. */
+  /** Addresses with prefix length. */
   readonly addresses: readonly string[];
-  /** A device that somebody else has made. */
+  /** A borrowed device. */
   readonly isPort?: true;
 }
 
-/** A wire that an earlier life has made. */
+/** A wire of an earlier agent. */
 export interface Unclaimed {
-  /** Those on this host. */
+  /** The ends on this host. */
   readonly ends: Readonly<Partial<Record<Side, End>>>;
   readonly tunnels: readonly FoundTunnel[];
   readonly mtuBytes: number;
 }
 
-/** `objects` are those of one owner. */
+/** Describes a wire. `objects` are all of one owner. */
 export function unclaimedOf(objects: readonly KernelObject[]): Unclaimed {
   const ends: Partial<Record<Side, End>> = {};
   let mtuBytes = 0;
@@ -49,7 +49,7 @@ export function unclaimedOf(objects: readonly KernelObject[]): Unclaimed {
   };
 }
 
-/** The borrowed devices at its ends: each has a program that leads to a device of ours, which says where the rest of the wire is. */
+/** The borrowed devices at the ends. Each has a program that leads to a device of Netloom, whose alias names the side. */
 function portsOf(objects: readonly KernelObject[]): Partial<Record<Side, End>> {
   const found: Partial<Record<Side, End>> = {};
   const ours = objects.filter(isDevice).flatMap(endsOf);
@@ -67,7 +67,7 @@ function portsOf(objects: readonly KernelObject[]): Partial<Record<Side, End>> {
   return found;
 }
 
-/** Whether a side of the wire is missing: a device goes with its workload's namespace, a program with its port, a tunnel with its device. */
+/** Whether a side is missing: a device goes with its workload's namespace, a program with its port, a tunnel with its device. */
 export function isHollow(objects: readonly KernelObject[]): boolean {
   const aliases = objects
     .filter(isDevice)

@@ -1,4 +1,4 @@
-/** What an agent of an earlier version has kept on its disk means the same to this one. */
+/** The wish that an agent of an earlier version left on its disk has the same meaning in this version. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { lineLog } from "../observe/log.ts";
@@ -6,7 +6,7 @@ import type { HostWorld } from "../world/world.ts";
 import { serviceText } from "../../fixtures/documents/documents.ts";
 import { AgentMesh, read } from "../../fixtures/roles/agent.ts";
 
-/** The file `wish` as the agent of 4c7e1ad has written it: one of each kind with every key, and the id of a wire that is to go. */
+/** The file `wish` of an agent of commit 4c7e1ad: one document of each kind with every key, and the id of a deleted wire. */
 const WISH: readonly string[] = [
   "bmV0bG9vbSB3aXNoIDEgMTM4MyBjYzAzYWIxNDgzNjg4NzY1CgrrAQroAXsia2luZCI6Ik5ldHdvcmtTZXJ2aWNlIiwibmFtZSI6",
   "InNob3AiLCJwYXlsb2FkIjoiRVRIRVJORVQiLCJtYXRjaGVzIjpbeyJzb3VyY2VTZWxlY3RvciI6eyJyb2xlIjoidGVzdGVyIn0s",
@@ -29,7 +29,7 @@ const WISH: readonly string[] = [
   "MzAwLCJyb3V0ZXJBZHZlcnRpc2VtZW50cyI6dHJ1ZX0SJDk5OTk5OTk5LTExMTEtNDIyMi04MzMzLTQ0NDQ0NDQ0NDQ0NA==",
 ];
 
-/** The same, as people would write it now. Name servers are left out, which is said. */
+/** The same wish in documents of this version. Name servers are left out, and a log line says so. */
 const DOCUMENTS = `
 apiVersion: networkservicemesh.io/v1
 kind: NetworkService
@@ -125,7 +125,7 @@ test("a wish of an earlier version is taken over, with the ids of its wires", as
     const said = lines.filter((line) => line.includes("a wish of an earlier version is converted"));
     assert.equal(said.length, 1);
     assert.match(said[0] ?? "", /dns of shop is left out/);
-    // What this version writes in its place is read again.
+    // The agent reads the wish again that this version has written.
     await attachments.apply(read(serviceText("bank")));
     await mesh.restart("alpha");
     assert.equal(mesh.agent("alpha").attachments.all().length, 5);

@@ -10,8 +10,8 @@ export interface AtWorkloadOptions {
 }
 
 /**
- * Until `scope` ends: waits for the workload, and says why; then calls `work`, which returns when this presence of it is
- * over, or to be called again.
+ * Waits for the workload and reports why, then calls `work`, until `scope` ends. `work` returns when the workload has
+ * changed, or to be called again.
  */
 export async function atWorkload(
   { workload, progress, scope }: AtWorkloadOptions,

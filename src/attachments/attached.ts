@@ -1,4 +1,4 @@
-/** An attachment at work. */
+/** The controller of an attachment. */
 import type { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import type { Side } from "../mechanisms/side.ts";
@@ -8,27 +8,30 @@ import type { Wish } from "./wish.ts";
 export interface Attached {
   readonly wish: Wish;
   readonly view: ProgressView;
-  /** Its name on this host: `web`; empty for what is of no workload. */
+  /** The workload's name on this host: `web`; empty for an attachment without a workload. */
   readonly workload: string;
-  /** Id of the one wire that it asks for; empty if it asks for none. */
+  /** Id of the one wire that the attachment requests; empty if it requests none. */
   readonly connectionId: string;
-  /** What it asks for. Absent: it asks for no wire. */
+  /** The requested service, with the client's labels. Absent: the attachment requests no wire. */
   readonly asks?: { readonly service: string; readonly labels: Readonly<Record<string, string>> } | undefined;
-  /** Name of its endpoint in the mesh; empty if it has none. */
+  /** Name of the attachment's endpoint in the mesh; empty if it has none. */
   readonly endpointName: string;
-  /** Why no packet passes its workload, a port. */
+  /** The reason why no packet passes a workload that is a port. */
   readonly whyDown?: string | undefined;
-  /** Its wires that are established, by id: at which end of each its workload is. */
+  /** The end at which the workload stands, for each established wire, by the wire's id. */
   readonly wires: ReadonlyMap<string, Side>;
-  /** Brings it about, and keeps it so, until `scope` ends. That changes nothing of what is there. */
+  /** Fulfils the wish and keeps it fulfilled until `scope` ends. The end of `scope` leaves everything as it is. */
   run(scope: Scope): Promise<void>;
-  /** `run` has ended with `error`, which nobody has expected; it is called again in `delayMs`. */
+  /** Records that `run` ended with the unexpected `error` and is called again in `delayMs`. */
   fail(error: NetloomError, delayMs: number): void;
-  /** Takes a changed wish over where that is possible without taking anything away. False if it has to begin anew. */
+  /** Takes a changed wish over if that needs no removal. False if the attachment must be closed and started again. */
   update(wish: Wish): boolean;
-  /** It is going to be taken away: whatever `run` still does, its state is `closing` from now on. */
+  /** Announces `close`: the state is `closing` from now on, whatever `run` still does. */
   leave(): void;
-  /** After `leave`, and after `run` has ended: takes all of it away. Never throws an operating error: what cannot be told, expires. */
+  /**
+   * Removes everything. Called after `leave` and after the end of `run`. Never throws an operating error: on hosts that do not
+   * hear of it, their part expires.
+   */
   close(): Promise<void>;
 }
 

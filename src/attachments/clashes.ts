@@ -1,4 +1,4 @@
-/** Attachments that cannot be side by side, though each is right: two devices of one workload cannot have one name. */
+/** Finds attachments that are valid alone but clash: two devices of one workload cannot have one name. */
 import { quote } from "../text/problem.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { reason } from "../errors/reasons.ts";
@@ -6,17 +6,17 @@ import type { Found, WorkloadRef } from "../resolvers/resolver.ts";
 import { identityKey, leadsTo, workloadKey, workloadText } from "../resolvers/workload-ref.ts";
 import { refText, type Wish } from "./wish.ts";
 
-/** A wish for a device of a certain name in its workload. */
+/** A wish that names the device in its workload. */
 type Taking = Wish & Required<Pick<Wish, "workload" | "interface">>;
 
 export interface InterfaceClash {
-  /** Which of the wishes it is. */
+  /** Index of the wish in the list. */
   readonly index: number;
   /** A sentence without its full stop. */
   readonly problem: string;
 }
 
-/** `keyOf` is equal for equal workloads, as far as that is known. Default: for those that are written alike. */
+/** The clashes among `wishes`. `keyOf` returns equal keys for equal workloads. Default: equal spelling. */
 export function clashesOf(
   wishes: readonly Wish[],
   keyOf: (workload: WorkloadRef) => string = workloadKey,
@@ -32,7 +32,7 @@ export function clashesOf(
   });
 }
 
-/** Workloads of wishes that would clash with another one if both were one namespace, which is written in two ways. */
+/** The workloads whose wishes clash if two different spellings mean one namespace. */
 export function perhapsTheSame(wishes: readonly Wish[]): WorkloadRef[] {
   const byInterface = new Map<string, Map<string, WorkloadRef>>();
   for (const wish of wishes) {
@@ -46,13 +46,13 @@ export function perhapsTheSame(wishes: readonly Wish[]): WorkloadRef[] {
 }
 
 /**
- * The interfaces of workloads that are there. What two documents call differently may turn out to be one namespace when
- * it comes: then the interface is that of the wish that has taken it first.
+ * The interfaces of existing workloads. Two workloads of different names may turn out to be one namespace when it
+ * appears: then the interface belongs to the wish that took it first.
  */
 export class Interfaces {
   readonly #owners = new Map<string, Taking>();
 
-  /** ALREADY_EXISTS if another one has it. The result gives it back. */
+  /** Takes the wish's interface in the workload. ALREADY_EXISTS if another wish has it. The returned function gives it back. */
   take(found: Found, wish: Wish): () => void {
     if (!isTaking(wish)) return () => undefined;
     const key = `${identityKey(found)} ${wish.interface}`;

@@ -1,14 +1,13 @@
 /**
- * Client roles by the name that begins their paths, which is the workload's. A role has one monitor for all connections of
- * its name, so that many wires of one workload cost no monitor each. Nothing else is shared: two names for one workload
- * may have a role each.
+ * Client roles, by the workload's name, which is the first segment of their paths. A role has one monitor for all
+ * connections of the workload. The roles share nothing else: two names of one workload may have a role each.
  */
 import type { ConnectionRole } from "../roles/role.ts";
 import type { ClientNews } from "../roles/client.ts";
 import type { AgentParts } from "./parts.ts";
 import type { Workload } from "./workloads.ts";
 
-/** The workload that asks, by its name in the mesh and by that on this host. */
+/** The requesting workload: its name in the mesh, and its label on this host. */
 type ClientPlace = Pick<Workload, "name" | "label">;
 
 export interface UsedClient {
@@ -29,7 +28,7 @@ export class Clients {
     this.#parts = parts;
   }
 
-  /** `onNews` is called with what becomes of the connection `id`. */
+  /** The role of a workload. `onNews` is called with each event of the connection `id`. */
   use({ name, label }: ClientPlace, id: string, onNews: (news: ClientNews) => void): UsedClient {
     const used = this.#used.get(name) ?? this.#make(name, label);
     this.#used.set(name, used);

@@ -13,7 +13,7 @@ const facts = (change: Partial<ConditionFacts>): ConditionFacts => ({
   ...change,
 });
 
-test("a wire that is up is ready and programmed, and not proven to be reachable", () => {
+test("a wire that is up is ready and programmed, and its reachability is unknown", () => {
   assert.deepEqual(told(conditionsOf(facts({}), 5)), [
     "Ready=True Up 5",
     "Programmed=True Programmed 5",

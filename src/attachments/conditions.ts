@@ -1,12 +1,12 @@
 /**
- * The conditions of an attachment, as Kubernetes resources have them: each is true, false or unknown, with the reason, and since when.
+ * The conditions of an attachment, as in Kubernetes resources: each is true, false or unknown, with a reason and a start time.
  *
  * | type | true while |
  * |---|---|
  * | `Ready` | the attachment is as its document wants it |
  * | `Programmed` | its wire is in the kernel of this host, or its service is registered |
- * | `Reachable` | packets are proven to pass: nothing proves that yet, so it is unknown at best |
- * | `Healing` | it was up, and is asked for again |
+ * | `Reachable` | packets are proven to pass. No check proves that yet, so it is never true |
+ * | `Healing` | its wire was up, and is requested again |
  */
 import type { AttachmentState } from "./attachment-state.ts";
 
@@ -17,17 +17,17 @@ export interface Condition {
   readonly reason: string;
   /** A sentence for people. May be empty. */
   readonly message: string;
-  /** On `Clock.wallMs`: since when it has this status. */
+  /** Time of the last change of the status, on `Clock.wallMs`. */
   readonly sinceMs: number;
 }
 
-/** The facts that conditions follow from. */
+/** The facts from which the conditions are computed. */
 export interface ConditionFacts {
   readonly state: AttachmentState;
-  /** A sentence, or nothing. */
+  /** A sentence, or an empty text. */
   readonly message: string;
   readonly isProgrammed: boolean;
-  /** A sentence: no packet can pass, as far as this host sees. */
+  /** A sentence that says why this host sees that no packet can pass. */
   readonly whyDown?: string | undefined;
   /** The name of the reason of a failure: `NO_FREE_ADDRESS`. */
   readonly cause?: string | undefined;
@@ -42,7 +42,7 @@ const READY_REASONS: Readonly<Record<AttachmentState, string>> = {
   closing: "Closing",
 };
 
-/** The conditions after a change. One whose status stays keeps its time. */
+/** The conditions after a change. A condition with the same status keeps its time. */
 export function conditionsOf(
   facts: ConditionFacts,
   nowMs: number,
@@ -63,7 +63,7 @@ function ready({ state, message, whyDown, cause }: ConditionFacts): Next {
   return { type: "Ready", status: state === "up" ? "True" : "False", reason, message };
 }
 
-/** `NoFreeAddress` of `NO_FREE_ADDRESS`. */
+/** `NoFreeAddress` for `NO_FREE_ADDRESS`. */
 function camelCase(name: string): string {
   return name
     .split("_")

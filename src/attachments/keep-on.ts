@@ -1,10 +1,10 @@
-/** Tasks of an agent that go on for as long as it runs. */
+/** Keeps a task of an agent running as long as the agent. */
 import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
 import { backoffMs } from "../async/backoff.ts";
 
-/** Runs `task`, and runs it again when it has ended with an error that nobody has expected: that is said. */
+/** Runs `task`. Logs an unexpected error as a bug and runs the task again after a backoff; a NetloomError is thrown. */
 export async function keepOn(
   world: World,
   what: string,

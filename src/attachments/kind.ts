@@ -1,4 +1,4 @@
-/** The kinds of documents, as far as an agent has to do with them. The list is handed to it: it names none. */
+/** The kinds of documents, as an agent uses them. The agent gets the list and does not name any kind. */
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import type { Semaphore } from "../async/semaphore.ts";
 import type { Answers } from "../elements/wires/onward.ts";
@@ -12,48 +12,48 @@ import type { ProgressView } from "./progress.ts";
 import type { ReadResult, Ref, Wish } from "./wish.ts";
 import type { Workloads } from "./workloads.ts";
 
-/** What the controllers of an agent share. */
+/** The tools that all controllers of an agent share. */
 export interface Tools {
   readonly parts: AgentParts;
   readonly workloads: Workloads;
   readonly clients: Clients;
   readonly interfaces: Interfaces;
-  /** The last answers to requests, in this life and earlier ones, by wire. */
+  /** The last answers to requests, by wire, also those from before a restart. */
   readonly answers: Answers;
-  /** As many requests as it lets pass are under way. */
+  /** Limits the number of concurrent requests. */
   readonly turnstile: Semaphore;
-  /** Has this agent that attachment? */
+  /** Whether this agent has the attachment. */
   readonly has: (ref: Ref) => boolean;
-  /** The attachment that will ask for this wire with an interface of this name. */
+  /** The attachment that will request this wire with an interface of this name. */
   readonly wantedBy: (wireId: string, interfaceName: string) => Ref | undefined;
 }
 
-/** What a controller has for its one attachment. */
+/** The state that a controller gets for its one attachment. */
 export interface AttachmentLife {
-  /** Of a kind that asks: the id of its wire. Empty for others. */
+  /** Id of the wire, for a kind that requests one. Empty for other kinds. */
   readonly connectionId: string;
-  /** The last answer to it, in this life or an earlier one. */
+  /** The last answer to the request, also from before a restart. */
   readonly answer: Connection | undefined;
   readonly onChange: (view: ProgressView) => void;
 }
 
 export interface Kind {
-  /** As documents have it: `NetworkServiceClient`. */
+  /** The kind as documents write it: `NetworkServiceClient`. */
   readonly kind: string;
   /**
-   * The end of wires that its workload is; absent: it has none, or stands between two. At the client's end it asks for one wire,
-   * under an id that it keeps for ever, and begins after those that do not ask.
+   * The end of its wires at which the workload stands. Absent: it has no wires, or stands between two. At the client's end it
+   * requests one wire, whose id never changes, and starts after the kinds that request none.
    */
   readonly end?: Side;
-  /** Begins to work for a wish of this kind. */
+  /** Makes the controller of a wish of this kind. */
   control(wish: Wish, tools: Tools, life: AttachmentLife): Attached;
-  /** Why it cannot stand beside the others, as a finding in its document. Default: it can. */
+  /** The reason why the wish contradicts the others, as a finding in its document. Absent: it never does. */
   contradicts?(wish: Wish, others: readonly Wish[]): Finding | undefined;
 }
 
 /** A wish that contradicts others. */
 export interface Contradiction {
-  /** Which of the wishes it is. */
+  /** Index of the wish in the list. */
   readonly index: number;
   readonly finding: Finding;
 }
@@ -65,16 +65,16 @@ export type ParsedDocuments =
 /** The kinds of documents, and how they are read. */
 export interface Kinds {
   readonly all: readonly Kind[];
-  /** The kind of a wish that was read. */
+  /** The kind of a wish. */
   of(wish: Wish): Kind;
-  /** Those that cannot stand beside the others, whatever hosts they are of. Names of devices are looked at elsewhere. */
+  /** The wishes that contradict others, on any hosts. Clashes of device names are found by src/attachments/clashes.ts. */
   contradictions(wishes: readonly Wish[]): Contradiction[];
   /** Reads one document as data. Never throws. */
   read(data: unknown): ReadResult;
-  /** Reads one document as data, as an agent keeps it: this one, or one of release 0.1.0. Never throws. */
+  /** Reads one document as data, of this version or of release 0.1.0, as an agent keeps it on the disk. Never throws. */
   readKept(data: unknown): ReadResult;
   /** Reads any number of documents. Reports all problems at once, in the order of the file, and never throws. */
   parse(text: string, file: string): ParsedDocuments;
-  /** Likewise, for those who can do nothing with a wrong file. Throws a `FileError`. */
+  /** Reads any number of documents, and throws a `FileError` for an invalid file. */
   mustParse(text: string, file: string): readonly Wish[];
 }

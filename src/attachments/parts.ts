@@ -1,4 +1,4 @@
-/** What an agent is made of, from the roles of its process. */
+/** The parts of an agent that its attachments use. */
 import type { Trust } from "../mechanisms/half.ts";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import type { EndpointRegistryHop, ServiceRegistryHop } from "../api/hops.ts";
@@ -18,9 +18,9 @@ import type { World } from "../world/world.ts";
 import type { Ref } from "./wish.ts";
 
 export interface NewClient {
-  /** The first of its connections' paths. */
+  /** Name of the first segment in the paths of its connections. */
   readonly name: string;
-  /** What its workload is called on this host. */
+  /** The workload's name on this host. */
   readonly workload: string;
   readonly onNews: (news: ClientNews) => void;
 }
@@ -35,41 +35,41 @@ export interface NewEndpoint {
   readonly context: () => ContextOptions;
 }
 
-/** What stands between two wires: `ServiceFunctionRoleOptions` of src/roles. */
+/** Options of a role between two wires: `ServiceFunctionRoleOptions` of src/roles. */
 export interface NewFunction {
   readonly name: string;
-  /** What its workload is called on this host. */
+  /** The workload's name on this host. */
   readonly workload: string;
   readonly netns: Netns;
   readonly addresses: AddressOptions;
   readonly context: () => ContextOptions;
   readonly labels: () => Readonly<Record<string, string>>;
   readonly passage: () => Passage;
-  /** The last answers to what it asks for, by wire. */
+  /** The last answers to the function's own requests, by wire. */
   readonly answers: Answers;
 }
 
-/** The wires of this host, as far as an attachment has to do with them: `KeptWires` of src/agent. */
+/** The wires of this host, as an attachment uses them: `KeptWires` of src/agent. */
 interface WiresInReach {
-  /** Looks for wires of an earlier life in a namespace that no list names. */
+  /** Looks for wires of an earlier agent in a namespace that is not in the agent's own list. */
   look(netns: Netns): Promise<void>;
   /**
-   * Removes a wire of an earlier life that has the device `name` there, unless it is `connectionId`, which may be made.
-   * ALREADY_EXISTS if another attachment, which `wantedBy` tells, will ask for that wire.
+   * Removes an unclaimed wire that has the device `name` in `netns`, unless it is the wire `connectionId` itself.
+   * ALREADY_EXISTS if `wantedBy` names another attachment that will request that wire.
    */
   makeWay(
     netns: Netns,
     name: string,
     by: { readonly connectionId: string; readonly wantedBy: (id: string) => Ref | undefined },
   ): Promise<void>;
-  /** What `check` throws of the wire `connectionId` is the answer to its request, until the result is called. */
+  /** Checks the wire `connectionId` before it is applied: an error of `check` refuses it. The returned function ends that. */
   guard(connectionId: string, check: (wire: Wire) => void): () => void;
   remove(connectionId: string): Promise<void>;
 }
 
-/** Says which namespaces may be workloads: `HostGuard` of src/agent. */
+/** Decides which namespaces may be workloads: `HostGuard` of src/agent. */
 export interface WorkloadGuard {
-  /** Why the workload at `netns` may have no wires; `undefined` if it may. */
+  /** The reason why the workload at `netns` may have no wires; `undefined` if it may. */
   refusal(netns: Netns): Promise<NetloomError | undefined>;
 }
 
@@ -82,7 +82,7 @@ export interface AgentParts {
   /** The addresses of this host's workloads. */
   readonly claims: Claims;
   readonly hostGuard: WorkloadGuard;
-  /** Added to those of this host's clients and endpoints that do not have them. */
+  /** Labels that are added to this host's clients and endpoints, unless they have them. */
   readonly labels: Readonly<Record<string, string>>;
   /** The registry as this host sees it. */
   readonly services: ServiceRegistryHop;
@@ -90,11 +90,11 @@ export interface AgentParts {
   newClient(options: NewClient): ConnectionRole;
   newEndpoint(options: NewEndpoint): ConnectionRole;
   newFunction(options: NewFunction): ConnectionRole;
-  /** Lets roles of this process call the endpoint at `self:<name>`. The result takes that back. */
+  /** Lets roles of this process call the endpoint at `self:<name>`. The returned function ends that. */
   offer(name: string, role: ConnectionRole): () => void;
-  /** Closes what this host's manager knows of a wire, on both sides. */
+  /** Closes the connections of a wire that this host's manager knows, on both sides. */
   dropWire(wireId: string): Promise<void>;
 }
 
-/** Time for one request, or close, of an attachment. */
+/** Timeout of one request or close of an attachment. */
 export const REQUEST_MS = 15_000;

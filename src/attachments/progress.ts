@@ -6,14 +6,14 @@ import { type Condition, conditionsOf } from "./conditions.ts";
 
 export interface ProgressView {
   readonly state: AttachmentState;
-  /** On `Clock.wallMs`: since when it is in this state. */
+  /** Start time of this state, on `Clock.wallMs`. */
   readonly sinceMs: number;
-  /** Why it waits, heals or has failed: what was heard, or refused, last. */
+  /** The latest reason why the attachment waits, heals or has failed. */
   readonly reason: string;
   readonly error?: NetloomError;
-  /** On `Clock.wallMs`. */
+  /** Time of the next try, on `Clock.wallMs`. */
   readonly nextTryMs?: number;
-  /** Requests since it was up last. */
+  /** The number of requests since the attachment was last up. */
   readonly attempts: number;
   readonly conditions: readonly Condition[];
 }
@@ -42,12 +42,12 @@ export class Progress {
     this.#set({ state: "waiting", reason, ...(error && { error }) });
   }
 
-  /** It is there, but its workload, a port, lets no packet pass. */
+  /** The wire or endpoint exists, but its workload, a port, lets no packet pass. */
   linkDown(reason: string): void {
     this.#set({ state: "waiting", reason }, reason);
   }
 
-  /** Until it is answered, what the last try has come to is all that is known. */
+  /** Starts a try. Until it is answered, the view keeps the error of the last try. */
   requesting(what: string): void {
     const { state, attempts, error, reason } = this.#view;
     const known =
@@ -61,20 +61,20 @@ export class Progress {
     if (this.#view.state !== "up") this.#set({ state: "up", reason: "", attempts: 0 });
   }
 
-  /** It was up. With `error` it has been asked for again, in vain. */
+  /** A wire that was up is lost. With `error` a new request has failed. */
   healing(reason: string, error?: NetloomError): void {
     const { attempts } = this.#view;
     this.#set({ state: "healing", reason, ...(error && { error, attempts: attempts + 1 }) });
   }
 
-  /** The next try is in `delayMs`. */
+  /** A try has failed. The next one is in `delayMs`. */
   failed(error: NetloomError, delayMs: number): void {
     this.#isProgrammed = false;
     const nextTryMs = this.#clock.wallMs() + delayMs;
     this.#set({ state: "failed", reason: error.message, error, nextTryMs });
   }
 
-  /** For good. */
+  /** The attachment is being removed. This state is final. */
   closing(): void {
     this.#isProgrammed = false;
     this.#set({ state: "closing", reason: "" });

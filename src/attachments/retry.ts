@@ -1,4 +1,4 @@
-/** Tries until it works, or the ground for it has changed. */
+/** Repeats an attempt until it succeeds or is no longer needed. */
 import { race } from "../async/task-scope.ts";
 import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
@@ -10,17 +10,17 @@ export interface RetryOptions {
   readonly world: World;
   readonly scope: Scope;
   readonly progress: Progress;
-  /** `asks for db`: for people, as long as there is no answer. */
+  /** `it asks for db`: shown to people while there is no answer. */
   readonly what: string;
-  /** For the jitter: another one for each attachment. */
+  /** Seed of the jitter, different for each attachment. */
   readonly purpose: string;
-  /** Ends the wait between two tries early, by resolving: there is news. */
+  /** Resolves on news that may help. That ends the wait between two tries early. */
   readonly news: (scope: Scope, error: NetloomError) => Promise<unknown>;
-  /** Asked before every try: is it still wanted like that? */
+  /** Whether the attempt is still needed; called before every try. */
   readonly isDue: () => boolean;
 }
 
-/** True if it has worked, false if it is not due any more, or `scope` has ended. */
+/** True if an attempt succeeded, false if it is no longer needed or `scope` has ended. */
 export async function retry(options: RetryOptions, attempt: (n: number) => Promise<void>): Promise<boolean> {
   const { world, scope, progress, what, purpose, news, isDue } = options;
   for (let n = 1; isDue() && !scope.ended; n++) {
@@ -41,7 +41,7 @@ export async function retry(options: RetryOptions, attempt: (n: number) => Promi
   return false;
 }
 
-/** Resolves after `durationMs`, when `early` does, or when `scope` ends. */
+/** Resolves after `durationMs`, when `early` resolves, or when `scope` ends. */
 async function pause(
   world: World,
   scope: Scope,

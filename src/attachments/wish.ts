@@ -1,8 +1,8 @@
-/** What an agent is asked for, whatever its kind. */
+/** Documents and wishes of any kind. */
 import type { WorkloadRef } from "../resolvers/resolver.ts";
 import type { Finding } from "../text/problem.ts";
 
-/** A document as plain data, of the shape that Kubernetes resources have. The spec belongs to its kind. */
+/** A document as plain data, in the shape of a Kubernetes resource. The kind defines the spec. */
 export interface Document {
   /** Group and version: `netloom.dev/v1alpha1`. */
   readonly apiVersion: string;
@@ -13,23 +13,23 @@ export interface Document {
 
 interface Metadata {
   readonly name: string;
-  /** The labels that the matches of a service select by. */
+  /** Labels for the selectors in the matches of a service. */
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** Notes for tools. Netloom keeps them. */
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
-/** What a document means, with every default filled in. A kind adds what its controller needs. */
+/** The meaning of a document, with every default filled in. A kind adds the fields that its controller needs. */
 export interface Wish {
   readonly kind: string;
   readonly name: string;
-  /** As people wrote it. */
+  /** The document as people wrote it. */
   readonly document: Document;
-  /** Names of the services that it is about. */
+  /** Names of the services that the document names. */
   readonly services: readonly string[];
-  /** Absent: it is of no workload. */
+  /** Absent if the wish has no workload. */
   readonly workload?: WorkloadRef;
-  /** Name of the one device that it takes in its workload, where no other may have it. */
+  /** Name of the one device that the wish takes in its workload. No other wish may have it. */
   readonly interface?: string;
 }
 
@@ -48,8 +48,8 @@ export function refText({ kind, name }: Ref): string {
   return `${kind} ${name}`;
 }
 
-/** What a document says, or everything that is wrong with it. */
+/** The wish of a document, or all of its problems. */
 export type ReadResult =
-  /** `notes`: a sentence for each part of a former document that has no place any more. */
+  /** `notes`: a sentence for each part of a release 0.1.0 document that this version does not know. */
   | { readonly ok: true; readonly wish: Wish; readonly notes?: readonly string[] }
   | { readonly ok: false; readonly findings: readonly Finding[] };

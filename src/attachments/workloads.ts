@@ -1,6 +1,6 @@
 /**
- * The workloads of a host: network namespaces and devices that come and go. One watch on the kernel tells of the end of
- * any namespace; what is not there is looked for until it comes.
+ * The workloads of a host: network namespaces and devices that come and go. One watch on the kernel reports the end of
+ * any namespace; a missing workload is looked for until it appears.
  */
 import type { Scope } from "../async/scope.ts";
 import { NetloomError } from "../errors/errors.ts";
@@ -22,23 +22,23 @@ import { keepOn } from "./keep-on.ts";
 interface Tracked {
   readonly label: string;
   readonly watch: WorkloadWatch;
-  /** Of a port: the device. */
+  /** The device of a port; `undefined` for a namespace. */
   readonly device: string | undefined;
   users: number;
 }
 
-/** One workload, for as long as somebody is interested in it. */
+/** One workload, tracked until the last user releases it. */
 export interface Workload {
-  /** On this host: `web`. */
+  /** Name on this host: `web`. */
   readonly label: string;
-  /** `alpha/web`: what paths of connections call it. */
+  /** Name in the paths of connections: `alpha/web`. */
   readonly name: string;
   readonly presence: Presence;
-  /** Resolves as soon as `presence` is another one than `seen`. */
+  /** Resolves as soon as `presence` differs from `seen`. */
   changed(seen: Presence, scope: Scope): Promise<Presence>;
-  /** How a port is now. */
+  /** The current condition of a port; `undefined` for a namespace. */
   readonly condition: PortCondition | undefined;
-  /** Likewise, or as soon as it is in another condition than `condition`. */
+  /** Resolves as soon as `presence` differs from `seen`, or the port's condition from `condition`. */
   turned(seen: Presence, condition: PortCondition | undefined, scope: Scope): Promise<void>;
   release(): void;
 }
@@ -53,7 +53,7 @@ export interface WorkloadsOptions {
 export class Workloads {
   readonly #options: WorkloadsOptions;
   readonly #tracked = new Map<string, Tracked>();
-  /** Ends the listening to devices. */
+  /** The scope of the watch on devices; `undefined` while there is no watch. */
   #devices: Scope | undefined;
 
   constructor(options: WorkloadsOptions) {
@@ -63,7 +63,7 @@ export class Workloads {
     );
   }
 
-  /** Begins to look for it. */
+  /** Starts to track a workload. */
   use(ref: WorkloadRef): Workload {
     const key = workloadKey(ref);
     const known = this.#tracked.get(key);
@@ -79,8 +79,8 @@ export class Workloads {
   }
 
   /**
-   * What tells a workload from all others, however it is called; `undefined` if it is not there. INTERNAL if the kernel cannot
-   * be asked.
+   * The identity of a workload, equal for all of its names; `undefined` if the workload does not exist or cannot be
+   * resolved.
    */
   async identify(ref: WorkloadRef): Promise<string | undefined> {
     const presence = this.#tracked.get(workloadKey(ref))?.watch.presence;
@@ -134,7 +134,7 @@ export class Workloads {
     };
   }
 
-  /** Devices are listened to only while one of them is a workload: the kernel tells of each several times. */
+  /** Watches devices only while a workload is a port: the kernel reports each device several times. */
   #heedDevices(): void {
     const { scope } = this.#options.world;
     const isNeeded = [...this.#tracked.values()].some(({ device }) => device !== undefined);
@@ -165,7 +165,7 @@ export class Workloads {
 
   async #listen(scope: Scope): Promise<void> {
     const events = this.#options.kernel.watch("namespaces");
-    // What has come and gone before is not told.
+    // The watch does not report earlier changes.
     for (const { watch } of this.#tracked.values()) watch.look();
     for await (const event of events.within(scope)) this.#hear(event);
   }
@@ -173,7 +173,7 @@ export class Workloads {
   #hear(event: KernelEvent): void {
     if (event.type !== "netns-removed" && event.type !== "resync") return;
     const all = [...this.#tracked.values()].map(({ watch }) => watch);
-    // The kernel names a namespace as somebody has called it first: here it may have other names, or none that is known.
+    // The event has the name under which the namespace was first used: workloads may know it by other names, or not at all.
     const named = event.type === "resync" ? [] : all.filter((each) => each.isCalled(event.netns));
     const isMeant = (each: WorkloadWatch): boolean => named.some((one) => one === each || one.isSameAs(each));
     for (const each of named.length > 0 ? all.filter(isMeant) : all) each.look();

@@ -1,23 +1,23 @@
-/** A command that writes a document of a kind: `netloom connect web db`. As data, so that all of them read and behave alike. */
+/** Commands that write a document of a kind: `netloom connect web db`. They are data, so that all of them behave alike. */
 import type { WorkloadRef } from "../resolvers/resolver.ts";
 
-/** Its arguments are a workload and services, its options those of every such command and its own. */
+/** The arguments are a workload and services; the options are the common ones and those of the command. */
 export interface KindCommand {
   readonly name: string;
-  /** For the list of commands. */
+  /** Text for the list of commands. */
   readonly summary: string;
   readonly description: string;
   readonly examples: readonly { readonly command: string; readonly about: string }[];
-  /** Name of a workload, for the forms of the argument. */
+  /** An example name of a workload, for the help text of the argument. */
   readonly workload: string;
-  /** About the services. */
+  /** Help text of the services argument. */
   readonly services: string;
-  /** About `--interface`. */
+  /** Help text of `--interface`. */
   readonly interface: string;
   readonly options: readonly CommandOption[];
-  /** What is wrong with a command line as a whole, as commander says it. */
+  /** The problem with a command line as a whole, in the words of commander. `undefined` if there is none. */
   refuse?(given: Pick<Given, "services" | "name" | "interface">): string | undefined;
-  /** The documents that the command line asks for, without `apiVersion` and `kind`. Values that are `undefined` are left out. */
+  /** The documents of a command line, without `apiVersion` and `kind`. Values that are `undefined` are left out. */
   documents(given: Given): readonly { readonly metadata: object; readonly spec: object }[];
 }
 
@@ -32,7 +32,7 @@ export interface CommandOption {
 /** A command line. */
 export interface Given {
   readonly workload: WorkloadRef;
-  /** Short, for names. */
+  /** Short text of the workload, for names. */
   readonly label: string;
   readonly services: readonly string[];
   readonly name?: string;
@@ -45,7 +45,7 @@ export interface Given {
   texts(option: string): readonly string[] | undefined;
 }
 
-/** `web-db`: what people would have called it. Lower-case letters, digits and hyphens. */
+/** A readable default name: `web-db`. It has lower-case letters, digits, dots and hyphens. */
 export function attachmentName(...parts: readonly string[]): string {
   const name = parts
     .join("-")
@@ -54,7 +54,7 @@ export function attachmentName(...parts: readonly string[]): string {
   return name.slice(0, 63).replace(/^[.-]+|[.-]+$/g, "") || "unnamed";
 }
 
-/** `db` of `kernel://db.example/nsm-1?app=web` */
+/** The service's name: `db.example` for `kernel://db.example/nsm-1?app=web`. */
 export function plainServiceName(service: string): string {
   return /^(?:[^:]*:\/\/)?([^/?#]*)/.exec(service)?.[1] ?? service;
 }

@@ -1,4 +1,4 @@
-/** Documents that people write: what they mean, and every mistake with its place. */
+/** Documents are parsed to wishes, and every mistake is reported with its place. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { suite, test } from "node:test";
@@ -19,7 +19,7 @@ function problems(text: string): string[] {
   return result.ok ? [] : result.problems.map(formatProblem);
 }
 
-/** Texts, and all that is said about them. */
+/** Texts, and all problems reported for them. */
 const WRONG: readonly (readonly [text: string, problems: readonly string[]])[] = [
   ["", ["x.yaml:1:1: there is no document in it"]],
   ["- a\n", ["x.yaml:1:1: expected a map, got a list of one"]],
@@ -136,7 +136,7 @@ suite("documents", () => {
     assert.equal(published, documentsJsonSchema(), "run: make docs");
   });
 
-  test("the example means what it says", () => {
+  test("the example file is parsed to its wishes", () => {
     const text = readFileSync(new URL("examples/attachments.yaml", root), "utf8");
     const wishes = DOCUMENTS.mustParse(text, "attachments.yaml");
     assert.deepEqual(
@@ -155,7 +155,7 @@ suite("documents", () => {
     );
   });
 
-  test("upstream's NetworkService applies as a Kubernetes API server returns it, with selectors that are empty", () => {
+  test("an upstream NetworkService applies as a Kubernetes API server returns it, with empty selectors", () => {
     const [wish] = DOCUMENTS.mustParse(
       "apiVersion: networkservicemesh.io/v1\nkind: NetworkService\nmetadata: { name: a, namespace: ns-1, generation: 1, uid: x }\n" +
         'spec:\n  payload: ETHERNET\n  matches:\n    - source_selector:\n      fallthrough: true\n      routes:\n        - destination_selector:\n            podName: "{{ .podName }}"\n' +
@@ -179,13 +179,13 @@ suite("documents", () => {
   });
 
   for (const [text, wanted] of WRONG) {
-    test(`says what is wrong with ${JSON.stringify(text.slice(0, 60))}`, () =>
+    test(`reports all problems of ${JSON.stringify(text.slice(0, 60))}`, () =>
       assert.deepEqual(problems(text), wanted));
   }
 });
 
 suite("the list of kinds", () => {
-  test("is asked: no other room compares with the name of a kind", () => {
+  test("no other room compares with the name of a kind", () => {
     const names = new Set(KINDS.map(({ kind }) => JSON.stringify(kind)));
     const sources = readdirSync(new URL("src/", root), { recursive: true, encoding: "utf8" }).filter(
       (path) => path.endsWith(".ts") && !/^(documents|api\/gen)\/|(\.test|-fixture)\.ts$/.test(path),
@@ -199,7 +199,7 @@ suite("the list of kinds", () => {
     assert.deepEqual(found, []);
   });
 
-  test("has words of its own for each, which nobody else has", () => {
+  test("the words of a kind belong to no other kind", () => {
     const words = KINDS.flatMap(({ names, command }) => [
       ...names,
       ...(command ? [`command ${command.name}`] : []),

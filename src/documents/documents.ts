@@ -1,4 +1,4 @@
-/** All kinds of documents, loaded while modules are, before anything runs. Those who need words only ask kinds.ts, which is there at once. */
+/** All kinds of documents, loaded before anything runs. Code that needs only the words imports kinds.ts, which loads at once. */
 import { KINDS } from "./kinds.ts";
 import { DocumentTable } from "./table.ts";
 

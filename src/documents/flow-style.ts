@@ -1,8 +1,8 @@
-/** The look of lists and maps in brackets, in text that is written anew. */
+/** Keeps the look of lists and maps in brackets when text is written again. */
 import { isNode, isPair, type Node, visit, type YAMLMap, type YAMLSeq } from "yaml";
 
 /**
- * A list or map on one line keeps its brackets, with blanks inside of them or without, as it is in `source`. One of several lines
+ * A list or map on one line keeps its brackets, and the blanks inside of them, as in `source`. A list or map on several lines
  * loses its brackets.
  */
 export function keepFlowStyle(tree: Node, source: string): void {
@@ -16,7 +16,7 @@ export function keepFlowStyle(tree: Node, source: string): void {
   });
 }
 
-/** The first item follows its key at once. */
+/** Writes the node as a block. Its first item follows the key without an empty line. */
 function removeBrackets(node: YAMLMap | YAMLSeq): void {
   const [first] = node.items;
   node.flow = first === undefined;
@@ -24,7 +24,7 @@ function removeBrackets(node: YAMLMap | YAMLSeq): void {
   if (isNode(lead)) lead.spaceBefore = false;
 }
 
-/** The library has one padding for a whole document. */
+/** Sets the padding of one node. The library has one padding for a whole document. */
 function pad(node: YAMLMap | YAMLSeq, padding: string): void {
   const write = node.toString.bind(node);
   node.toString = (context, ...callbacks) =>

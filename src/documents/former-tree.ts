@@ -1,6 +1,6 @@
 /**
- * Documents of release 0.1.0 as syntax trees of YAML become the trees of the documents that take their places. Their nodes are
- * used again, with their comments.
+ * Converts YAML syntax trees of release 0.1.0 documents to trees of the documents that replace them. Nodes are
+ * reused, with their comments.
  */
 import { isMap, isNode, isScalar, isSeq, Pair, Scalar, YAMLMap } from "yaml";
 import { API_VERSION, HOST_ANNOTATION } from "./api-version.ts";
@@ -17,7 +17,7 @@ interface Parts {
   readonly spec: Pair[];
 }
 
-/** `kind`: of the former document. `notes` gets a sentence for each key that is left out. */
+/** Converts one document. `kind` is the kind of the former document. `notes` gets a sentence for each key that is left out. */
 export function migrateMap(former: YAMLMap, kind: unknown, notes: string[]): YAMLMap {
   const written = pairOf(former, "kind");
   const successor = typeof kind === "string" ? SUCCESSORS[kind] : undefined;
@@ -54,7 +54,7 @@ export interface MigratedLab {
   readonly attachments: readonly YAMLMap[];
 }
 
-/** `kinds`: of the attachments. */
+/** Converts a lab. `kinds` are the kinds of its attachments. `notes` gets a sentence for each key that is left out. */
 export function migrateLab(former: YAMLMap, kinds: readonly unknown[], notes: string[]): MigratedLab {
   const kind = new Pair(new Scalar("kind"), new Scalar("Lab"));
   const parts: Parts = { apiVersion: API_VERSION, kind, forEditors: [], metadata: [], spec: [] };
@@ -78,7 +78,7 @@ export function migrateLab(former: YAMLMap, kinds: readonly unknown[], notes: st
   return { lab, attachments };
 }
 
-/** Comments before a list and its items, and behind them. */
+/** The comments before the items of a list, and the comments behind them. */
 function commentsOf(list: Pair | undefined): [string | null, string | null] {
   const [key, value] = [list?.key, list?.value].map((node) => (isNode(node) ? node : undefined));
   return [lines(key?.commentBefore, key?.comment, value?.commentBefore), value?.comment ?? null];
@@ -89,7 +89,7 @@ function lines(...comments: readonly (string | null | undefined)[]): string | nu
   return written.length > 0 ? written.join("\n") : null;
 }
 
-/** A comment above the first key stays above the document, and so does one at the end of a line with all of it. */
+/** A comment above the first key stays above the document. So does the comment behind a document on one line. */
 function resourceOf(former: YAMLMap, { apiVersion, kind, forEditors, metadata, spec }: Parts): YAMLMap {
   const resource = new YAMLMap();
   const own = former.flow === true ? [former.comment] : [];
@@ -112,7 +112,7 @@ function mapOf(pairs: readonly Pair[]): YAMLMap {
   return map;
 }
 
-/** On one line where there is no comment in it. */
+/** The metadata, on one line if no comment is in it. */
 function metadataOf(pairs: readonly Pair[]): YAMLMap {
   const order = ["name", "labels", "annotations"];
   const placeOf = ({ key }: Pair): number => order.indexOf(textOf(key));
@@ -136,7 +136,7 @@ function takeComment(node: unknown): string | null {
   return comment;
 }
 
-/** No empty line stands before it. */
+/** Removes the empty line before a key. */
 function closeUp({ key }: Pair): void {
   if (isScalar(key)) key.spaceBefore = false;
 }
@@ -156,8 +156,8 @@ function withSchema(pair: Pair): Pair {
 }
 
 /**
- * Labels beyond the limits of Kubernetes go into the addresses of the services, where any text may stand. Where an address has no
- * room for them they stay: whoever reads the document names them.
+ * Moves labels beyond the limits of Kubernetes into the addresses of the services, which take any text. If an address has no
+ * room for them, the labels stay, and reading the converted document reports them.
  */
 function moveOddLabels({ metadata, spec }: Parts): void {
   const place = metadata.findIndex(({ key }) => textOf(key) === "labels");
@@ -182,7 +182,7 @@ interface NamedPlace {
   readonly put: (scalar: Scalar) => void;
 }
 
-/** The places of a spec where services are named. */
+/** The places of a spec that name services. */
 function servicesIn(spec: readonly Pair[]): NamedPlace[] {
   const valueOf = (name: string): Pair | undefined => spec.find(({ key }) => textOf(key) === name);
   const [one, many] = [valueOf("service"), valueOf("services")];
@@ -195,7 +195,7 @@ function servicesIn(spec: readonly Pair[]): NamedPlace[] {
   return places.filter(({ node }) => isScalar(node));
 }
 
-/** `undefined`: it cannot have them. */
+/** The address with the labels added; `undefined` if it has no room for them. */
 function addressWith(text: string, labels: Readonly<Record<string, string>>): string | undefined {
   const read = isNsUrl(text) ? parseNsUrl(text) : undefined;
   if (read && !read.ok) return undefined;

@@ -1,4 +1,4 @@
-/** Documents of release 0.1.0 as data, and the way back to them. */
+/** Documents of release 0.1.0 as data, converted in both directions. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { stringify } from "yaml";
@@ -56,7 +56,7 @@ const FORMER = [
 
 suite("a document as data", () => {
   for (const former of FORMER)
-    test(`${former.kind} ${former.name} comes and goes back`, () => {
+    test(`${former.kind} ${former.name} is converted and converted back`, () => {
       assert.ok(isFormer(former));
       const document = fromFormer(former) as Document;
       const read = DOCUMENTS.parse(stringify(document), "x.yaml");
@@ -64,7 +64,7 @@ suite("a document as data", () => {
       assert.deepEqual(toFormer(document), former);
     });
 
-  test("the way back leaves out what release 0.1.0 does not know, and what is empty", () => {
+  test("toFormer leaves out keys that release 0.1.0 does not know, and empty values", () => {
     const client = {
       apiVersion: "netloom.dev/v1alpha1",
       kind: "NetworkServiceClient",
@@ -82,7 +82,7 @@ suite("a document as data", () => {
     assert.deepEqual(toFormer({ ...service, spec: null }), { kind: "NetworkService", name: "shop" });
   });
 
-  test("a function goes back with labels, as release 0.1.0 wants them", () => {
+  test("toFormer gives a function labels, as release 0.1.0 requires", () => {
     const labels = { role: "a b" };
     const former = {
       kind: "Function",
@@ -96,7 +96,7 @@ suite("a document as data", () => {
     assert.deepEqual(back, { ...former, labels: {}, service: "kernel://shop?role=a%20b" });
   });
 
-  test("what is no document of release 0.1.0 stays, and has no way back", () => {
+  test("fromFormer returns other documents as they are, and toFormer refuses them", () => {
     const other = { kind: "NetworkServiceClient", name: "web" };
     assert.equal(fromFormer(other), other);
     assert.throws(
@@ -105,7 +105,7 @@ suite("a document as data", () => {
     );
   });
 
-  test("parts that are one object are written out", () => {
+  test("an object that is used twice is written twice", () => {
     const pools = ["10.0.0.0/24"];
     const former = { kind: "Expose", name: "db", workload, services: ["db"], pools, acceptRoutes: pools };
     assert.deepEqual(toFormer(fromFormer(former) as Document), former);

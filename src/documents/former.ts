@@ -1,5 +1,5 @@
 /**
- * Documents of release 0.1.0 and the documents that take their places, as plain data.
+ * Documents of release 0.1.0 and the documents that replace them, as plain data.
  *
  *   kind: Connect            apiVersion: netloom.dev/v1alpha1
  *   name: web-db             kind: NetworkServiceClient
@@ -37,13 +37,13 @@ export function isFormerLab(data: Data): boolean {
   return data["apiVersion"] === undefined && data["kind"] === undefined && isRecord(data["hosts"]);
 }
 
-/** The document that takes the place of a document of release 0.1.0, as plain data. `notes` gets a sentence for each key that is left out. */
+/** The document that replaces one of release 0.1.0, as plain data. `notes` gets a sentence for each key that is left out. */
 export function fromFormer(data: Data, notes: string[] = []): unknown {
   const tree = treeOf(data);
   return tree && isFormer(data) ? new Document(migrateMap(tree, data["kind"], notes)).toJS() : data;
 }
 
-/** Likewise the documents that take the place of a lab: the Lab, and its attachments. */
+/** The documents that replace a lab of release 0.1.0: the Lab, and its attachments. `notes` as in `fromFormer`. */
 export function fromFormerLab(data: Data, notes: string[] = []): unknown[] {
   const tree = treeOf(data);
   if (!tree) return [data];
@@ -61,7 +61,7 @@ function treeOf(data: Data): YAMLMap | undefined {
   return isMap(contents) ? contents : undefined;
 }
 
-/** The document of release 0.1.0 that says the same, as far as that release can. */
+/** The document of release 0.1.0 with the same meaning, as far as that release can express it. */
 export function toFormer({ apiVersion, kind, metadata, spec }: NetloomDocument): object {
   const found = Object.entries(SUCCESSORS).find(
     ([, successor]) => successor.apiVersion === apiVersion && successor.kind === kind,
@@ -69,7 +69,7 @@ export function toFormer({ apiVersion, kind, metadata, spec }: NetloomDocument):
   if (!found) throw new TypeError(`release 0.1.0 has no kind for ${apiVersion} ${kind}`);
   const [former, { renamed }] = found;
   const isUpstreams = apiVersion === UPSTREAM_API_VERSION;
-  // That release wants labels of a function, be it none of them.
+  // Release 0.1.0 requires the labels of a function, even if they are empty.
   const labels = isUpstreams ? undefined : (metadata.labels ?? (former === "Function" ? {} : undefined));
   const isKnown = (key: string): boolean => !LATER_KEYS.includes(key) && !(isUpstreams && key === "name");
   const kept = Object.entries(spec ?? {}).filter(([key]) => isKnown(key));

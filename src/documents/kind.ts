@@ -1,6 +1,6 @@
 /**
- * What a kind of document has: a folder here with its words, which are quick to load, and all the rest; and a line in
- * kinds.ts. The agent, its admin service, the command line, labs and the generated documents ask that list.
+ * The parts of a kind of document. A kind is a folder here, with its words, which load quickly, and the rest; and a line
+ * in kinds.ts. The agent, its admin service, the command line, labs and the generated documents use that list.
  */
 import type { z } from "zod";
 import type { Attached } from "../attachments/attached.ts";
@@ -10,35 +10,35 @@ import type { Side } from "../mechanisms/side.ts";
 import type { Finding } from "../text/problem.ts";
 import type { KindCommand } from "./command.ts";
 
-/** Of one kind, what it takes to read its documents, and to do what they ask. `D` is what it writes, `W` what that means. */
+/** Reads the documents of one kind and works for them. `D` is the document as written, `W` the wish it means. */
 export interface DocumentKind<D extends Document = Document, W extends Wish = Wish> {
   readonly schema: z.ZodType<D>;
-  /** What is wrong with a document of the right shape, all of it. */
+  /** All problems of a document that has the right shape. */
   check(document: D): readonly Finding[];
-  /** What a document that has been checked means. */
+  /** The wish of a checked document. */
   mean(document: D): W;
-  /** Begins to work for it. */
+  /** Makes the controller of a wish. */
   control(wish: W, tools: Tools, life: AttachmentLife): Attached;
-  /** Why it cannot stand beside the others, as a finding in its document. Default: it can. */
+  /** The reason why the wish contradicts the others, as a finding in its document. Absent: it never does. */
   contradicts?(wish: W, others: readonly Wish[]): Finding | undefined;
 }
 
-/** What people call it. */
+/** The words for a kind in documents, commands and output. */
 export interface KindWords {
   /** Group and version: `netloom.dev/v1alpha1`. */
   readonly apiVersion: string;
-  /** As documents have it: `NetworkService`. */
+  /** The kind as documents write it: `NetworkService`. */
   readonly kind: string;
-  /** As the command line takes it beside: lower case, singular first, plural and short forms. */
+  /** Other names that the command line takes: lower case, singular first, plural and short forms. */
   readonly names: readonly [string, ...string[]];
-  /** The end of wires that its workload is, as of `Kind`. */
+  /** The end of its wires at which the workload stands, as in `Kind`. */
   readonly end?: Side;
-  /** What a file holds of it: `network services`. */
+  /** The name of several documents of the kind: `services`. */
   readonly inFile: string;
-  /** What status counts of it: `offered`. Absent: it is not counted. */
+  /** The word for its count in the status: `offered`. Absent: the kind is not counted. */
   readonly counted?: string;
-  /** The command that writes one. Absent: it is written in files only. */
+  /** The command that writes a document of the kind. Absent: such documents come from files only. */
   readonly command?: KindCommand;
-  /** The rest takes longer to load. */
+  /** Loads the rest of the kind, which takes longer. */
   load(): Promise<DocumentKind>;
 }

@@ -1,4 +1,4 @@
-/** The kinds of documents, in the order in which sentences name them. A new one is a folder, and a line here. */
+/** The kinds of documents, in the order in which messages list them. A new kind is a folder, and a line here. */
 import { client } from "./client/words.ts";
 import { serviceFunction } from "./service-function/words.ts";
 import type { KindWords } from "./kind.ts";
@@ -7,7 +7,7 @@ import { networkService } from "./network-service/words.ts";
 
 export const KINDS: readonly KindWords[] = [networkService, client, provider, serviceFunction];
 
-/** The kind that people mean: `NetworkServiceClient` for `clients`, in any case. `undefined` for what is no kind. */
+/** The kind with this name: `NetworkServiceClient` for `clients`, upper or lower case. `undefined` if no kind has it. */
 export function kindNamed(text: string): KindWords | undefined {
   const lower = text.toLowerCase();
   return KINDS.find(({ names }) => names.includes(lower));

@@ -1,4 +1,4 @@
-/** Whatever a file of release 0.1.0 says, and however it is written, the file that takes its place says the same. */
+/** A converted file of release 0.1.0 has the same meaning, for any content and any style of writing. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -26,7 +26,7 @@ const labels = fc.dictionary(word, fc.constantFrom("web", "no", "1", ""), {
   maxKeys: 3,
   noNullPrototype: true,
 });
-/** Two attachments may have one and the same. */
+/** Two attachments may share one object. */
 const prefixes = fc.constantFrom(["10.0.0.0/24"], ["10.1.0.0/16", "fd00::/64"]);
 const name = fc.constantFrom("web", "db", "shop-1", "true", "1.2");
 
@@ -118,10 +118,10 @@ const labs = fc
     ...(isEnd && { attachments }),
   }));
 
-/** How something is written: a number for each of its parts. */
+/** The style of a text: a random number for each of its parts. */
 const look = fc.infiniteStream(fc.nat(99));
 
-/** Draws brackets, comments and empty lines. Every comment is another word. */
+/** Chooses brackets, comments and empty lines at random. Each comment is a different word. */
 function writer(draw: Iterator<number>): (data: object) => string {
   const next = (): number => Number(draw.next().value);
   let count = 0;
@@ -133,7 +133,7 @@ function written(data: object, next: () => number, comment: () => string): strin
   visit(document, {
     Node: (place, node) => {
       if (isCollection(node)) node.flow = next() < 30;
-      // The library writes a wrong text where a comment stands between a key and nothing.
+      // The library writes a wrong text if a comment stands between a key and an empty value.
       const isEmpty = isCollection(node) && node.items.length === 0;
       const isKey = place === "key";
       if (node !== document.contents && !isEmpty && !isKey && next() < 15) node.comment = comment();
@@ -158,7 +158,7 @@ function written(data: object, next: () => number, comment: () => string): strin
   return next() < 20 ? text.replaceAll("\n", "\r\n") : text;
 }
 
-/** Each once: what an alias stood for may be there twice. */
+/** Each comment once: a part that an alias stood for may be there twice. */
 function commentsIn(text: string): string[] {
   return [...new Set(text.match(/\bc[0-9]+\./g))].sort();
 }
@@ -173,13 +173,13 @@ function dataOf(text: string): NetloomDocument[] {
   return readYamlStream(text, "x.yaml").map(({ data }) => data as NetloomDocument);
 }
 
-/** Keys in any order. */
+/** The document of release 0.1.0 for a converted document. The order of its keys may differ. */
 function former(document: NetloomDocument): object {
   const host = document.metadata.annotations?.["netloom.dev/host"];
   return { ...toFormer(document), ...(host !== undefined && { host }) };
 }
 
-test("documents", () => {
+test("converted documents have the meaning of the former ones", () => {
   const workload = fc.constantFrom<object>({ pid: 1 }, { netns: "/run/netns/web" });
   const files = fc.uniqueArray(documents(workload), {
     minLength: 1,
@@ -202,7 +202,7 @@ test("documents", () => {
   );
 });
 
-test("labs", () => {
+test("a converted lab has the meaning of the former one", () => {
   fc.assert(
     fc.property(labs, look, (lab, looks) => {
       const text = writer(looks)(lab);

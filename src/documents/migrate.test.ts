@@ -13,13 +13,13 @@ function migrated(text: string) {
   return result;
 }
 
-/** Everything that is wrong with a file of this version. */
+/** All problems of a file of this version. */
 function problemsOf(text: string): string[] {
   const read = /^kind: Lab$/m.test(text) ? parseLab(text, "x.yaml") : DOCUMENTS.parse(text, "x.yaml");
   return read.ok ? [] : read.problems.map(formatProblem);
 }
 
-suite("a file of release 0.1.0 is written anew", () => {
+suite("a file of release 0.1.0 is converted", () => {
   for (const [title, before, after] of FORMER_FILES)
     test(title, () => {
       const { text, converted, notes } = migrated(before);
@@ -30,7 +30,7 @@ suite("a file of release 0.1.0 is written anew", () => {
       assert.deepEqual(migrated(text), { ok: true, text, converted: 0, notes: [] });
     });
 
-  test("how many documents it is now is counted", () => {
+  test("the converted documents are counted", () => {
     assert.deepEqual(
       ["a service with a name alone", "a lab whose attachments share parts", "a lab without attachments"].map(
         (title) => migrated(FORMER_FILES.find(([each]) => each === title)?.[1] ?? "").converted,
@@ -40,7 +40,7 @@ suite("a file of release 0.1.0 is written anew", () => {
   });
 });
 
-suite("what has no place any more", () => {
+suite("parts that this version does not know", () => {
   const PROVIDER = "kind: Expose\nname: db\nworkload: { pid: 1 }\nservices: [db]\n";
 
   test("name servers are left out, and a note says so", () => {
@@ -56,7 +56,7 @@ suite("what has no place any more", () => {
     assert.deepEqual(problemsOf(text), []);
   });
 
-  test("labels for which an address has no room stay, and are named by who reads the document", () => {
+  test("labels for which an address has no room stay, and reading the document reports them", () => {
     const { text } = migrated(`${PROVIDER}labels: { app: db, site: ${"ü".repeat(700)} }\n`);
     assert.match(text, /^metadata: \{ name: db, labels: \{ app: db, site: ü+ \} \}$/m);
     assert.match(problemsOf(text).join("\n"), /^x\.yaml:3:48: metadata\.labels\.site: "ü+…" does not fit/);
@@ -71,7 +71,7 @@ suite("a file that is not converted", () => {
     ["a list", "- kind: Connect\n  name: a\n"],
     ["another program's", "kind: Deployment\nname: web\nspec: {}\n"],
   ] as const)
-    test(`is as it was: ${title}`, () =>
+    test(`stays unchanged: ${title}`, () =>
       assert.deepEqual(migrated(text), { ok: true, text, converted: 0, notes: [] }));
 
   for (const [title, text, problem] of [

@@ -1,4 +1,4 @@
-/** Files of release 0.1.0, written anew with their comments. What needs no change stays as it is, to the byte. */
+/** Converts files of release 0.1.0 and keeps their comments. A part that needs no change stays the same, to the byte. */
 import {
   type Alias,
   Document,
@@ -23,9 +23,9 @@ import { SUCCESSORS } from "./successors.ts";
 
 export interface MigratedFile {
   readonly text: string;
-  /** Documents that were converted. 0: the file is as it should be. */
+  /** The number of converted documents. 0: the file needs no change. */
   readonly converted: number;
-  /** A sentence for each key that has no place any more. */
+  /** A sentence for each key that this version does not know. */
   readonly notes: readonly string[];
 }
 
@@ -33,7 +33,7 @@ export type MigrationResult =
   | ({ readonly ok: true } & MigratedFile)
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** Converts the text of a file. One that is no YAML, or has attachments that are no documents, is refused. Never throws. */
+/** Converts the text of a file. Refuses text that is no YAML, and attachments that are no documents. Never throws. */
 export function migrateText(text: string, file = "the file"): MigrationResult {
   const sources = readYamlStream(text, file);
   const problems = sources.flatMap((source) => [
@@ -45,12 +45,12 @@ export function migrateText(text: string, file = "the file"): MigrationResult {
     const wanted = said(sources.flatMap(({ data }) => successorsOf(data)));
     for (const isPlain of [false, true]) {
       const migrated = rewrite(text, isPlain);
-      // An alias may have lost its anchor to another document, or to a place behind it. Then all of them are written out.
+      // An alias may have lost its anchor to another document, or to a place behind it. Then every alias is replaced by a copy.
       if (said(readYamlStream(migrated.text, file).map(({ data }) => data)) === wanted)
         return { ok: true, ...migrated };
     }
   } catch (error) {
-    // It is nested too deeply.
+    // The file is nested too deeply.
     if (!(error instanceof RangeError)) throw error;
   }
   const message =
@@ -62,14 +62,14 @@ function said(documents: readonly unknown[]): string {
   return JSON.stringify(documents);
 }
 
-/** What is to become of a document. */
+/** The documents that replace a document; the document itself if it needs no change. */
 function successorsOf(data: unknown): unknown[] {
   if (!isRecord(data)) return [data];
   if (isFormer(data)) return [fromFormer(data)];
   return isFormerLab(data) ? fromFormerLab(data) : [data];
 }
 
-/** What cannot be written, and attachments of a lab that would get lost. */
+/** The parts of a document that cannot be written, and attachments of a lab that would get lost. */
 function oddParts(data: unknown): Finding[] {
   if (!isTree(data)) return [{ path: [], message: "a part of this is inside of itself" }];
   if (!isRecord(data) || !isFormerLab(data)) return [];
@@ -112,13 +112,13 @@ function rewrite(text: string, isPlain: boolean): MigratedFile {
   return { text: withSchema(whole), converted, notes };
 }
 
-/** Editors read the place of the schema from a comment. */
+/** Updates the comment from which editors read the place of the schema. */
 function withSchema(text: string): string {
   const former = /(# yaml-language-server: \$schema=(?:\S*\/)?)(?:lab|attachment)\.schema\.json/g;
   return text.replaceAll(former, "$1netloom.schema.json");
 }
 
-/** The text of a document, and the comments behind it that begin a line, with the mark of its end. */
+/** Splits the text of a document from the comments behind it that begin a line, and from its end mark. */
 function withoutTail(text: string): [string, string] {
   const lines = text.split(/(?<=\n)/);
   const isMark = (line = ""): boolean => /^\.\.\.(?:\s|$)/.test(line);
@@ -129,7 +129,7 @@ function withoutTail(text: string): [string, string] {
   return [lines.slice(0, start).join(""), lines.slice(start).join("")];
 }
 
-/** The documents that take the place of one. None: it needs no change. */
+/** The documents that replace one document. An empty list: it needs no change. */
 function successorTrees(own: string, isPlain: boolean, notes: string[]): Document[] {
   const document: Document = parseDocument(own, { logLevel: "error" });
   const data: unknown = document.toJS({ maxAliasCount: -1 });
@@ -146,7 +146,7 @@ function successorTrees(own: string, isPlain: boolean, notes: string[]): Documen
   return [document, ...attachments.map((map) => new Document(map))];
 }
 
-/** The contents with a copy in the place of each alias, without anchors, and without text in blocks. */
+/** The contents with a copy in the place of each alias, without anchors, and with quoted text instead of block text. */
 function plain(document: Document): unknown {
   const targets = new Map<Alias, Node | undefined>();
   visit(document, { Alias: (_, alias) => void targets.set(alias, alias.resolve(document)) });

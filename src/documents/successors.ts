@@ -1,8 +1,8 @@
-/** The kinds of release 0.1.0, and those that take their places. */
+/** The kinds of release 0.1.0, and the kinds that replace them. */
 import { isMap, isScalar, isSeq, type Pair, Scalar, type YAMLMap } from "yaml";
 import { API_VERSION, UPSTREAM_API_VERSION } from "./api-version.ts";
 
-/** A key with another name. */
+/** A key that has a new name. */
 export interface Renaming {
   /** Keys from the top of the spec to the key; `*` is every item of a list. */
   readonly path: readonly string[];
@@ -33,10 +33,10 @@ export const SUCCESSORS: Readonly<Record<string, Successor>> = {
   Function: { apiVersion: API_VERSION, kind: "ServiceFunction", renamed: [] },
 };
 
-/** In the spec of a lab. */
+/** Renamed keys in the spec of a lab. */
 export const LAB_RENAMED: readonly Renaming[] = [{ path: ["wires", "*", "policies"], to: "policyRoutes" }];
 
-/** Renames in the tree of a spec. A key that is not there is none. */
+/** Renames a key in the tree of a spec. A missing key is no error. */
 export function rename(tree: unknown, { path: [head, ...rest], to }: Renaming): void {
   if (head === "*") {
     if (isSeq(tree)) for (const item of tree.items) rename(item, { path: rest, to });
@@ -47,12 +47,12 @@ export function rename(tree: unknown, { path: [head, ...rest], to }: Renaming): 
   else if (pair) pair.key = takingPlace(pair.key, to);
 }
 
-/** The way back. */
+/** The renaming in the other direction. */
 export function reversed({ path, to }: Renaming): Renaming {
   return { path: [...path.slice(0, -1), to], to: path.at(-1) ?? to };
 }
 
-/** A scalar of this value, with the comments of the node whose place it takes. Aliases of that node are none of the new one. */
+/** A scalar of this value, with the comments of the node that it replaces. Aliases of that node do not point to the new one. */
 export function takingPlace(former: unknown, value: string): Scalar {
   const scalar = new Scalar(value);
   if (!isScalar(former)) return scalar;

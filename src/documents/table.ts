@@ -1,4 +1,4 @@
-/** The kinds of documents, ready to read and to work for: YAML, then shape, then meaning, or everything that is wrong. */
+/** The loaded kinds of documents. Reads YAML, then checks its shape, then its meaning, and reports all problems. */
 import type { z } from "zod";
 import { clashesOf } from "../attachments/clashes.ts";
 import type { Contradiction, Kind, Kinds, ParsedDocuments } from "../attachments/kind.ts";
@@ -20,7 +20,7 @@ import type { DocumentKind, KindWords } from "./kind.ts";
 
 type Entry = KindWords & DocumentKind;
 
-/** The kinds of a list of words, loaded. */
+/** The loaded kinds of a list of words. */
 export class DocumentTable implements Kinds {
   readonly all: readonly Kind[];
   readonly #entries: readonly Entry[];
@@ -143,7 +143,7 @@ export class DocumentTable implements Kinds {
   }
 }
 
-/** The parts of a document that people write. A server, or an editor, adds the others. */
+/** The parts of a document that people write. A server or an editor adds the others. */
 function withoutServerParts({ apiVersion, kind, metadata, spec }: Document): Document {
   const { name, labels, annotations } = metadata;
   return {

@@ -1,7 +1,7 @@
 /**
- * Brings the machine to a topology, from whatever is there:
+ * Brings the machine from any state to a topology, in this order:
  *
- *   namespaces that are missing -> underlay -> wires that are not wanted go -> wires -> namespaces that are not wanted go
+ *   add namespaces -> underlay -> remove unwanted wires -> add and change wires -> remove unwanted namespaces
  */
 import { planWire } from "../forwarder/plan/plan-wire.ts";
 import { Reconciler } from "../forwarder/reconcile/reconcile.ts";
@@ -22,13 +22,13 @@ import {
   wireNameOf,
 } from "./topology/topology.ts";
 
-/** What was done. */
+/** The changes that were made. */
 export interface Changes {
-  /** Names of namespaces. */
+  /** Names of the namespaces. */
   readonly namespaces: { readonly added: string[]; readonly removed: string[] };
-  /** Kernel objects of the underlay that were added, changed or removed. */
+  /** The number of underlay objects that were added, changed or removed. */
   readonly underlay: number;
-  /** Names of wires, each in one of the lists. */
+  /** Names of the wires, each in one of the lists. */
   readonly wires: {
     readonly added: Set<string>;
     readonly changed: Set<string>;
@@ -37,15 +37,15 @@ export interface Changes {
 }
 
 export interface ConvergeOptions {
-  /** Wires are the business of agents: they are neither made nor looked at. */
+  /** Whether agents make the wires: then this neither makes nor reads them. Default: false. */
   readonly leavesWires?: boolean;
-  /** Settings of namespaces that are there may be missing, because the process that made them was killed. */
+  /** Whether settings of existing namespaces may be missing, because the process that made them was killed. */
   readonly isUnsure: boolean;
-  /** Checked between the steps. */
+  /** Aborts between two steps. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Applies the difference. If it throws, some of it was done. */
+/** Applies the difference. If it throws, a part of it may have been applied. */
 export async function converge(
   machine: LinuxMachine,
   lab: string,
@@ -76,7 +76,7 @@ export async function converge(
       hosts.map(async ({ place, netns }) => {
         const kernel = await kernelIn({ host: netns, bpffs: bpffsDirectory(lab, place) });
         const own = wanted.namespaces.filter(({ kind, node }) => kind === "workload" && node === place);
-        // Of what an earlier file had there is no more than its name.
+        // Workloads of an earlier file are known only by the names of their namespaces.
         const left = extra.filter((path) => path.startsWith(`${NETNS_DIRECTORY}/nl-${lab}-${place}-`));
         const workloads = [...own.map(({ path }) => path), ...left].map((path): Netns => `file://${path}`);
         const isFresh = isNew.has(netns) && workloads.every((workload) => isNew.has(workload));
@@ -96,7 +96,7 @@ export async function converge(
     const results = (await Promise.all(wirings.map((wiring) => wiring.apply()))).flat();
     for (const { name } of wanted.wires)
       for (const { how } of results.filter((each) => each.name === name)) wires[how].add(name);
-    // A wire may be half there: then it was changed rather than added.
+    // A wire of which one half existed counts as changed, not as added.
     for (const name of wires.changed) wires.added.delete(name);
     for (const name of wires.removed) if (wires.added.delete(name)) wires.changed.add(name);
     for (const name of wires.changed) wires.removed.delete(name);
@@ -112,7 +112,7 @@ export async function converge(
   }
 }
 
-/** Removes namespaces, and the programs of the hosts among them. */
+/** Removes namespaces, and for hosts among them also their BPF programs. */
 export async function removeNamespaces(
   machine: LinuxMachine,
   lab: string,
@@ -140,7 +140,7 @@ async function makeNamespaces(
   return missing;
 }
 
-/** Returns how much was changed. */
+/** Applies the underlay. Returns the number of changes. */
 async function bringUnderlay(
   kernel: OpenKernel,
   { namespaces, underlay }: Topology,
@@ -179,7 +179,7 @@ class HostWiring {
     this.#isOfLab = isOfLab;
   }
 
-  /** Looks at what is there, except where all is fresh. */
+  /** Reads the existing wires, unless all namespaces are new. */
   static async open(
     lab: string,
     kernel: OpenKernel,
@@ -193,7 +193,7 @@ class HostWiring {
     return new HostWiring(reconciler, wires, new Set(found), isOfLab);
   }
 
-  /** Before anything is made: a new wire may want the name or the VNI of an old one. Returns connection ids. */
+  /** Removes old wires before new ones are made, which may need their name or VNI. Returns connection ids. */
   async removeStale(): Promise<readonly string[]> {
     const wanted = new Set(this.#wires.map(({ wire }) => wire.connectionId));
     const stale = [...this.#found].filter((owner) => this.#isOfLab(owner) && !wanted.has(owner));
@@ -201,12 +201,12 @@ class HostWiring {
     return stale;
   }
 
-  /** Names of wires that were not there as they should be. */
+  /** Applies the wires. Returns those that were missing or different. */
   async apply(): Promise<{ readonly name: string; readonly how: "added" | "changed" }[]> {
     const plans = this.#wires.map(({ name, wire }) => ({ name, plan: planWire(wire) }));
     await this.#reconciler.makeRoom(plans.map(({ plan }) => plan));
     const done = await Promise.all(plans.map(({ plan }) => this.#reconciler.apply(plan)));
-    // What a crash left without a name can be told apart only when every wire has been claimed.
+    // Objects that a crash left without a name can be recognised only after every wire has been claimed.
     await this.#reconciler.sweep((owner) => !this.#isOfLab(owner));
     return plans
       .filter((_, i) => done[i]?.length)

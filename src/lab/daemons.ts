@@ -1,15 +1,15 @@
 /**
- * The processes of a lab: a registry and agents, each in the network namespace of its host, each in a session of its own.
- * What is known of them is in /run/netloom/labs/<lab>/<host>/:
+ * The processes of a lab: registries and agents, each in the network namespace of its host and in its own session.
+ * Their files are in /run/netloom/labs/<lab>/<host>/:
  *
  *   agent.sock              the agent's socket
- *   registry.sock           the registry's
- *   agent.log registry.log  what they say
- *   agent.json …            number, start time and command line of the process, for people
- *   state/                  what the agent keeps
+ *   registry.sock           the registry's socket
+ *   agent.log registry.log  their logs
+ *   agent.json …            pid, start time and command line of the process, for people
+ *   state/                  the agent's state folder
  *
- * A process is found by its command line, which names that directory, and its namespace. So one that was started by a
- * command that was killed a moment later is found as well, and a number that is another's by now is not mistaken.
+ * A process is found by its command line, which names that directory. So the process of a killed command is found as well,
+ * and a pid that was reused is not mistaken for it.
  */
 import { readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -44,11 +44,11 @@ const END_PATIENCE_MS = 10_000;
 
 type DaemonKind = "registry" | "agent";
 
-/** A process that shall run. */
+/** A process that has to run. */
 export interface Daemon {
   readonly kind: DaemonKind;
   readonly host: string;
-  /** The command line behind the program's file. */
+  /** The command line after the program's file. */
   readonly args: readonly string[];
 }
 
@@ -67,7 +67,7 @@ export function agentSocket(lab: string, host: string): string {
   return join(hostDirectory(lab, host), "agent.sock");
 }
 
-/** Of a lab without agents: none. */
+/** The processes of a lab; none for a lab without agents. */
 export function daemonsOf({ name, mesh }: Lab): Daemon[] {
   if (!mesh) return [];
   return [
@@ -89,7 +89,7 @@ function registryArgs(lab: string, host: string, { registries, store }: LabMesh)
   return [
     "registry",
     ...LAB_WORDS,
-    // Its own folder comes first: by that the process is found.
+    // The URL with its own folder comes first: findDaemons recognises the process by it.
     "--listen",
     `unix://${join(hostDirectory(lab, host), "registry.sock")}`,
     "--listen",
@@ -131,7 +131,7 @@ function tcpUrl(address: string, port: number): string {
   return `tcp://${address.includes(":") ? `[${address}]` : address}:${port}`;
 }
 
-/** All processes of the lab that run now, whoever started them. */
+/** All running processes of the lab, also those that other commands started. */
 export function findDaemons(lab: string): RunningDaemon[] {
   const mark = `${stateDirectory(lab)}/`;
   return processNumbers().flatMap((pid): RunningDaemon[] => {
@@ -139,13 +139,13 @@ export function findDaemons(lab: string): RunningDaemon[] {
     const at = words.findIndex((word) => word === "agent" || word === "registry");
     const place = words.find((word) => word.includes(mark));
     const host = place?.slice(place.indexOf(mark) + mark.length).split("/")[0];
-    // The script bin/netloom becomes Node with its main file.
+    // The script bin/netloom replaces itself by Node with the main file.
     if (at < 1 || host === undefined || !words[at - 1]?.match(/\/(main\.[jt]s|netloom)$/)) return [];
     return [{ pid, kind: words[at] as DaemonKind, host, args: words.slice(at) }];
   });
 }
 
-/** Ends them at once: what they keep is in the kernel and on the disk. Resolves when nothing of them is in a namespace. */
+/** Kills the processes: their state is in the kernel and on the disk. Resolves when they have left their namespaces. */
 export async function endDaemons(daemons: readonly RunningDaemon[]): Promise<void> {
   await Promise.all(daemons.map(endDaemon));
 }
@@ -154,7 +154,7 @@ async function endDaemon({ pid, kind, host }: RunningDaemon): Promise<void> {
   const held = await hold(pid);
   if (!held) return;
   try {
-    // Held first: from here on the number is nobody else's. One without a command line is on its way out.
+    // The process is held first, so that its pid is not reused. A process without a command line is exiting.
     const words = commandLine(pid);
     if (words.length > 0 && !words.includes(kind)) return;
     process.kill(pid, "SIGKILL");
@@ -175,7 +175,7 @@ async function endDaemon({ pid, kind, host }: RunningDaemon): Promise<void> {
   }
 }
 
-/** `undefined` if there is no such process. */
+/** Holds a process. `undefined` if it does not exist. */
 async function hold(pid: number): Promise<HeldProcess | undefined> {
   try {
     return await linuxProcesses(OWN).hold(pid);
@@ -185,7 +185,7 @@ async function hold(pid: number): Promise<HeldProcess | undefined> {
   }
 }
 
-/** Starts what of `wanted` does not run as it should, and ends what is not wanted. Returns the names of the started ones. */
+/** Starts the missing processes of `wanted`, and ends all others. Returns the names of the started ones. */
 export async function bringDaemons(
   machine: LinuxMachine,
   lab: string,
@@ -197,11 +197,11 @@ export async function bringDaemons(
   const running = found.filter((each) => wanted.some((one) => same(one, each)) && !isDying(each.pid));
   await endDaemons(found.filter((each) => !running.includes(each)));
   const missing = wanted.filter((each) => !running.some((one) => same(each, one)));
-  // Before any process makes one of them for its own needs.
+  // Make all directories before a process makes one of them itself.
   for (const { host } of missing) await mkdir(hostDirectory(lab, host), { recursive: true, mode: 0o755 });
   await Promise.all(
     wanted.map(async (each) => {
-      // One that runs may not serve yet: whoever has started it may have been killed.
+      // A running process may not serve yet: the command that started it may have been killed.
       const there = running.find((one) => same(each, one));
       await untilReady(lab, { ...each, pid: there?.pid ?? (await start(machine, lab, each)) });
     }),
@@ -213,7 +213,7 @@ async function start(machine: LinuxMachine, lab: string, { kind, host, args }: D
   const directory = hostDirectory(lab, host);
   const logFile = logFileOf(lab, { kind, host });
   await writeFile(logFile, "");
-  // Which sets how Node runs, whatever the environment of this command says.
+  // The script sets the options of Node, independent of this command's environment.
   const program = fileURLToPath(new URL("../../bin/netloom", import.meta.url));
   const argv = [program, ...args];
   const pid = await machine.spawn(netnsOf(lab, host), { argv, environment: environment(), logFile });
@@ -226,7 +226,7 @@ function logFileOf(lab: string, { kind, host }: Pick<Daemon, "kind" | "host">): 
   return join(hostDirectory(lab, host), `${kind}.log`);
 }
 
-/** Options of commands may come from the environment; those of this command are not the daemon's. */
+/** The daemon's environment, without the NETLOOM_ variables that hold options of this command. */
 function environment(): Record<string, string> {
   const own = Object.entries(process.env).filter(
     ([name, value]) => value !== undefined && (!name.startsWith("NETLOOM_") || name === "NETLOOM_LOG_LEVEL"),
@@ -234,7 +234,7 @@ function environment(): Record<string, string> {
   return Object.fromEntries(own) as Record<string, string>;
 }
 
-/** UNAVAILABLE with the last thing it has said if it ends before it serves. */
+/** Waits until the process serves. UNAVAILABLE with its last log line if it ends before that. */
 async function untilReady(lab: string, daemon: RunningDaemon): Promise<void> {
   const { pid, kind, host } = daemon;
   const logFile = logFileOf(lab, daemon);

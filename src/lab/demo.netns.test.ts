@@ -36,7 +36,7 @@ test(
       );
       assert.deepEqual(problems, [], "the largest packet passes, and one byte more is refused");
       for (const { rttMs } of probes) assert.ok(rttMs, wire.wire);
-      // 10 probes and one of full size, in each family.
+      // Each family sends 10 probes and one of full size.
       assert.ok(
         (wire.interfaces.client?.received?.packets ?? 0) >= 22 &&
           (wire.interfaces.endpoint?.received?.packets ?? 0) >= 22,
@@ -50,13 +50,13 @@ test(
   },
 );
 
-test("who stops listening to the demo ends it", { skip }, async (t) => {
+test("the demo ends and cleans up when its caller stops reading", { skip }, async (t) => {
   const { machine, name } = await labFixture(t);
   for await (const { step } of demo(machine, { name })) if (step === "built") break;
   assert.deepEqual(await leftovers(name), []);
 });
 
-test("the demo leaves alone a lab with its name that is not its own", { skip }, async (t) => {
+test("the demo does not touch another lab with its name", { skip }, async (t) => {
   const lab = await labFixture(t);
   const { machine, name } = lab;
   await lab.up(

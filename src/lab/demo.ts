@@ -1,4 +1,4 @@
-/** What `netloom demo` does, step by step, as data. No other program is run. */
+/** The steps of `netloom demo`, as data. It runs no other program. */
 import type { LinuxMachine } from "../linux/machine/machine.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { familyOf } from "../net/ip.ts";
@@ -14,7 +14,7 @@ import { status } from "./status/status.ts";
 
 const demoMark = "# The lab of netloom demo.\n";
 
-/** Two hosts with agents and a registry; a workload of one offers a service, and one on each host asks for it by name. */
+/** Two hosts with agents and a registry. A workload offers a service, and a workload on each host requests it by name. */
 const DEMO_YAML = `${demoMark}apiVersion: netloom.dev/v1alpha1
 kind: Lab
 metadata: { name: demo }
@@ -51,19 +51,19 @@ export interface Probes {
   readonly family: 4 | 6;
   readonly sent: number;
   readonly received: number;
-  /** Over the answered ones; absent if there were none. */
+  /** Round-trip times of the answered requests; absent if there were none. */
   readonly rttMs?: { readonly min: number; readonly median: number; readonly max: number };
 }
 
-/** Each with the time that it took. */
+/** The steps, each with its duration. */
 export type DemoStep =
-  /** An earlier demo was killed and left something, which is gone now. */
+  /** The leftovers of a killed demo were removed. */
   | { readonly step: "cleaned"; readonly report: DownReport; readonly durationMs: number }
   | { readonly step: "planned"; readonly yaml: string; readonly lab: Lab; readonly durationMs: number }
   | { readonly step: "built"; readonly report: UpReport; readonly durationMs: number }
   /**
-   * Once for each wire. The counters were read after the probes. `problems` are sentences: a packet as large as the wire's MTU
-   * did not pass, one byte more was not refused, the way leads elsewhere, or an end has not counted all of them.
+   * One step for each wire. The counters were read after the probes. `problems` are sentences: a packet as large as the wire's
+   * MTU did not pass, one byte more was not refused, the route leads elsewhere, or an end has not counted all packets.
    */
   | {
       readonly step: "probed";
@@ -72,7 +72,7 @@ export type DemoStep =
       readonly problems: readonly string[];
       readonly durationMs: number;
     }
-  /** `leftovers` are sentences; empty when the machine is as it was before. */
+  /** `leftovers` are sentences; empty if the machine is as it was before. */
   | {
       readonly step: "removed";
       readonly report: DownReport;
@@ -87,8 +87,8 @@ export interface DemoOptions {
 }
 
 /**
- * Builds the lab, sends packets through its wires, and removes it: also when the caller stops listening, or `signal`
- * aborts. ABORTED if another demo is running, ALREADY_EXISTS if a lab of that name is up that is not the demo's.
+ * Builds the lab, sends packets through its wires, and removes it, also when the caller stops reading or `signal`
+ * aborts. ABORTED if another demo is running, ALREADY_EXISTS if another lab of that name is up.
  */
 export async function* demo(
   machine: LinuxMachine,
@@ -109,7 +109,7 @@ export async function* demo(
     const [built, builtMs] = await timed(() => up(machine, yaml, "demo.yaml", upOptions));
     yield { step: "built", report: built, durationMs: builtMs };
     const { wires } = await status(machine, name);
-    // The one inside of a host first: it is the simpler one.
+    // The wire inside of a host comes first: it is simpler.
     const isLocal = ({ hops }: WireView): boolean => hops.every(isInside);
     for (const wire of [...wires].sort((a, b) => Number(isLocal(b)) - Number(isLocal(a)))) {
       options.signal?.throwIfAborted();

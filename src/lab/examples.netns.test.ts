@@ -23,7 +23,7 @@ for (const file of readdirSync(directory).filter(
   (name) => name.endsWith(".yaml") && name !== "attachments.yaml",
 )) {
   test(
-    `examples/${file} comes up, every wire answers up to its MTU, and it goes`,
+    `examples/${file} comes up, every wire answers up to its MTU, and down removes it`,
     { skip: needsRoot },
     async (t) => {
       const lab = await labFixture(t);

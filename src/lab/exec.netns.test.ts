@@ -8,7 +8,7 @@ import { labFixture } from "../../fixtures/lab/lab.ts";
 
 const skip = needsRoot;
 const module = new URL("./exec.ts", import.meta.url).href;
-/** What the command line does: the process becomes the program. */
+/** A script that becomes the program, as the command does. */
 const runner = `const [lab, place, ...argv] = process.argv.slice(1);
 (await import(${JSON.stringify(module)})).exec(lab, place, argv).catch((error) => { console.error(error.code); process.exit(1); });`;
 
@@ -40,7 +40,7 @@ test(
   },
 );
 
-test("a signal reaches the program, and its end by a signal is seen", { skip }, async (t) => {
+test("a signal reaches the program, and the caller sees its end by the signal", { skip }, async (t) => {
   const lab = await oneHost(t);
   const child = spawn(
     process.execPath,
@@ -59,11 +59,11 @@ test("a program has the default signals, not those of Node", { skip }, async (t)
   const lab = await oneHost(t);
   const { stdout } = run(lab, "alpha/a", "sh", "-c", "grep SigIgn /proc/self/status");
   const ignored = BigInt(`0x${/SigIgn:\s([0-9a-f]{16})/.exec(stdout)?.[1]}`);
-  // The C library keeps signals 32 and 33 to itself: what this machine's shell does with them is inherited.
+  // The C library reserves signals 32 and 33: their setting is inherited from this machine's shell.
   assert.equal(ignored & ~(0b11n << 31n), 0n, stdout);
 });
 
-test("a place or a program that is not there is named, with what there is", { skip }, async (t) => {
+test("an error names a missing place or program, and the existing ones", { skip }, async (t) => {
   const lab = await oneHost(t);
   await assert.rejects(exec(lab, "alpha/c", ["true"]), /unknown place "alpha\/c"; did you mean "alpha\/a"\?/);
   await assert.rejects(exec("nosuch", "alpha", ["true"]), { code: "NOT_FOUND" });

@@ -6,7 +6,7 @@ import { checkLabName, namespacesOf } from "./state.ts";
 import { unknownName } from "./file/findings.ts";
 import { namespaceName, namespacePrefix, NETNS_DIRECTORY } from "./topology/topology.ts";
 
-/** Path of the namespace of a host, router or `host/workload`. NOT_FOUND with what there is. */
+/** Path of the namespace of a host, router or `host/workload`. NOT_FOUND, with suggestions, if there is none. */
 export async function findPlace(lab: string, place: string): Promise<string> {
   checkLabName(lab);
   const names = await namespacesOf(lab);
@@ -31,10 +31,10 @@ export async function findPlace(lab: string, place: string): Promise<string> {
 }
 
 /**
- * This process becomes the program `argv`, in the namespace of `place`: exit code, signals and terminal are the
- * program's own, since nothing of Node is left (execve keeps the network namespace of the calling thread and ends all
- * others). Only the network is the lab's; files and processes are the machine's. NOT_FOUND if there is no such place
- * or program; then this process is where it was.
+ * Replaces this process with the program `argv`, in the namespace of `place`. Exit code, signals and terminal are the
+ * program's own, because execve leaves nothing of Node: it keeps the network namespace of the calling thread and ends all
+ * others. Only the network is the lab's; files and processes are the machine's. NOT_FOUND if there is no such place
+ * or program; then this process stays in its namespace.
  */
 export async function exec(lab: string, place: string, argv: readonly string[]): Promise<never> {
   const path = await findPlace(lab, place);

@@ -42,7 +42,7 @@ function labFile(t: TestContext, lab: LabFixture): string {
 
 interface Run {
   readonly process: ChildProcess;
-  /** Resolves when the child says so, or when it ends. */
+  /** Resolves when the child prints `word`, or when it ends. */
   readonly said: (word: string) => Promise<void>;
 }
 
@@ -66,7 +66,7 @@ function run(t: TestContext, file: string, works: readonly string[]): Run {
   };
 }
 
-/** Kills the child `afterMs` after it has begun its work. False if it was done before. */
+/** Kills the child `afterMs` after the start of its work. False if it has finished before. */
 async function killAfter(
   t: TestContext,
   file: string,
@@ -82,7 +82,7 @@ async function killAfter(
   return signal === "SIGKILL";
 }
 
-/** Moments all over the time that the work takes, none at the same place in two runs of the test. */
+/** Random times, spread over the duration of the work. */
 function moments(count: number, durationMs: number): number[] {
   return Array.from({ length: count }, (_, i) => ((i + Math.random()) / count) * durationMs);
 }
@@ -96,12 +96,12 @@ async function durationOf(t: TestContext, file: string, works: readonly string[]
   return durationMs;
 }
 
-test("down leaves nothing of an up that was killed, whenever that was", { skip }, async (t) => {
+test("down leaves nothing of an up that was killed at any time", { skip }, async (t) => {
   const lab = await labFixture(t);
   const file = labFile(t, lab);
   let durationMs = await durationOf(t, file, ["up"]);
   await lab.down();
-  // The first run is slower than those that follow: whoever is done before it is killed tells by how much.
+  // Later runs are faster than the first one. A run that finishes before its kill gives the new duration.
   let killed = 0;
   for (let runs = 1; killed < 10; runs++) {
     assert.ok(runs <= 40, `only ${killed} of 40 runs could be killed`);
@@ -113,7 +113,7 @@ test("down leaves nothing of an up that was killed, whenever that was", { skip }
   }
 });
 
-test("up finishes what an up that was killed has begun, whenever that was", { skip }, async (t) => {
+test("up completes an up that was killed at any time", { skip }, async (t) => {
   const lab = await labFixture(t);
   const file = labFile(t, lab);
   const durationMs = await durationOf(t, file, ["up"]);
@@ -127,7 +127,7 @@ test("up finishes what an up that was killed has begun, whenever that was", { sk
   }
 });
 
-test("up and down work after a down that was killed, whenever that was", { skip }, async (t) => {
+test("up and down work after a down that was killed at any time", { skip }, async (t) => {
   const lab = await labFixture(t);
   const file = labFile(t, lab);
   for (const at of moments(6, 30)) {
@@ -140,7 +140,7 @@ test("up and down work after a down that was killed, whenever that was", { skip 
   }
 });
 
-test("the demo works after a demo that was killed, whenever that was", { skip }, async (t) => {
+test("the demo works after a demo that was killed at any time", { skip }, async (t) => {
   const { machine, name } = await labFixture(t);
   const durationMs = await durationOf(t, name, ["demo"]);
   for (const at of moments(5, durationMs)) {

@@ -28,7 +28,7 @@ const localWire = "    - { client: alpha/web/nl-1, endpoint: alpha/cache/nl-1 }\
 const remoteWire = "    - { client: alpha/web/nl-2, endpoint: beta/db/nl-1 }\n";
 const two = `${hosts}  wires:\n${localWire}${remoteWire}`;
 
-/** A stranger's device in the workload alpha/web. */
+/** Makes a device of another program in the workload alpha/web. */
 async function plantDevice(lab: LabFixture, name: string): Promise<void> {
   const kernel = await lab.machine.kernel({
     bpffs: stateDirectory(lab.name),
@@ -49,7 +49,7 @@ async function plantDevice(lab: LabFixture, name: string): Promise<void> {
   await kernel.close();
 }
 
-test("up makes every wire answer, and up again changes nothing and says so", { skip }, async (t) => {
+test("after up every wire answers; a second up changes nothing and says so", { skip }, async (t) => {
   const lab = await labFixture(t);
   const first = await lab.up(two);
   assert.equal(first.changed, true);
@@ -69,7 +69,7 @@ test("up makes every wire answer, and up again changes nothing and says so", { s
   assert.equal(readFileSync(`${stateDirectory(lab.name)}/lab.yaml`, "utf8"), two.replace("NAME", lab.name));
 });
 
-test("up with a changed file applies the difference, and what stays loses no packet", { skip }, async (t) => {
+test("up applies the difference of a changed file, and kept wires lose no packet", { skip }, async (t) => {
   const lab = await labFixture(t);
   await lab.up(two);
   const pinger = await Pinger.open(
@@ -82,7 +82,7 @@ test("up with a changed file applies the difference, and what stays loses no pac
     let lost = 0;
     while (!over.signal.aborted) {
       if ((await pinger.probe({ timeoutMs: 2000 })).rttMs === undefined) lost++;
-      // An answer that is there at once leaves no gap for the event loop.
+      // Without this an immediate answer would not let the event loop run.
       await nextTurn();
     }
     return lost;
@@ -123,7 +123,7 @@ ${localWire.replace(" }", ", mtu: 4000 }")}${remoteWire.replace(" }", ", address
   assert.equal((await lab.up(changed)).changed, false);
 });
 
-test("what somebody has taken away is seen by status and put back by up", { skip }, async (t) => {
+test("status shows objects that others removed, and up restores them", { skip }, async (t) => {
   const lab = await labFixture(t);
   await lab.up(two);
   const kernel = await lab.machine.kernel({
@@ -144,21 +144,17 @@ test("what somebody has taken away is seen by status and put back by up", { skip
   await lab.assertHealthy();
 });
 
-test(
-  "two labs with the same names inside live side by side, and one goes without the other",
-  { skip },
-  async (t) => {
-    const [one, other] = [await labFixture(t), await labFixture(t)];
-    await Promise.all([one.up(two), other.up(two)]);
-    await Promise.all([one.assertHealthy(), other.assertHealthy()]);
-    assert.ok((await list()).includes(one.name) && (await list()).includes(other.name));
-    assert.equal((await one.down()).existed, true);
-    assert.deepEqual(await leftovers(one.name), []);
-    await other.assertHealthy();
-  },
-);
+test("two labs with the same names inside coexist, and down of one leaves the other", { skip }, async (t) => {
+  const [one, other] = [await labFixture(t), await labFixture(t)];
+  await Promise.all([one.up(two), other.up(two)]);
+  await Promise.all([one.assertHealthy(), other.assertHealthy()]);
+  assert.ok((await list()).includes(one.name) && (await list()).includes(other.name));
+  assert.equal((await one.down()).existed, true);
+  assert.deepEqual(await leftovers(one.name), []);
+  await other.assertHealthy();
+});
 
-test("down of a lab that is not there says so", { skip }, async (t) => {
+test("down of a missing lab says so", { skip }, async (t) => {
   const lab = await labFixture(t);
   assert.deepEqual(
     { ...(await lab.down()), durationMs: 0 },
@@ -168,7 +164,7 @@ test("down of a lab that is not there says so", { skip }, async (t) => {
   await assert.rejects(status(lab.machine, lab.name), { code: "NOT_FOUND" });
 });
 
-test("no name leads out of the directory of labs", { skip }, async (t) => {
+test("a lab name cannot lead out of the directory of labs", { skip }, async (t) => {
   const { machine } = await labFixture(t);
   for (const name of ["../x", "", "a/b", "..", "a-b"]) {
     await assert.rejects(down(machine, name), { code: "INVALID_ARGUMENT" }, name);
@@ -176,7 +172,7 @@ test("no name leads out of the directory of labs", { skip }, async (t) => {
   }
 });
 
-test("a file that is wrong touches nothing", { skip }, async (t) => {
+test("a wrong file changes nothing", { skip }, async (t) => {
   const lab = await labFixture(t);
   await assert.rejects(lab.up(two.replace("alpha/cache", "alpha/cash")), { code: "INVALID_ARGUMENT" });
   assert.deepEqual(await leftovers(lab.name), []);
@@ -204,20 +200,16 @@ test("a change that fails half-way leaves the lab as it was", { skip }, async (t
   assert.equal((await lab.up(two)).changed, false);
 });
 
-test(
-  "a namespace of a stranger's with a name of the lab's is refused, and left alone",
-  { skip },
-  async (t) => {
-    const lab = await labFixture(t);
-    await lab.machine.createNetns(`/run/netns/nl-${lab.name}-alpha`);
-    await assert.rejects(lab.up(two), { code: "ALREADY_EXISTS" });
-    assert.equal(existsSync(`/run/netns/nl-${lab.name}-alpha`), true);
-    assert.equal(existsSync(stateDirectory(lab.name)), false);
-    assert.equal((await lab.down()).existed, true);
-  },
-);
+test("up refuses a foreign namespace with a name of the lab, and does not touch it", { skip }, async (t) => {
+  const lab = await labFixture(t);
+  await lab.machine.createNetns(`/run/netns/nl-${lab.name}-alpha`);
+  await assert.rejects(lab.up(two), { code: "ALREADY_EXISTS" });
+  assert.equal(existsSync(`/run/netns/nl-${lab.name}-alpha`), true);
+  assert.equal(existsSync(stateDirectory(lab.name)), false);
+  assert.equal((await lab.down()).existed, true);
+});
 
-test("whoever changes a lab waits for the one who is changing it", { skip }, async (t) => {
+test("up waits for another process that changes the lab", { skip }, async (t) => {
   const lab = await labFixture(t);
   const lock = await lockLab(lab.name);
   let isUp = false;
@@ -234,7 +226,7 @@ test("whoever changes a lab waits for the one who is changing it", { skip }, asy
   await lab.assertHealthy();
 });
 
-test("every workload reaches what it is wired to, and nothing else", { skip }, async (t) => {
+test("every workload reaches the other ends of its wires, and nothing else", { skip }, async (t) => {
   const lab = await labFixture(t);
   const { lab: model } = await lab.up(`apiVersion: netloom.dev/v1alpha1
 kind: Lab
@@ -260,11 +252,7 @@ spec:
   assert.ok(first && second);
 });
 
-test(
-  "up refuses before anything is made when the text is no lab, whatever the file is called",
-  { skip },
-  async (t) => {
-    const lab = await labFixture(t);
-    await assert.rejects(up(lab.machine, "]", "-"), { name: "FileError" });
-  },
-);
+test("up refuses a text that is no lab before anything is made, for any file name", { skip }, async (t) => {
+  const lab = await labFixture(t);
+  await assert.rejects(up(lab.machine, "]", "-"), { name: "FileError" });
+});

@@ -1,4 +1,4 @@
-/** Labs on this machine: up, down, and which there are. */
+/** Brings labs of this machine up and down, and lists them. */
 import type { LinuxMachine } from "../linux/machine/machine.ts";
 import { identityAt } from "../linux/namespaces/netns.ts";
 import { netnsOfProcess, processNumbers, programName } from "../linux/processes/process-table.ts";
@@ -24,31 +24,31 @@ import { NETNS_DIRECTORY, topology } from "./topology/topology.ts";
 export { list } from "./state.ts";
 export { type LabStatus, status } from "./status/status.ts";
 
-/** What `up` did. All counts are zero when everything was as wanted. */
+/** The changes of `up`. All counts are zero if everything was as wanted. */
 export interface UpReport {
   readonly lab: Lab;
-  /** False: the lab was there and nothing had to change. */
+  /** False if the lab was up and nothing had to change. */
   readonly changed: boolean;
   readonly namespaces: { readonly added: readonly string[]; readonly removed: readonly string[] };
-  /** Kernel objects of the underlay, and wires, that were added, changed or removed. */
+  /** The number of underlay objects and wires that were added, changed or removed. */
   readonly operations: number;
-  /** Names `host/workload/interface` of the wires that were added, changed or removed. */
+  /** Names of the wires that were added, changed or removed: `host/workload/interface`. */
   readonly wires: {
     readonly added: readonly string[];
     readonly changed: readonly string[];
     readonly removed: readonly string[];
   };
-  /** `agent of alpha`: the processes that were started. */
+  /** The processes that were started: `agent of alpha`. */
   readonly started: readonly string[];
-  /** All that the agents were asked for. */
+  /** The attachments that the agents got. */
   readonly attachments: readonly LabAttachmentState[];
-  /** Of `durationMs`: until the processes served, and until the attachments were up. */
+  /** The parts of `durationMs` until the processes served, and until the attachments were up. */
   readonly agentsMs: number;
   readonly attachmentsMs: number;
   readonly durationMs: number;
 }
 
-/** A process that lives on in a namespace of a lab that was taken down: it keeps its network until it ends. */
+/** A process that still runs in a namespace of a lab that was taken down. It keeps its network until it ends. */
 interface Survivor {
   readonly pid: number;
   readonly program: string;
@@ -57,7 +57,7 @@ interface Survivor {
 }
 
 export interface DownReport {
-  /** False: there was nothing of this lab. */
+  /** False if there was nothing of the lab. */
   readonly existed: boolean;
   readonly namespaces: readonly string[];
   readonly survivors: readonly Survivor[];
@@ -65,15 +65,15 @@ export interface DownReport {
 }
 
 export interface UpOptions {
-  /** Ends `up` between two steps, as a failure. */
+  /** Aborts `up` between two steps, as a failure. */
   readonly signal?: AbortSignal;
-  /** The lab is locked by the caller already. */
+  /** The lock, if the caller holds it already. */
   readonly lock?: LabLock;
 }
 
 /**
- * Makes the lab of the file `file` with the content `text` so, whatever is there now. If it fails half-way, a new lab
- * leaves nothing behind, and one that was up is brought back to what it was. INVALID_ARGUMENT (a `FileError` with
+ * Brings up the lab of the file `file` with the content `text`, from any state. If it fails half-way, a new lab
+ * leaves nothing behind, and a lab that was up returns to its old state. INVALID_ARGUMENT (a `FileError` with
  * all problems) if the file is wrong, ABORTED if another process is changing the lab.
  */
 export async function up(
@@ -111,7 +111,7 @@ export async function up(
 
 interface Previous {
   readonly lab: Lab | undefined;
-  /** The process that changed the lab last did not come to its end. */
+  /** Whether the last process that changed the lab was killed. */
   readonly wasKilled: boolean;
 }
 
@@ -123,7 +123,7 @@ async function previous(name: string): Promise<Previous> {
   return { lab: parsed.ok ? parsed.lab : undefined, wasKilled };
 }
 
-/** Namespaces with the lab's prefix, but no state: nobody knows what they are. */
+/** Refuses namespaces with the lab's prefix but without its state: they may belong to another program. */
 async function refuseStrangers(name: string): Promise<void> {
   const strangers = await namespacesOf(name);
   if (strangers.length === 0) return;
@@ -163,7 +163,7 @@ async function bring(
   }
 }
 
-/** Processes that are to go end first: they would hold up the end of their namespace. Those that are new come last. */
+/** Brings the lab up. Unwanted processes end first, because they would keep their namespace alive. New processes start last. */
 async function converged(
   machine: LinuxMachine,
   lab: Lab,
@@ -195,7 +195,7 @@ async function converged(
   return { changes, started, attachments, agentsMs: startedAt - builtAt, attachmentsMs };
 }
 
-/** Leaves the machine as it was, and says so if that does not work out. */
+/** Restores the machine's old state, and reports if that fails. */
 async function takeBack(
   machine: LinuxMachine,
   name: string,
@@ -218,7 +218,7 @@ async function takeBack(
   }
 }
 
-/** Removes all of the lab `name`, also what a killed `up` left. ABORTED if another process is changing it. */
+/** Removes the lab `name`, also the leftovers of a killed `up`. ABORTED if another process is changing the lab. */
 export async function down(
   machine: LinuxMachine,
   name: string,

@@ -1,6 +1,6 @@
 /**
- * What OSPFv3, unnumbered BGP, router solicitations and DHCPv6 begin with: a link-local address at each end of a link,
- * usable from the first packet on.
+ * Each end of a link has a link-local address that works from the first packet on. OSPFv3, unnumbered BGP, router
+ * solicitations and DHCPv6 need it.
  *
  *   [a/w: w0]===wire===[a/v: w0]   [a/w: w1]===wire over VXLAN===[b/x: w1]   a ===cable=== r ===cable=== b
  */
@@ -35,7 +35,7 @@ const links = [
   { from: ["b", "to-r"], to: ["r", "to-b"] },
 ] as const;
 
-/** The first datagram to the link-local address of the other end comes in there. */
+/** Asserts that the first datagram to the link-local address of the other end arrives there. */
 async function assertReached(
   from: { readonly netns: Netns; readonly link: string },
   to: { readonly netns: Netns; readonly link: string },
@@ -47,7 +47,7 @@ async function assertReached(
     const name = from.netns.slice(from.netns.lastIndexOf("/") + 1);
     const script = `echo hello > /dev/udp/${address}%${from.link}/9`;
     execFileSync("ip", ["netns", "exec", name, "bash", "-c", script]);
-    // Ethernet 14, then the IPv6 header: next header at 6, destination at 24.
+    // Offsets: 14 bytes of Ethernet, then the IPv6 header with the next header at 6 and the destination at 24.
     await socket.receive(
       (frame) => frame[20] === 17 && Buffer.compare(frame.subarray(38, 54), ip(address)) === 0,
     );
@@ -78,7 +78,7 @@ test(
 );
 
 test(
-  "the first wire of a former version gets its link-local address when it is looked at again",
+  "the wire of an earlier version gets its link-local address at the next up",
   { skip: needsRoot },
   async (t) => {
     const lab = await labFixture(t);

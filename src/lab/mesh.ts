@@ -1,4 +1,4 @@
-/** What the agents of a lab are asked for, and what they say of themselves. */
+/** Applies the attachments of a lab to its agents, and reads their statuses. */
 import { create } from "@bufbuild/protobuf";
 import { stringify } from "yaml";
 import { type Ref, refOf, refText } from "../attachments/wish.ts";
@@ -20,21 +20,21 @@ import { agentSocket } from "./daemons.ts";
 import type { Lab, LabAttachment } from "./file/model.ts";
 import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 
-/** An attachment as far as it is when a command ends. */
+/** The state of an attachment at the end of a command. */
 export interface LabAttachmentState {
   readonly host: string;
   readonly ref: Ref;
   readonly isUp: boolean;
-  /** Why it is not up. Empty if it is. */
+  /** The reason why the attachment is not up. Empty if it is up. */
   readonly reason: string;
 }
 
-/** So long a command waits for attachments to be up; those that are not go on trying. */
+/** Time for which a command waits for attachments to be up. The agents keep trying after it. */
 const PATIENCE_MS = 10_000;
 const CALL_MS = 20_000;
 const MIN_INTERVAL_MS = 5;
 
-/** Deletes what agents of `before` were asked for that `lab` has no more. One that does not answer keeps it. */
+/** Deletes the attachments of agents that `lab` does not have any more. An agent that does not answer keeps them. */
 export async function withdrawAttachments(before: Lab, lab: Lab): Promise<void> {
   const hosts = new Set((lab.mesh?.agents ?? []).map(({ host }) => host));
   const leaving = (before.mesh?.attachments ?? []).filter(({ host }) => !hosts.has(host));
@@ -47,7 +47,7 @@ export async function withdrawAttachments(before: Lab, lab: Lab): Promise<void> 
   }
 }
 
-/** Deletes what `before` has asked for and `lab` does not, then applies what `lab` asks for: what is offered comes first. */
+/** Deletes the attachments that only `before` has, then applies those of `lab`, the offered services first. */
 export async function bringAttachments(lab: Lab, before: Lab | undefined): Promise<LabAttachmentState[]> {
   const wanted = lab.mesh?.attachments ?? [];
   const keys = new Set(wanted.map(keyOf));
@@ -64,8 +64,8 @@ export async function bringAttachments(lab: Lab, before: Lab | undefined): Promi
 }
 
 /**
- * Resolves when the agents of these hosts know the registry as it is now: a daemon that came before its registry tries
- * again a moment later. Does not wait longer than for attachments; `netloom lab status` names those that do not.
+ * Resolves when the agents of these hosts have fresh data of the registry: an agent that started before its registry
+ * tries again a moment later. Waits no longer than for attachments; `netloom lab status` names agents without fresh data.
  */
 export async function untilFollowing(lab: string, hosts: readonly string[]): Promise<void> {
   await Promise.all(hosts.map((host) => ask(lab, host, untilFresh)));
@@ -78,7 +78,7 @@ async function untilFresh(hop: GrpcHop): Promise<void> {
   try {
     for await (const status of statuses) if (status.registry?.state === RegistryStatus_State.FRESH) return;
   } catch (error) {
-    // The attachments say so in more words.
+    // The states of the attachments give the details.
     if (!(error instanceof NetloomError)) throw error;
   } finally {
     clearTimeout(timer);
@@ -116,7 +116,7 @@ function stateOf(host: string, ref: Ref, status: AttachmentStatus | undefined): 
   return { host, ref, isUp, reason: isUp ? "" : (status?.reason ?? "its agent does not know it") };
 }
 
-/** What the agents of these hosts know, and why others do not answer. */
+/** The statuses of the agents on these hosts, and the reasons of those that do not answer. */
 export async function askAgents(
   lab: string,
   hosts: readonly string[],

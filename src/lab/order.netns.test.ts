@@ -1,5 +1,5 @@
 /**
- * Labs that become others, in pairs: names, addresses and subnets pass from hand to hand.
+ * Pairs of labs that are changed into each other: names, addresses and subnets move between objects.
  *
  * ```
  *   web, app ─ alpha ═══ beta ─ db, mail
@@ -14,7 +14,7 @@ import { labFixture } from "../../fixtures/lab/lab.ts";
 const skip = needsRoot;
 
 interface Drawn {
-  /** Subnet of each link: alpha-beta, beta-gamma, alpha-gamma. */
+  /** Subnets of the links alpha-beta, beta-gamma and alpha-gamma. */
   readonly subnets: readonly number[];
   readonly wires: readonly string[];
 }

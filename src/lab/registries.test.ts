@@ -1,4 +1,4 @@
-/** Where the registries of a lab run, what they share, and how agents find them. */
+/** The registries of a lab: their hosts, their store, and their addresses for agents. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { daemonsOf } from "./daemons.ts";
@@ -17,7 +17,7 @@ spec:
   agents: true
 `;
 
-/** The words of a process behind an option. */
+/** The values of an option in a process's command line. */
 function optionsOf(text: string, kind: "agent" | "registry", host: string, option: string): string[] {
   const daemon = daemonsOf(mustParseLab(text, "web.yaml")).find(
     (each) => each.kind === kind && each.host === host,
@@ -32,7 +32,7 @@ function problems(rest: string): string[] {
 }
 
 suite("the registry of a lab", () => {
-  test("is one on the first host, in a file of the lab's own, if the file says nothing", () => {
+  test("is one on the first host, with a store in the lab's directory, if the lab file names none", () => {
     assert.deepEqual(
       daemonsOf(mustParseLab(FRAME, "web.yaml")).flatMap(({ kind, host }) =>
         kind === "registry" ? [host] : [],
@@ -46,7 +46,7 @@ suite("the registry of a lab", () => {
     assert.deepEqual(optionsOf(FRAME, "agent", "beta", "--registry"), ["tcp://10.1.0.1:5002"]);
   });
 
-  test("may be several on one store; an agent prefers its own host's, and has one address for all", () => {
+  test("may be several with one store; an agent prefers the one on its host, and has one address for all", () => {
     const text = `${FRAME}  registry: [beta, gamma]\n`;
     for (const host of ["beta", "gamma"])
       assert.deepEqual(optionsOf(text, "registry", host, "--store"), [
@@ -58,12 +58,12 @@ suite("the registry of a lab", () => {
     assert.deepEqual(optionsOf(text, "agent", "gamma", "--registry"), [gamma, beta]);
   });
 
-  test("may keep things elsewhere", () => {
+  test("may have another store", () => {
     assert.deepEqual(optionsOf(`${FRAME}  store: memory\n`, "registry", "alpha", "--store"), ["memory"]);
   });
 });
 
-suite("what is wrong about it is said", () => {
+suite("a wrong registry or store is refused", () => {
   const wrong: readonly (readonly [string, RegExp])[] = [
     ["registry: delta", /unknown host "delta"/],
     ["registry: [alpha, delta]", /unknown host "delta"/],

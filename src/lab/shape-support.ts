@@ -1,4 +1,4 @@
-/** What a kernel without a queueing discipline means for a lab. */
+/** Explains the error of a kernel without a queueing discipline in terms of the lab. */
 import { NetloomError } from "../errors/errors.ts";
 import { StepRefused } from "../forwarder/reconcile/explain.ts";
 import { KernelError } from "../kernel/kernel.ts";
@@ -10,12 +10,12 @@ const features = {
   netem: { module: "sch_netem", option: "CONFIG_NET_SCH_NETEM", keys: "delay and loss" },
 } as const;
 
-/** How the kernel says that it has no such discipline: as an unknown kind, or as a module that is not there. */
+/** Errors of a kernel without the discipline: an unknown kind, or a missing module. */
 const missing: readonly (string | undefined)[] = ["ENOENT", "EOPNOTSUPP", "EINVAL"];
 
 /**
- * The error in terms of the lab's file if it says that the kernel has no netem or tbf, else the error as it is.
- * UNIMPLEMENTED, with the remedy as its hint.
+ * If the error says that the kernel has no netem or tbf: an UNIMPLEMENTED error in terms of the lab's file, with the
+ * remedy as its hint. Else the error itself.
  */
 export function explainShape(error: unknown, namespaces: readonly LabNamespace[]): unknown {
   const refused = error instanceof NetloomError ? error.cause : undefined;

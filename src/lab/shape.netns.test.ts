@@ -30,7 +30,7 @@ async function supports(name: string): Promise<boolean> {
   return (await probe()).some((feature) => feature.name.includes(name) && feature.supported);
 }
 
-/** What the kernel counts at the shapers of a host that have a rate. */
+/** The kernel's counters at the shapers of a host that have a rate. */
 function rates(lab: string, host: string): { bytesPerSecond: number; overlimits: number }[] {
   const text = execFileSync("ip", ["netns", "exec", `nl-${lab}-${host}`, "tc", "-s", "-j", "qdisc", "show"]);
   const found: { kind: string; overlimits: number; options: { rate?: number } }[] = JSON.parse(String(text));
@@ -40,7 +40,7 @@ function rates(lab: string, host: string): { bytesPerSecond: number; overlimits:
 }
 
 test(
-  "a link with a rate lets no more than that through, and all when the rate is gone",
+  "a link with a rate limits its traffic to that rate, and does not limit it after the rate is removed",
   { skip },
   async (t) => {
     if (!(await supports("tbf"))) return t.skip("no tbf (CONFIG_NET_SCH_TBF)");
@@ -51,11 +51,11 @@ test(
     const fill = async (from: string, to: string | undefined): Promise<void> => {
       const pinger = await Pinger.open(lab.machine, netnsOf(lab.name, from), to ?? "");
       t.after(() => pinger.close());
-      // Far more than a bucket holds: the last ones wait for their turn.
+      // This is far more than a bucket holds, so the last packets have to wait.
       for (let n = 0; n < 40; n++)
         assert.notEqual((await pinger.probe({ payloadBytes: 1300, timeoutMs: 10_000 })).rttMs, undefined);
     };
-    // Each end has a shaper of its own; what has waited at the one does not wait again at the other.
+    // Each end has its own shaper. A packet that has waited at one does not wait again at the other.
     const fillBoth = async (): Promise<void> => {
       await fill("alpha/a", wire?.endpoint.addresses[0]);
       await fill("beta/b", wire?.client.addresses[0]);
@@ -74,7 +74,7 @@ test(
 );
 
 test(
-  "delay and loss are in force, or refused with the reason and the remedy, and nothing is left",
+  "delay and loss work, or are refused with the reason and the remedy and leave nothing",
   { skip },
   async (t) => {
     const lab = await labFixture(t);

@@ -1,9 +1,9 @@
 /**
- * What is known of a lab between two commands, in /run/netloom/labs/<lab>/:
+ * The state of a lab between two commands, in /run/netloom/labs/<lab>/:
  *
- *   lab.yaml      the file as it was last applied in full
- *   pending.yaml  the file that is being applied; there afterwards only if `up` was killed
- *   lock          held (flock) by the process that changes the lab; the kernel lets go of it when the process dies
+ *   lab.yaml      the last file that was applied completely
+ *   pending.yaml  the file that is being applied; it stays only if `up` was killed
+ *   lock          held (flock) by the process that changes the lab; the kernel releases it when the process dies
  *   bpf/<host>/   the bpffs with the programs of a host
  *
  * Everything here can be lost: `down` finds the rest by the names of the namespaces.
@@ -32,7 +32,7 @@ import { namespacePrefix } from "./topology/topology.ts";
 
 const labsDirectory = "/run/netloom/labs";
 
-/** How long a command waits for another one that changes the same lab, or for a killed one to be gone. */
+/** Time for which a command waits for another one that changes the same lab, or for the end of a killed one. */
 const lockPatienceMs = 10_000;
 const lockRetryMs = 20;
 
@@ -44,7 +44,7 @@ export function bpffsDirectory(lab: string, host: string): string {
   return join(stateDirectory(lab), "bpf", host);
 }
 
-/** The name becomes part of paths. INVALID_ARGUMENT if no lab can have it. */
+/** Checks the name of a lab, which becomes part of paths. INVALID_ARGUMENT if it is invalid. */
 export function checkLabName(name: string): void {
   if (LAB_NAME_PART.test(name)) return;
   throw new NetloomError("INVALID_ARGUMENT", `${quote(name)} is no name of a lab`, {
@@ -55,13 +55,13 @@ export function checkLabName(name: string): void {
 /** The right to change a lab. */
 export interface LabLock {
   readonly lab: string;
-  /** Gives it up, and removes the lab's directory if nothing is known of the lab any more. */
+  /** Releases the lock, and removes the lab's directory if it has no other files. */
   release(): void;
 }
 
 /**
- * Waits up to 10 s for the right to change the lab, and makes its directory. It ends with the process, however that
- * ends. ABORTED if another process keeps it.
+ * Waits up to 10 s for the right to change the lab, and makes the lab's directory. The lock ends with the process in
+ * any case. ABORTED if another process keeps the lock.
  */
 export async function lockLab(lab: string): Promise<LabLock> {
   const directory = stateDirectory(lab);
@@ -71,7 +71,7 @@ export async function lockLab(lab: string): Promise<LabLock> {
     await mkdir(directory, { recursive: true, mode: 0o755 });
     const fd = openLock(path);
     if (fd !== undefined) {
-      // Whoever took the lab down meanwhile has removed the file that we hold.
+      // A process that took the lab down meanwhile has removed the file that we hold.
       if (lockFile(fd) && isSameFile(fd, path)) {
         ftruncateSync(fd);
         writeSync(fd, `${process.pid}\n`);
@@ -90,7 +90,7 @@ export async function lockLab(lab: string): Promise<LabLock> {
 }
 
 function releaseLock(fd: number, path: string): void {
-  // While it is held: who waits for this file notices that it is not the one at the path any more.
+  // Remove the file while it is locked: waiting processes notice that the path has another file.
   rmSync(path, { force: true });
   try {
     rmdirSync(dirname(path));
@@ -134,29 +134,29 @@ export async function readState(lab: string, file: "lab.yaml" | "pending.yaml"):
   }
 }
 
-/** Notes what is about to be applied. */
+/** Writes the file that is about to be applied to `pending.yaml`. */
 export async function begin(lab: string, text: string): Promise<void> {
   const path = join(stateDirectory(lab), "pending.yaml");
   await writeFile(`${path}.new`, text);
   await rename(`${path}.new`, path);
 }
 
-/** Notes that what `begin` spoke of is in force. */
+/** Records that the file of `begin` was applied. */
 export async function commit(lab: string): Promise<void> {
   await rename(join(stateDirectory(lab), "pending.yaml"), join(stateDirectory(lab), "lab.yaml"));
 }
 
-/** Notes that what `begin` spoke of was taken back. */
+/** Records that the file of `begin` was rolled back. */
 export async function rollBack(lab: string): Promise<void> {
   await rm(join(stateDirectory(lab), "pending.yaml"), { force: true });
 }
 
-/** Names of the namespaces of the lab that are there, whoever made them. */
+/** Names of the existing namespaces with the lab's prefix. */
 export async function namespacesOf(lab: string): Promise<string[]> {
   return (await namedNamespaces()).filter((name) => name.startsWith(namespacePrefix(lab))).sort();
 }
 
-/** Removes all that is known of the lab, except for the lock, which has to be held. */
+/** Removes the state of the lab, except for the lock, which the caller must hold. */
 export async function forget(lab: string): Promise<void> {
   const directory = stateDirectory(lab);
   unmountBelow(directory);
@@ -164,10 +164,10 @@ export async function forget(lab: string): Promise<void> {
   await Promise.all(names.map((name) => rm(join(directory, name), { recursive: true, force: true })));
 }
 
-/** What there is of a lab that was taken down, as sentences: namespaces, mounts and state. Empty if all went well. */
+/** Leftovers of a lab that was taken down, as sentences: namespaces, mounts and state. Empty if there are none. */
 export async function leftovers(lab: string): Promise<string[]> {
   const directory = stateDirectory(lab);
-  // The lock is the caller's own.
+  // The caller holds the lock.
   const files = (await listDirectory(directory)).filter((name) => name !== "lock");
   return [
     ...(await namespacesOf(lab)).map((name) => `the namespace ${name} is still there`),
@@ -176,7 +176,7 @@ export async function leftovers(lab: string): Promise<string[]> {
   ];
 }
 
-/** Names of all labs of which there is state or a namespace, sorted. */
+/** Names of all labs with state or a namespace, sorted. */
 export async function list(): Promise<string[]> {
   const named = (await namedNamespaces()).flatMap((name) => /^nl-([a-z][a-z0-9]*)-/.exec(name)?.[1] ?? []);
   return [...new Set([...(await listDirectory(labsDirectory)), ...named])].sort();

@@ -21,15 +21,15 @@ export interface AttachmentView {
   readonly name: string;
   readonly state: State;
   readonly since?: string;
-  /** Its name on `host`: `web`. */
+  /** The workload's name on `host`: `web`. */
   readonly workload?: string;
   readonly services: readonly string[];
-  /** Of one that asks for a wire. */
+  /** Id of the wire, if the attachment requests one. */
   readonly wireId?: string;
-  /** Of one that offers: its name in the registry. */
+  /** Name of the endpoint in the registry, if the attachment offers services. */
   readonly endpoint?: string;
   readonly wires: number;
-  /** Why it is not up. */
+  /** The reason why the attachment is not up. */
   readonly reason?: string;
   readonly hint?: string;
   readonly topic?: string;
@@ -39,7 +39,7 @@ export interface AttachmentView {
   readonly nextTry?: string;
   /** The number of changes of the document, the first one included. */
   readonly generation: number;
-  /** The generation that the state and the conditions are about. */
+  /** The generation to which the state and the conditions belong. */
   readonly observedGeneration: number;
   readonly conditions: readonly ConditionView[];
 }
@@ -53,7 +53,7 @@ const states: Readonly<Record<AttachmentStatus_State, State>> = {
   [AttachmentStatus_State.CLOSING]: "closing",
 };
 
-/** As the agent of `host` tells of it. */
+/** The view of an attachment in the status of `host`. */
 export function attachmentView(host: string, attachment: AttachmentStatus): AttachmentView {
   const { ref, state, since, workload, services, wireId, endpoint, wires } = attachment;
   const isFine = state === AttachmentStatus_State.UP;

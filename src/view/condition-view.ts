@@ -1,4 +1,4 @@
-/** Conditions as people and their programs see them, with the keys that Kubernetes resources have. */
+/** Conditions in the output of commands, with the keys of Kubernetes resources. */
 import type { Condition } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { isoTime } from "./iso-time.ts";
 import { optional } from "./optional.ts";
@@ -24,10 +24,10 @@ export function conditionView({ type, status, reason, message, lastTransition }:
   };
 }
 
-/** States of a wire whose kernel objects are on this host. */
+/** States in which a wire's kernel objects exist. */
 const PROGRAMMED: ReadonlySet<State> = new Set(["up", "down", "unclaimed", "healing"]);
 
-/** The conditions of a wire. Nothing proves yet that packets pass, so `Reachable` is unknown at best. */
+/** The conditions of a wire. No check proves yet that packets pass, so `Reachable` is never true. */
 export function wireConditions({
   state,
   reason,

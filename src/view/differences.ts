@@ -4,7 +4,7 @@ import { isMarked } from "../kernel/objects.ts";
 
 const words = { add: "missing", change: "changed", remove: "unexpected" } as const;
 
-/** What would have to be done, said as what is wrong: `missing: route 10.0.0.0/24 …`. */
+/** Describes needed operations as differences: `missing: route 10.0.0.0/24 …`. */
 export function differencesOf(operations: readonly Operation[]): string[] {
   return operations
     .filter(({ object }) => isMarked(object))

@@ -1,10 +1,10 @@
-/** Pictures of hosts, what is on them, and what joins them: pure functions to text. Whatever is in a name stays inside of its label. */
+/** Draws hosts, their workloads and the wires between them as text. Pure functions. No name breaks out of its label. */
 import { printable } from "../text/printable.ts";
 import type { Graph, GraphLink, GraphNode, GraphWire } from "./graph.ts";
 
 export type DrawingFormat = "text" | "mermaid" | "dot";
 
-/** The graph as it stands on paper. */
+/** The parts of a graph that are drawn. */
 interface Drawing {
   readonly name: string;
   readonly title: string;
@@ -14,7 +14,7 @@ interface Drawing {
   readonly wires: readonly GraphWire[];
 }
 
-/** With a final newline. */
+/** Draws a graph. The text ends with a newline. */
 export function draw(graph: Graph, format: DrawingFormat): string {
   return painters[format](drawingOf(graph));
 }
@@ -25,7 +25,7 @@ const painters: Readonly<Record<DrawingFormat, (drawing: Drawing) => string>> = 
   dot: drawDot,
 };
 
-/** What has no host that anybody knows. */
+/** Name of the group for nodes whose host is not known. */
 const ELSEWHERE = "elsewhere";
 
 function drawingOf({ name, title, nodes, links, wires }: Graph): Drawing {
@@ -94,7 +94,7 @@ function drawDot(drawing: Drawing): string {
   const { name: title, hosts, routers, links, wires } = drawing;
   const ids = identifiers(drawing);
   const label = (text: string): string => `"${escapeDot(text)}"`;
-  // Edges of the underlay end at a point inside of the host, cut off at its frame.
+  // Edges of the underlay end at a point inside of the host, and are cut off at its frame.
   const end = (node: string): string => (routers.includes(node) ? ids(node) : ids(`${node}/`));
   const frame = (node: string): string => (routers.includes(node) ? "" : `cluster_${ids(node)}`);
   return lines([
@@ -168,7 +168,7 @@ function lines(all: readonly string[]): string {
   return `${all.join("\n")}\n`;
 }
 
-/** All but letters, digits and a few harmless signs as entity codes. https://mermaid.js.org/syntax/flowchart.html#entity-codes-to-escape-characters */
+/** Escapes all but letters, digits and a few harmless signs. https://mermaid.js.org/syntax/flowchart.html#entity-codes-to-escape-characters */
 function escapeMermaid(text: string): string {
   return printable(text).replace(
     /[^\p{L}\p{N} .,:/_→%-]/gu,

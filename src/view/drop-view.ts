@@ -1,18 +1,18 @@
-/** What the data paths of hosts have dropped, as commands show it. */
+/** Drops of the hosts' data paths in the output of commands. */
 import type { HostStatus } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { isoTime } from "./iso-time.ts";
 import { optional } from "./optional.ts";
 
 export interface DropView {
-  /** `unknown` */
+  /** Name of the reason: `unknown`. */
   readonly reason: string;
-  /** The same for people. */
+  /** The reason in words. */
   readonly words: string;
   readonly packets: number;
   readonly lastAt?: string;
 }
 
-/** Whose tunnel packets were dropped because nobody had negotiated them, by their outer headers. */
+/** The sender of dropped tunnel packets for which no tunnel was negotiated, from their outer headers. */
 export interface StrangerView {
   readonly source: string;
   readonly destination: string;
@@ -21,9 +21,9 @@ export interface StrangerView {
   readonly packets: number;
 }
 
-/** What was dropped because a side of a wire must not send it. */
+/** Packets that were dropped because the guard does not let a side of a wire send them. */
 export interface OffenceView {
-  /** Id of the wire, and who sent it; absent where the wire is gone. */
+  /** Id of the wire, and the side that sent the packets. Absent if the wire is gone. */
   readonly wire?: string;
   readonly side?: string;
   readonly reason: string;

@@ -1,16 +1,16 @@
-/** A lab or a mesh to be drawn: as JSON the shape of `netloom graph -o json` and `netloom lab graph -f json`. */
+/** The graph of a lab or a mesh. Its JSON is the output of `netloom graph -o json` and `netloom lab graph -f json`. */
 import type { Side } from "../mechanisms/side.ts";
 import type { ServiceView } from "./mesh-view.ts";
 import type { State } from "./state.ts";
 import type { HopView } from "./way.ts";
 
 export interface Graph {
-  /** `two`, `mesh` */
+  /** Name of the lab, or `mesh`. */
   readonly name: string;
-  /** Of the text: `lab two`. */
+  /** Title of the text: `lab two`. */
   readonly title: string;
   readonly services: readonly ServiceView[];
-  /** Hosts first, in the order in which they are drawn. */
+  /** Nodes in the order of drawing, hosts first. */
   readonly nodes: readonly GraphNode[];
   /** Cables between hosts and routers. */
   readonly links: readonly GraphLink[];
@@ -21,16 +21,16 @@ export interface GraphNode {
   /** Unique: `alpha`, `alpha/web`, `db.beta`. */
   readonly id: string;
   readonly kind: "host" | "router" | "workload" | "endpoint";
-  /** Of a workload and an endpoint. Empty if nobody knows. */
+  /** Host of a workload or an endpoint. Empty if it is not known. */
   readonly host?: string;
-  /** Inside of its host. */
+  /** Text for the node inside of its host. */
   readonly label: string;
 }
 
 export interface GraphLink {
   readonly source: string;
   readonly target: string;
-  /** Of both ends. */
+  /** Addresses of both ends. */
   readonly addresses: readonly [readonly string[], readonly string[]];
   readonly mtuBytes: number;
   readonly rateBitsPerSecond?: number;
@@ -38,21 +38,21 @@ export interface GraphLink {
   readonly lossPercent?: number;
 }
 
-/** From the client to the endpoint. */
+/** A wire, as an edge from the client to the endpoint. */
 export interface GraphWire {
-  /** Nodes. */
+  /** Ids of the nodes. */
   readonly source: string;
   readonly target: string;
-  /** Names of the two ends, as the text lists them. */
+  /** Names of the two ends in the text. */
   readonly client: string;
   readonly endpoint: string;
   readonly id: string;
   readonly service: string;
   readonly path: string;
   readonly hops: readonly HopView[];
-  /** Absent: nobody has looked. */
+  /** Absent if the state was not read. */
   readonly state?: State;
   readonly addresses: Readonly<Record<Side, readonly string[]>>;
-  /** At the edge of a picture. */
+  /** Text at the edge of a picture. */
   readonly label: string;
 }

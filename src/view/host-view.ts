@@ -10,36 +10,36 @@ import {
 import { isoTime } from "./iso-time.ts";
 import { optional } from "./optional.ts";
 
-/** A host, and what its agent tells of itself: nothing if it has none, or one that has never answered. */
+/** A host, with facts about its agent: none if the host has no agent, or the agent has never answered. */
 export interface HostView extends Partial<AgentFacts> {
   readonly host: string;
-  /** Why its agent does not answer. */
+  /** The reason why its agent does not answer. */
   readonly silence?: string;
 }
 
 export interface AgentFacts {
   readonly version: string;
-  /** Under which other hosts reach it. */
+  /** The URL under which other hosts reach the agent. */
   readonly url: string;
   readonly startedAt?: string;
-  /** What it proves itself with: `plaintext` if nothing is proven. */
+  /** The credentials of the agent: `plaintext` if it has none. */
   readonly identity: string;
   readonly registry: RegistryView;
-  /** Wires that an earlier process has left, and that nobody has asked for since. */
+  /** The number of unclaimed wires. */
   readonly unclaimedWires: number;
-  /** The oldest first. */
+  /** Tasks that the agent keeps retrying, the oldest first. */
   readonly retrying: readonly RetryingView[];
-  /** By name. */
+  /** Gauges by name. */
   readonly gauges: Readonly<Record<string, number>>;
-  /** By reason. */
+  /** Drops by reason. */
   readonly drops: readonly DropView[];
-  /** Those who sent most come first. */
+  /** Senders of unknown tunnel packets, those with the most packets first. */
   readonly strangers: readonly StrangerView[];
-  /** Likewise. */
+  /** Packets that the guard refused, those with the most packets first. */
   readonly offences: readonly OffenceView[];
 }
 
-/** Something that a host's process keeps trying. */
+/** A task that a host's agent keeps retrying. */
 interface RetryingView {
   readonly what: string;
   readonly since?: string;

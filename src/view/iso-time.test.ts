@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { isoTime } from "./iso-time.ts";
 
-test("a time is a text that every program reads, and what is none is absent", () => {
+test("isoTime returns ISO 8601 text, and nothing for a missing or invalid time", () => {
   assert.equal(isoTime(timestampFromMs(Date.UTC(2026, 0, 31, 12))), "2026-01-31T12:00:00Z");
   assert.equal(isoTime(timestampFromMs(Date.UTC(2026, 0, 31, 12) + 250)), "2026-01-31T12:00:00.250Z");
   assert.equal(isoTime(undefined), undefined);

@@ -48,7 +48,7 @@ const stranger = create(GraphResponseSchema, {
 
 const graphOf = (...pictures: GraphResponse[]) => meshGraph(registryView(pictures));
 
-test("text shows hosts with what is on them, and the wires once", () => {
+test("text shows hosts with their workloads and endpoints, and each wire once", () => {
   assert.equal(
     draw(graphOf(alpha, beta), "text"),
     `mesh
@@ -116,6 +116,6 @@ test("a wire inside of a host has one hop, from the host to itself", () => {
   assert.deepEqual(drawn?.hops, [{ from: "alpha", to: "alpha", carriers: ["veth"], words: "veth" }]);
 });
 
-test("what has no host that anybody knows is drawn elsewhere", () => {
+test("a node without a known host is drawn under elsewhere", () => {
   assert.match(draw(graphOf(stranger), "text"), / {2}elsewhere\n {2}├─ nsc-1\n {2}└─ db\.beta\n/);
 });

@@ -1,4 +1,4 @@
-/** A mesh as a picture: hosts, endpoints, and the wires from their clients. */
+/** The graph of a mesh: hosts, endpoints, and the wires from their clients. */
 import type { Graph, GraphNode } from "./graph.ts";
 import type { MeshView } from "./mesh-view.ts";
 import type { WireView } from "./wire-view.ts";
@@ -41,7 +41,7 @@ export function meshGraph({ hosts, services, endpoints, wires }: MeshView): Grap
 
 function clientNode({ client, clientWorkload, hosts, interfaces }: WireView): GraphNode {
   const host = interfaces.client?.host ?? hosts[0] ?? "";
-  // Short for a workload that the path calls by its host and its name.
+  // The label is short if the path names the client by its host and workload.
   const isPlace = clientWorkload !== undefined && client === `${host}/${clientWorkload}`;
   return { id: client, kind: "workload", host, label: isPlace ? clientWorkload : client };
 }

@@ -1,4 +1,4 @@
-/** Whatever hosts tell of their wires, and in whatever order: each wire is there once, and the same. */
+/** For any statuses of hosts in any order, the view has each wire once, with the same content. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
@@ -14,11 +14,11 @@ import { meshView } from "./mesh-view.ts";
 const HOSTS = ["alpha", "beta", "gamma", "delta", "epsilon"] as const;
 
 interface Drawn {
-  /** From the client's host to the endpoint's. */
+  /** Hosts of the wire, from the client's to the endpoint's. */
   readonly way: readonly string[];
-  /** Hosts that tell of it, and how. */
+  /** Hosts whose status has the wire, and its state there. */
   readonly told: readonly (readonly [string, Wire_State])[];
-  /** Do the hosts know the way? */
+  /** Whether the statuses name all hosts of the path. */
   readonly isKnown: boolean;
 }
 
@@ -41,7 +41,7 @@ const drawnWire: fc.Arbitrary<Drawn> = fc.shuffledSubarray([...HOSTS], { minLeng
   }),
 );
 
-/** What `host` tells of wire `n`. */
+/** Wire `n` in the status of `host`. */
 function wireOn(host: string, n: number, { way, isKnown }: Drawn): MessageInitShape<typeof WireSchema> {
   const at = way.indexOf(host);
   const hops = [at - 1, at].flatMap((i) => {
@@ -84,7 +84,7 @@ function statusesOf(wires: readonly Drawn[]): HostStatus[] {
   });
 }
 
-test("each wire that is told of is there once, and the same whatever the order of the hosts", () => {
+test("each reported wire is in the view once, and the order of the hosts does not matter", () => {
   fc.assert(
     fc.property(
       fc.array(drawnWire, { maxLength: 6 }),
@@ -105,7 +105,7 @@ test("each wire that is told of is there once, and the same whatever the order o
   );
 });
 
-test("the way of a wire that all its hosts tell of passes each of them once", () => {
+test("the path of a wire that all its hosts report passes each of them once", () => {
   fc.assert(
     fc.property(drawnWire, (wire) => {
       const all = { ...wire, told: wire.way.map((host) => [host, Wire_State.UP] as const) };

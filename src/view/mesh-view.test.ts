@@ -47,7 +47,7 @@ function status(host: string, wires: readonly WireInit[], more: object = {}): Ho
   return create(HostStatusSchema, { host, wires: all, registry, ...more });
 }
 
-/** A wire over a third host, as each of the three tells of it. */
+/** A wire over a third host, in the statuses of all three. */
 const alpha = status("alpha", [
   {
     ...COMMON,
@@ -66,7 +66,7 @@ const beta = status("beta", [
   },
 ]);
 
-test("a wire over a third host is one wire, with its way host by host", () => {
+test("a wire over a third host is one wire, with its path host by host", () => {
   for (const statuses of [
     [alpha, gamma, beta],
     [beta, gamma, alpha],
@@ -92,7 +92,7 @@ test("a wire over a third host is one wire, with its way host by host", () => {
   }
 });
 
-test("a host alone shows the rest of the way as far as the path tells of it", () => {
+test("the status of one host shows the rest of the path as far as it is known", () => {
   const [near] = meshView([alpha]).wires;
   assert.equal(near?.path, "vxlan vni 1 alpha→gamma, gamma→beta");
   assert.deepEqual(near?.differences, []);
@@ -102,14 +102,14 @@ test("a host alone shows the rest of the way as far as the path tells of it", ()
   assert.equal(far?.wire, "alpha/web");
 });
 
-test("when all were asked, what a host does not tell of a wire is missing", () => {
+test("when all hosts were asked, a part of a wire that a host does not report is missing", () => {
   const whole = (...statuses: readonly HostStatus[]) => meshView(statuses, { isWhole: true }).wires[0];
   assert.deepEqual(whole(alpha, gamma, beta)?.differences, []);
   assert.deepEqual(whole(alpha, gamma, status("beta", []))?.differences, ["missing: the half of db.beta"]);
   assert.deepEqual(whole(alpha, status("gamma", []), beta)?.differences, ["missing: the way over gamma"]);
   const far = whole(status("alpha", []), gamma, beta);
   assert.deepEqual([far?.differences, far?.state], [["missing: the half of alpha/web"], "down"]);
-  // A host without an agent of ours tells nothing, and nothing is missing.
+  // A host without a Netloom agent has no status, and nothing is missing.
   assert.deepEqual(whole(alpha, gamma)?.differences, []);
 });
 
@@ -121,7 +121,7 @@ test("a wire that is down on one of its hosts is down, with that host's reason",
   assert.deepEqual([wire?.state, wire?.reason], ["down", "beta is gone"]);
 });
 
-test("a wire is as its client is while that brings it back", () => {
+test("a wire has the state of its client while the client heals it", () => {
   const attachments = [
     {
       ref: { kind: "NetworkServiceClient", name: "web-db" },
@@ -136,7 +136,7 @@ test("a wire is as its client is while that brings it back", () => {
   assert.deepEqual(problemsOf(view), ["NetworkServiceClient web-db of alpha is not up: "]);
 });
 
-test("what a host has of a wire that nobody asked for yet fills only what others do not tell", () => {
+test("an unclaimed wire of a host adds only values that other hosts do not report", () => {
   const left = status("beta", [], {
     unclaimed: [
       { id: "w1", state: Wire_State.UNCLAIMED, endpointEnd: db, endpointAddresses: ["10.1.1.1/32"] },
@@ -151,13 +151,13 @@ test("what a host has of a wire that nobody asked for yet fills only what others
   assert.equal(wires.find(({ id }) => id === "w2")?.state, "unclaimed");
 });
 
-test("hosts of strangers have no name: the way shows their addresses", () => {
+test("the path shows the addresses of hosts without a known name", () => {
   const path = { hosts: ["alpha", ""], hops: [{ ...first, to: "" }] };
   const [wire] = meshView([status("alpha", [{ ...COMMON, path, clientEnd: web }])]).wires;
   assert.equal(wire?.path, "vxlan vni 1 alpha→10.0.0.gamma");
 });
 
-test("hosts, workloads, services and endpoints are there once", () => {
+test("hosts, workloads, services and endpoints appear once", () => {
   const attachments = [
     {
       ref: { kind: "NetworkServiceProvider", name: "db" },

@@ -1,6 +1,6 @@
 /**
- * The model of a mesh, as all commands show it: hosts, what is on them, and the wires between. Made of what agents tell;
- * a lab without agents makes one of what was observed there.
+ * The model of a mesh for all commands: hosts, their workloads, and the wires. It is made from the statuses of agents; a lab
+ * without agents makes one from the observed objects.
  */
 import type { GraphResponse, HostStatus } from "../api/gen/netloom/admin/v1/admin_pb.js";
 import { type AttachmentView, attachmentView } from "./attachment-view.ts";
@@ -15,41 +15,41 @@ interface WorkloadView {
 
 export interface ServiceView {
   readonly name: string;
-  /** Absent: only the registry knows. */
+  /** Absent if only the registry knows it. */
   readonly payload?: string;
 }
 
 interface EndpointView {
   readonly name: string;
-  /** Empty if nobody knows. */
+  /** Empty if the host is not known. */
   readonly host: string;
   readonly services: readonly string[];
-  /** Of its manager. */
+  /** URL of its manager. */
   readonly url?: string;
 }
 
-/** As far as those know who were asked. */
+/** The mesh, as far as the asked hosts know it. */
 export interface MeshView {
   readonly hosts: readonly HostView[];
   readonly workloads: readonly WorkloadView[];
   readonly services: readonly ServiceView[];
   readonly endpoints: readonly EndpointView[];
   readonly attachments: readonly AttachmentView[];
-  /** Each once. */
+  /** The wires, each once. */
   readonly wires: readonly WireView[];
 }
 
 export interface MeshOptions {
-  /** Hosts whose agents do not answer now. One that has answered before has a status all the same. */
+  /** Hosts whose agents do not answer now. An agent that has answered before still has a status. */
   readonly silent?: readonly { readonly host: string; readonly reason: string }[];
   /**
-   * Every host of the mesh was asked at one time: of a wire that one of its hosts tells nothing of, that part is missing.
-   * Default: false.
+   * Whether every host of the mesh was asked at one time. Then a part of a wire that its host does not report counts as
+   * missing. Default: false.
    */
   readonly isWhole?: boolean;
 }
 
-/** Each wire once, although the hosts of both its ends tell of it. */
+/** Joins the statuses of hosts. Each wire appears once, although the hosts of both its ends report it. */
 export function meshView(
   statuses: readonly HostStatus[],
   { silent = [], isWhole = false }: MeshOptions = {},
@@ -65,7 +65,7 @@ export function meshView(
   const held = new Map(attachments.flatMap((each) => (each.wireId ? [[each.wireId, each.state]] : [])));
   const wires = wiresOf(told, new Set(asked)).map((wire) => {
     const state = held.get(wire.id);
-    // It was up, and is brought back: its attachment knows more than the devices.
+    // While a wire heals, its attachment knows more than its devices.
     return state === undefined || state === "up" ? wire : { ...wire, state };
   });
   const endpoints = attachments.flatMap(({ host, endpoint, services }) =>
@@ -81,7 +81,7 @@ export function meshView(
   };
 }
 
-/** The mesh as its registry shows it to those who were asked, and their wires. */
+/** The mesh as the registry shows it to the asked hosts, with the wires of these hosts. */
 export function registryView(pictures: readonly GraphResponse[]): MeshView {
   const endpoints = pictures.flatMap((picture) => picture.endpoints);
   const services = pictures.flatMap((picture) => picture.services);
@@ -103,12 +103,12 @@ export function registryView(pictures: readonly GraphResponse[]): MeshView {
   };
 }
 
-/** An unclaimed wire carries packets, and is nobody's wish yet: it does not count. */
+/** Whether all attachments and wires are up. An unclaimed wire does not count: no wish asks for it yet. */
 export function isUp({ attachments, wires }: MeshView): boolean {
   return [...attachments, ...wires].every(({ state }) => state === "up" || state === "unclaimed");
 }
 
-/** What hosts and attachments are not as they have to be, as sentences. Wires tell of themselves. */
+/** The problems of hosts and attachments, as sentences. Problems of wires are in the wires. */
 export function problemsOf({ hosts, attachments }: MeshView): string[] {
   return hosts.flatMap((view) => {
     const { host, silence } = view;
@@ -150,7 +150,7 @@ function workloadsOf(attachments: readonly AttachmentView[], wires: readonly Wir
   return unique(found, ({ host, workload }) => JSON.stringify([host, workload]));
 }
 
-/** The first one of each key. */
+/** The first item of each key. */
 function unique<T>(all: readonly T[], keyOf: (each: T) => string): T[] {
   const seen = new Set<string>();
   return all.filter((each) => !seen.has(keyOf(each)) && seen.add(keyOf(each)));

@@ -14,18 +14,18 @@ function hop(mtu: number, ...widths: readonly number[]): HopView {
   return hopOf({ from: "alpha", to: "beta", carriers: ["vxlan"], tunnel });
 }
 
-test("a wire that carries IPv6 has nothing to say of its MTU, nor has one whose MTU is not known", () => {
+test("a wire whose MTU is enough for IPv6, or not known, has no note", () => {
   assert.deepEqual(mtuNotes(1280, [hop(1280, 1334)]), []);
   assert.deepEqual(mtuNotes(0, []), []);
 });
 
-test("one with less names the narrowest way, on whichever host that is", () => {
+test("a wire with a smaller MTU names the narrowest way, on any host", () => {
   assert.deepEqual(mtuNotes(1146, [hop(1146, 1500, 1200)]), [
     "its MTU of 1146 bytes is below 1280, which IPv6 needs: the way from beta to 10.0.0.1 carries 1200 bytes, by the device eth0",
   ]);
 });
 
-test("no way is blamed for an MTU that an end has asked for, or where no host tells of one", () => {
+test("no way is named for an MTU that an end has asked for, or if no host reports a way", () => {
   const bare = ["its MTU of 1000 bytes is below 1280, which IPv6 needs"];
   assert.deepEqual(mtuNotes(1000, [hop(1446, 1500)]), bare);
   assert.deepEqual(mtuNotes(1000, [hop(1000, 0)]), bare);

@@ -1,9 +1,9 @@
-/** What is worth knowing of the MTU of a wire. */
+/** Notes on the MTU of a wire. */
 import { COMMON } from "../mechanisms/parameters.ts";
 import { IPV6_MIN_MTU } from "../net/link-local.ts";
 import type { HopView } from "./way.ts";
 
-/** A wire that IPv6 cannot use says so, with the way that bounds it, where one of its hosts tells that. */
+/** A note if the MTU is too small for IPv6. It names the way that limits the MTU if a host of the wire reports it. */
 export function mtuNotes(mtuBytes: number, hops: readonly HopView[]): string[] {
   if (mtuBytes === 0 || mtuBytes >= IPV6_MIN_MTU) return [];
   const bounding = hops

@@ -1,4 +1,4 @@
-/** A key that is left out where there is nothing to say. */
+/** An object with one key, or without it if the value is undefined or an empty text. */
 export function optional<K extends string, V>(
   key: K,
   value: V | undefined,

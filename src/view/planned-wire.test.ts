@@ -36,7 +36,7 @@ function wire(...found: readonly FoundHalf[]) {
 
 const far: FoundHalf = { host: "beta", operations: [], received: { endpoint: { packets: 4, bytes: 336 } } };
 
-test("a wire that is as it was planned is up, with hosts and workloads of both ends", () => {
+test("a wire that matches its plan is up, with hosts and workloads of both ends", () => {
   const view = wire({ host: "alpha", operations: [], received: { client: { packets: 3, bytes: 252 } } }, far);
   assert.deepEqual([view.wire, view.client, view.endpoint], ["alpha/web/nl-1", "alpha/web", "beta/db"]);
   assert.deepEqual([view.state, view.differences, view.hosts], ["up", [], ["alpha", "beta"]]);
@@ -44,7 +44,7 @@ test("a wire that is as it was planned is up, with hosts and workloads of both e
   assert.deepEqual(view.interfaces.endpoint, { ...end("beta", "db"), received: { packets: 4, bytes: 336 } });
 });
 
-test("what is missing takes it down, what is too much does not, and what bears no mark is not told", () => {
+test("a missing object takes the wire down, an extra object does not, and an object without a mark is not shown", () => {
   const found = (...operations: readonly Operation[]) =>
     wire({ host: "alpha", operations, received: {} }, far);
   assert.equal(found(add).state, "down");
@@ -54,7 +54,7 @@ test("what is missing takes it down, what is too much does not, and what bears n
   assert.deepEqual([found(setting).state, found(setting).differences], ["up", []]);
 });
 
-test("without one of its hosts it is down", () => {
+test("a wire without one of its hosts is down", () => {
   const view = wire({ host: "alpha", operations: [], received: {} }, { host: "beta", received: {} });
   assert.deepEqual([view.state, view.differences], ["down", ["missing: host beta"]]);
 });

@@ -1,4 +1,4 @@
-/** A wire that no agent takes care of: what was found of it on its hosts, against its plan. */
+/** A wire without an agent: compares the objects found on its hosts with its plan. */
 import type { Operation } from "../kernel/kernel.ts";
 import type { Side } from "../mechanisms/side.ts";
 import { differencesOf } from "./differences.ts";
@@ -12,13 +12,13 @@ export interface PlannedWire {
   readonly addresses: WireView["addresses"];
   readonly hops: readonly HopView[];
   readonly mtuBytes: number;
-  /** On each of its hosts, the client's first. */
+  /** The objects found on each host, the client's first. */
   readonly found: readonly FoundHalf[];
 }
 
 export interface FoundHalf {
   readonly host: string;
-  /** Leads from what is there to the plan. Absent: the host is not there. */
+  /** The operations from the found objects to the plan. Absent if the host is missing. */
   readonly operations?: readonly Operation[];
   readonly received: Readonly<Partial<Record<Side, Received>>>;
 }
@@ -32,7 +32,7 @@ export function plannedWire(planned: PlannedWire): WireView {
   const interfaces = { client: end("client"), endpoint: end("endpoint") };
   const workload = ({ host, workload: name }: InterfaceView): string => `${host}/${name}`;
   const [client, endpoint] = [workload(interfaces.client), workload(interfaces.endpoint)];
-  // What is there beside the plan takes nothing away from it.
+  // Extra objects beside the plan do no harm.
   const isUp = found.every(
     ({ operations }) =>
       operations && differencesOf(operations.filter(({ verb }) => verb !== "remove")).length === 0,

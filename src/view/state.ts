@@ -1,2 +1,2 @@
-/** How far an attachment or a wire is. Those of a wire are up, down and unclaimed; else it is as its attachment is. */
+/** The state of an attachment or a wire. A wire has its own states up, down and unclaimed; else it has that of its attachment. */
 export type State = "up" | "down" | "unclaimed" | "waiting" | "requesting" | "healing" | "failed" | "closing";

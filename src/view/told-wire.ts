@@ -1,4 +1,4 @@
-/** A wire as agents tell of it: each host knows its own end, and the tunnels that begin or end there. */
+/** Joins the reports of agents about a wire. Each host knows its own end, and the tunnels that begin or end there. */
 import {
   type Hop,
   type Wire,
@@ -13,15 +13,15 @@ import { mtuNotes } from "./mtu-notes.ts";
 import { hopOf, type HopView, pathWords, wayOf } from "./way.ts";
 import type { InterfaceView, PutRightView, WireView } from "./wire-view.ts";
 
-/** What the agent of `host` tells of a wire. */
+/** A wire in the status of `host`. */
 export interface ToldWire {
   readonly host: string;
   readonly wire: Wire;
 }
 
 /**
- * One wire from what its hosts tell of it, whatever their order. Of a host that has it as a wire that nobody has asked for yet
- * counts only what no other one tells. A host of `asked` that the wire passes, and that tells nothing of it, makes a difference.
+ * Joins the reports of a wire's hosts, in any order. A host that has it as an unclaimed wire adds only values that no other
+ * host reports. If the wire passes a host of `asked` that does not report it, that is a difference.
  */
 export function toldWire(told: readonly ToldWire[], asked: ReadonlySet<string> = new Set()): WireView {
   const hosts = longest(told.map(({ wire }) => wire.path?.hosts ?? []));
@@ -48,7 +48,7 @@ export function toldWire(told: readonly ToldWire[], asked: ReadonlySet<string> =
   const mtuBytes = mtus.length === 0 ? 0 : Math.min(...mtus);
   const { client } = interfaces;
   const said = say((wire) => wire.clientWorkload);
-  // A client that says its workload may be called otherwise in the path: a function is.
+  // The workload's name may differ from the client's name in the path, as with a function.
   const place = client && said !== "" ? `${client.host}/${client.workload}` : name;
   return {
     wire: wireName(client ? place : name, client) || id,
@@ -93,7 +93,7 @@ function putRightOf(told: readonly ToldWire[]): PutRightView | undefined {
   return { count, lastAt: latest.lastAt, last: `${latest.host}: ${latest.putRight.last}` };
 }
 
-/** The client's name in the path with its device; a port is its device. */
+/** The client's name with its device. A port is its own device. */
 function wireName(client: string, device: InterfaceView | undefined): string {
   return device && device.isPort !== true ? `${client}/${device.interface}` : client;
 }
@@ -101,7 +101,7 @@ function wireName(client: string, device: InterfaceView | undefined): string {
 /** A path in words and as data. */
 export type PathView = Pick<WireView, "path" | "hops">;
 
-/** The path as one host tells of it. */
+/** The path in the report of one host. */
 export function pathView(path: WirePath | undefined): PathView {
   const hops = wayOf(path?.hosts ?? [], [hopsOf(path)]);
   return { path: pathWords(hops), hops };
@@ -111,14 +111,14 @@ function hopsOf(path: WirePath | undefined): HopView[] {
   return path?.hops.map(hopView) ?? [];
 }
 
-/** On the way from the client to the endpoint. */
+/** Position of a report on the way from the client to the endpoint. */
 function placeOn(hosts: readonly string[], { host, wire }: ToldWire): number {
   if (wire.clientEnd) return -1;
   return wire.endpointEnd ? hosts.length : hosts.indexOf(host);
 }
 
 function longest(lists: readonly (readonly string[])[]): readonly string[] {
-  // The same from all of the wire's hosts, unless it is changing.
+  // All hosts of the wire report the same list, unless the wire is changing.
   const [first = []] = [...lists].sort((a, b) => b.length - a.length || compare(a.join("\n"), b.join("\n")));
   return first;
 }
@@ -161,7 +161,7 @@ function hopView({ from, to, carriers, identifier, tunnel }: Hop): HopView {
   });
 }
 
-/** Both ends of a wire have addresses of their own: the length says nothing there. */
+/** Addresses of an end, without a prefix length of 32 or 128, which tells nothing. */
 function addressesOf(wires: readonly Wire[], read: (wire: Wire) => readonly string[]): string[] {
   const told = wires.map(read).find((addresses) => addresses.length > 0) ?? [];
   return told.map((address) => address.replace(/\/(32|128)$/, ""));
@@ -172,7 +172,7 @@ function stateOf(claimed: readonly ToldWire[]): State {
   return claimed.every(({ wire }) => wire.state === Wire_State.UP) ? "up" : "down";
 }
 
-/** The devices are there; it is the connection that is not. */
+/** The reason why a wire is down although its devices exist. */
 function reasonOf({ state, connection, reason }: Wire): string | undefined {
   if (state === Wire_State.UP) return undefined;
   if (state === Wire_State.UNCLAIMED)

@@ -1,52 +1,52 @@
 /**
- * The way of a wire, host by host. Each host knows the tunnels that begin or end on it; put together they are the way from
- * the client to the endpoint:
+ * The path of a wire, host by host. Each host knows the tunnels that begin or end on it. Together they are the path from the
+ * client to the endpoint:
  *
  * ```
- *   alpha tells  alpha→gamma
- *   gamma tells  alpha→gamma  gamma→beta
- *   beta tells                gamma→beta
+ *   alpha reports  alpha→gamma
+ *   gamma reports  alpha→gamma  gamma→beta
+ *   beta reports                gamma→beta
  * ```
  */
 
 /** One step of a path: from one host to the next one, or inside of a host. */
 export interface HopView extends HopFacts {
-  /** How it is carried: `vxlan vni 4242`. Empty if neither of its hosts was asked. */
+  /** The carrier in words: `vxlan vni 4242`. Empty if neither of its hosts was asked. */
   readonly words: string;
 }
 
-/** A hop as hosts tell of it. */
+/** The facts that hosts report of a hop. */
 interface HopFacts {
-  /** Names of the two hosts; empty for one whose name is not known, and the same one inside of a host. */
+  /** Names of the two hosts. A name that is not known is empty. Inside of a host both are the same. */
   readonly from: string;
   readonly to: string;
-  /** The carriers of the packets: `vxlan`; inside of a host the kinds of its ends, `veth` or `port`, each once. None if nobody tells. */
+  /** The carriers of the packets: `vxlan`; inside of a host the kinds of its ends, `veth` or `port`, once each. Empty if unknown. */
   readonly carriers: readonly string[];
   /** The number of a tunnel, unique on both hosts, with its name in NSM: `vni`. */
   readonly identifier?: { readonly name: string; readonly value: number };
   readonly tunnel?: TunnelView;
 }
 
-/** How wide the network between the hosts of a tunnel is, as one of them knows it: the way from there to the other one. */
+/** The width of the way from one host of a tunnel to the other, as that host reports it. */
 export interface TunnelWayView {
   readonly host: string;
-  /** The VTEP at its end. */
+  /** The VTEP at the end of the way. */
   readonly to: string;
-  /** Bytes of the packets between the hosts; 0 if it is not known. */
+  /** The largest packet between the hosts, in bytes; 0 if not known. */
   readonly mtuBytes: number;
-  /** What bounds it, or why there is none: `by the route via 10.0.0.254 dev eth0`. */
+  /** The limit of the way, or the reason why there is no way: `by the route via 10.0.0.254 dev eth0`. */
   readonly words: string;
 }
 
 interface TunnelView {
-  /** Of the mechanism in NSM: `VXLAN`. */
+  /** Type of the mechanism in NSM: `VXLAN`. */
   readonly type: string;
-  /** By NSM's names. */
+  /** Parameters by their names in NSM. */
   readonly parameters: Readonly<Record<string, string>>;
   /** VTEPs of `from` and `to`. */
   readonly source: string;
   readonly destination: string;
-  /** Of those of its hosts that tell. */
+  /** The ways that its hosts report. */
   readonly ways: readonly TunnelWayView[];
 }
 
@@ -58,9 +58,9 @@ export function hopOf(facts: HopFacts): HopView {
 }
 
 /**
- * Each hop once, from the client to the endpoint. `told` has what each host tells, in the order in which the wire passes them;
- * of two that tell the same hop the earlier one is believed, and each knows its own way. `hosts` names all that the wire passes: a hop between two of them
- * that nobody tells is there without words. A hop inside of a host counts only if nobody knows of another host.
+ * Each hop once, from the client to the endpoint. `told` has the hops that each host reports, in the order of the path. If two
+ * hosts report one hop, the earlier report is used, with the ways of both. `hosts` names all hosts of the path: a hop between
+ * two of them that no host reports has no words. A hop inside of a host counts only if no other host is known.
  */
 export function wayOf(hosts: readonly string[], told: readonly (readonly HopView[])[]): HopView[] {
   const [inside, between] = [told.flat().filter(isInside), told.flat().filter((hop) => !isInside(hop))];
@@ -97,7 +97,7 @@ function joined(known: HopView, hop: HopView): HopView {
   };
 }
 
-/** Before each hop the one that leads to where it begins. */
+/** Sorts the hops so that each begins where the one before it ends. */
 function inOrder(hops: readonly HopView[]): HopView[] {
   const left = [...hops];
   const ordered: HopView[] = [];
@@ -108,7 +108,7 @@ function inOrder(hops: readonly HopView[]): HopView[] {
   return ordered;
 }
 
-/** The VTEPs of a hop may change while two hosts tell of it: their names tell more. */
+/** Whether two reports mean one hop. Host names are compared first: the VTEPs may change between two reports. */
 function isSame(a: HopView, b: HopView): boolean {
   if (a.from !== "" && a.to !== "" && b.from !== "" && b.to !== "") return a.from === b.from && a.to === b.to;
   return a.tunnel?.source === b.tunnel?.source && a.tunnel?.destination === b.tunnel?.destination;

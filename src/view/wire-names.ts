@@ -1,8 +1,8 @@
 import { placeName, type WireView } from "./wire-view.ts";
 
 /**
- * Names that a wire may be called by: its id, the client's in the path, and `workload/device` of either end, with or without
- * the host. The longest one comes last.
+ * The names by which commands find a wire: its id, the client's name in the path, and `workload/device` of either end, with
+ * or without the host. The longest one comes last.
  */
 export function wireNames({ wire, id, interfaces: { client, endpoint } }: WireView): string[] {
   const ends = [client, endpoint].flatMap((end) => {

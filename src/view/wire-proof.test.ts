@@ -58,7 +58,7 @@ test("a wire that carries packets of its MTU, and no larger ones, has no problem
   assert.deepEqual(proof.verdict(before, await bed.counted()), []);
 });
 
-test("a packet that nothing answers, and ends that have counted none, are told by the names that are given", async () => {
+test("an unanswered packet, and ends that have counted none, are reported under the given names", async () => {
   const bed = new Bed();
   await bed.add(...plan(bed.wire).objects);
   bed.isCut = true;
@@ -72,11 +72,11 @@ test("a packet that nothing answers, and ends that have counted none, are told b
     "alpha/db/db-1 has counted 0 packets, and 2 have to come to it",
     "alpha/web/nsm-1 has counted 0 packets, and 2 have to come to it",
   ]);
-  // An end that counts nowhere is passed over.
+  // An end without a counter is skipped.
   assert.equal(proof.verdict({}, {}).length, 1);
 });
 
-test("a device that takes more than the wire's MTU is told", async () => {
+test("a device that takes more than the wire's MTU is reported", async () => {
   const bed = new Bed();
   await bed.add(...plan(bed.wire).objects);
   const proof = bed.proof(1400);
@@ -86,7 +86,7 @@ test("a device that takes more than the wire's MTU is told", async () => {
   ]);
 });
 
-test("a wire whose address another device takes is shadowed", async () => {
+test("a wire is shadowed if another device takes packets to its address", async () => {
   const bed = new Bed();
   const other = bed.machine.createNetns("/run/netns/other");
   const end = { mac: "02:00:00:00:00:09", mtuBytes: 1500, alias: "a stranger's" };

@@ -1,31 +1,31 @@
 /**
- * Whether packets go through a wire, and not through something beside it: they leave by the wire's own device, the largest
- * ones pass, and both ends have counted them.
+ * Proves that packets go through a wire and not past it: they leave by the wire's own device, the largest ones pass, and both
+ * ends have counted them.
  */
 import type { Netns } from "../kernel/kernel.ts";
 import type { Prober } from "../kernel/prober.ts";
 import type { Side } from "../mechanisms/side.ts";
 import type { PingView, Received } from "./wire-view.ts";
 
-/** A packet that is too large is refused at once, where it is refused. */
+/** Time to wait for the refusal of a too large packet. A refusal comes at once. */
 const REFUSAL_MS = 100;
 
-/** The end of a wire that packets are sent from. */
+/** The end of a wire from which packets are sent. */
 export interface ProofEnd {
   readonly netns: Netns;
-  /** The wire's device there. */
+  /** The wire's device in the namespace. */
   readonly device: string;
   readonly mtuBytes: number;
-  /** So long an answer is waited for. */
+  /** Time to wait for an answer. */
   readonly timeoutMs: number;
-  /** It is the machine behind a port: nobody of ours sets the MTU of its device, so that nothing there refuses larger packets. */
+  /** Whether the end is a machine behind a port. Netloom does not set its MTU, so it does not refuse larger packets. */
   readonly isPort?: boolean;
 }
 
-/** What has come to either side. One that counts nowhere is absent. */
+/** Packets that arrived at each side. A side without a counter is absent. */
 export type Counted = Readonly<Partial<Record<Side, Received>>>;
 
-/** One proof of one wire: any number of packets, then `prove` for each address, then the verdict. */
+/** One proof of one wire: call `ping` any number of times, then `prove` for each address, then `verdict`. */
 export class WireProof {
   readonly #prober: Prober;
   readonly #end: ProofEnd;
@@ -37,7 +37,7 @@ export class WireProof {
     this.#end = end;
   }
 
-  /** One small packet. NOT_FOUND without the namespace. */
+  /** Sends one small packet. NOT_FOUND if the namespace is missing. */
   async ping(address: string): Promise<PingView> {
     const { netns, device, timeoutMs } = this.#end;
     const { rttMs, reason } = await this.#prober.probe(netns, address, { device, timeoutMs });
@@ -45,7 +45,7 @@ export class WireProof {
     return { address, ...(rttMs === undefined ? { reason: reason ?? "" } : { rttMs }) };
   }
 
-  /** Which way the workload's own packets to `address` take, and how large they may be. */
+  /** Checks the device by which the workload's own packets to `address` leave, and the largest packet that passes. */
   async prove(address: string): Promise<void> {
     const { netns, device, mtuBytes, timeoutMs } = this.#end;
     const leavesBy = await this.#prober.deviceTowards(netns, address);
@@ -72,8 +72,8 @@ export class WireProof {
   }
 
   /**
-   * What is wrong, as sentences; empty if all is well. Requests have to have come to one end, and as many answers to the other,
-   * between `before` and `after`.
+   * The problems, as sentences; empty if all is well. Between `before` and `after`, all requests must have arrived at one end,
+   * and as many answers at the other.
    */
   verdict(
     before: Counted,
@@ -83,7 +83,7 @@ export class WireProof {
     return [...this.#problems, ...this.uncounted(before, after, { names })];
   }
 
-  /** The same of a wire that only packets to some addresses pass: one that lies further on. Default: all that were sent. */
+  /** Checks the counters of a later wire of a chain, which only packets to the addresses `to` pass. Default: all packets. */
   uncounted(
     before: Counted,
     after: Counted,

@@ -1,4 +1,4 @@
-/** What the admin service looks at. */
+/** The parts of an agent that the admin service reads. */
 import type { TunnelWays } from "../../forwarder/ways/tunnel-ways.ts";
 import type { Capturer } from "../../kernel/capturer.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
@@ -30,14 +30,14 @@ export interface AdminParts {
   readonly registry: { view(): RegistryView };
   readonly registries: Registries;
   readonly decisions: Decisions;
-  /** What the manager adds to the labels of clients. */
+  /** Labels that the manager adds to those of clients. */
   readonly labels: Readonly<Record<string, string>>;
   readonly url: string;
-  /** Of the registry that is asked now. */
+  /** URL of the registry that is in use. */
   readonly registryUrl: () => string;
   readonly tunnelling: { readonly ways: Pick<TunnelWays, "told"> };
   readonly tunnelAddresses: readonly string[];
-  /** On `Clock.wallMs`. */
+  /** Start time of the agent, on `Clock.wallMs`. */
   readonly startedAtMs: number;
   readonly version?: string;
   readonly prober?: Prober;

@@ -1,4 +1,4 @@
-/** The admin contract of an agent, method by method. */
+/** The admin service of an agent, method by method. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { stringify } from "yaml";
@@ -38,7 +38,7 @@ const MAX_WAIT_MS = 600_000;
 
 type Api = Implementation<typeof AgentApi>;
 
-/** What each call needs: to look, to try, or to change. To see what workloads say to each other is their owner's, too. */
+/** The permission that each call needs. Reading the frames of workloads needs `own`, as changes do. */
 const NEEDS: Readonly<Record<keyof Api, "read" | "operate" | "own">> = {
   apply: "own",
   delete: "own",
@@ -52,7 +52,7 @@ const NEEDS: Readonly<Record<keyof Api, "read" | "operate" | "own">> = {
   events: "read",
 };
 
-/** For `serveAll`. `identity` is asked about each call. */
+/** The service for `serveAll`. `identity` authorizes each call. */
 export function adminService(parts: AdminParts): Served {
   const { attachments, identity, world } = parts;
   const implementation: Api = {
@@ -101,13 +101,13 @@ export function adminService(parts: AdminParts): Served {
       ),
   };
   return serve(AgentApi, implementation, (call, request, { peer }) => {
-    // What would change is only looked at.
+    // A dry run changes nothing.
     const action = call === "apply" && "dryRun" in request && request.dryRun ? "read" : NEEDS[call];
     mustAllow(identity.authorize, question(peer, action, { kind: "host", name: world.host, call }));
   });
 }
 
-/** One YAML document. */
+/** The text of one YAML document. */
 function documentText(document: Document): string {
   return stringify(document, { lineWidth: 0 });
 }
@@ -184,7 +184,7 @@ function readRef(kinds: Kinds, { kind, name }: RefMessage): Ref {
   return { kind: readKind(kinds, kind), name };
 }
 
-/** People write `networkserviceclient`. */
+/** Finds a kind by its name in any case, such as `networkserviceclient`. */
 function readKind({ all }: Kinds, text: string): string {
   const found = all.find(({ kind }) => kind.toLowerCase() === text.toLowerCase());
   if (found) return found.kind;

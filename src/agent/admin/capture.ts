@@ -1,4 +1,4 @@
-/** Frames as they pass the ends of wires on this host. */
+/** Captures the frames that pass the ends of wires on this host. */
 import { create } from "@bufbuild/protobuf";
 import {
   CapturedEndSchema,
@@ -22,21 +22,21 @@ import { type EndHere, findEnds } from "./find-wire.ts";
 const MAX_SNAP_BYTES = 262_144;
 const BUFFER_BYTES = 4 * 2 ** 20;
 const MAX_BUFFER_BYTES = 64 * 2 ** 20;
-/** Each has a buffer of its own. */
+/** Limit of captured ends. Each end has its own buffer. */
 const MAX_ENDS = 64;
 
-/** A capture keeps a namespace alive, so that nothing tells of its end: it is looked for this often. */
+/** Interval of checks for dead namespaces. An open capture keeps a namespace alive, so no event reports its end. */
 const LOOK_MS = 1_000;
-/** The shortest that a timer takes anyway. */
+/** The shortest time of a timer. */
 const PAUSE_MS = 1;
 
 const DEVICE_GONE = "its device is gone: the wire was closed, or is made anew";
 const WORKLOAD_GONE = "its workload is gone";
 
 /**
- * Lasts until the caller goes, or all that is captured is gone. Frames are read when the caller takes them, so that they wait in
- * the kernel, which counts what it has no room for. NOT_FOUND if there is no such wire, INVALID_ARGUMENT for a filter that is none,
- * UNIMPLEMENTED if this host cannot capture.
+ * Captures until the caller leaves or all captured ends are gone. Frames are read when the caller takes them. Until then they
+ * wait in the kernel, which counts the frames it has no room for. NOT_FOUND if there is no such wire, INVALID_ARGUMENT for
+ * an invalid filter, UNIMPLEMENTED if this host cannot capture.
  */
 export function capture(parts: AdminParts, scope: Scope, request: CaptureRequest): Watch<CaptureReply> {
   const { capturer } = parts;
@@ -96,15 +96,15 @@ interface CapturingOptions {
   readonly life: Scope;
 }
 
-/** An end that is captured, until its device or its workload is gone. */
+/** A captured end. It exists until its device or its workload is gone. */
 interface Looking {
   readonly number: number;
   readonly here: EndHere;
   readonly capture: Capture;
-  /** Of its namespace; unique, unlike the name. */
+  /** Cookie of the end's namespace; unique, unlike the name. */
   readonly cookie: string;
   accepted: number;
-  /** That the caller has been told. */
+  /** The number of passed frames in the last message to the caller. */
   toldPassed: number;
 }
 
@@ -113,10 +113,10 @@ class Capturing {
   readonly #capturer: Capturer;
   readonly #options: CapturingOptions;
   readonly #signal = new Signal();
-  /** Those that go on, the one that has waited longest first. */
+  /** The open captures. The one that was read longest ago is first. */
   #turns: Looking[] | undefined;
   readonly #untold: CaptureReply[] = [];
-  /** On `Clock.monotonicMs`: when namespaces were last looked for. */
+  /** Time of the last check for dead namespaces, on `Clock.monotonicMs`. */
   #lookedMs = 0;
 
   constructor(parts: AdminParts, capturer: Capturer, options: CapturingOptions) {
@@ -125,7 +125,7 @@ class Capturing {
     this.#options = options;
   }
 
-  /** `undefined` when nothing is captured any more. */
+  /** The next message. `undefined` when no capture is open any more. */
   async next(): Promise<CaptureReply | undefined> {
     if (!this.#turns) return await this.#begin();
     const { clock } = this.#parts.world;
@@ -138,7 +138,7 @@ class Capturing {
       if (typeof read !== "boolean") return read;
       await this.#look();
       if (this.#untold.length > 0) continue;
-      // A flood of frames that the filter drops holds up nobody else.
+      // A flood of frames that the filter drops must not block other tasks.
       if (read) await this.#signal.wait(clock, life, LOOK_MS);
       else await clock.sleep(PAUSE_MS, life);
     }
@@ -178,7 +178,7 @@ class Capturing {
     return { number, here, capture: opened, cookie, accepted: 0, toldPassed: 0 };
   }
 
-  /** What one has to say; else whether all that waits was read. */
+  /** Reads the captures in turn. Returns the first message; else whether all waiting frames were read. */
   async #readInTurn(): Promise<CaptureReply | boolean> {
     const turns = this.#turns ?? [];
     let isAll = true;
@@ -191,7 +191,7 @@ class Capturing {
         read = await looking.capture.read();
       } catch (error) {
         if (!hasCode(error, "NOT_FOUND")) throw error;
-        // A device goes with its namespace.
+        // A device disappears with its namespace, so both are possible.
         return this.#ended(looking, (await this.#hasWorkload(looking)) ? DEVICE_GONE : WORKLOAD_GONE);
       }
       if (this.#options.life.ended) return true;
@@ -204,7 +204,7 @@ class Capturing {
     return isAll;
   }
 
-  /** From time to time: which workloads are gone, and how much has passed that nobody wanted. */
+  /** Every `LOOK_MS`: reports workloads that are gone, and the count of frames that the filter dropped. */
   async #look(): Promise<void> {
     const nowMs = this.#parts.world.clock.monotonicMs();
     if (nowMs - this.#lookedMs < LOOK_MS) return;
@@ -251,7 +251,7 @@ class Capturing {
   }
 
   #frame({ side, end }: EndHere, { timeNs, isOutgoing, data, lengthBytes }: CapturedFrame) {
-    // What comes in by a port comes from who is behind it.
+    // A frame that a port receives comes from the workload behind it.
     const fromEnd = isOutgoing !== end.isPort;
     return create(FrameSchema, {
       timeNs,

@@ -1,4 +1,4 @@
-/** What the data path of a host has dropped, as its status tells it. */
+/** The drops of a host's data path, in the form of its status. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
@@ -16,7 +16,7 @@ import type { AdminParts } from "./admin-parts.ts";
 
 type DropParts = Pick<AdminParts, "kernel" | "world" | "wires">;
 
-/** Nothing where the kernel does not say: a status is asked for when things are bad. */
+/** The drops. An empty result if the kernel does not report them: the status must work when the kernel does not. */
 export async function toldDrops({
   kernel,
   world,
@@ -50,7 +50,7 @@ export async function toldDrops({
   }
 }
 
-/** Which side of which wire has sent it. */
+/** The wire and the side that sent the refused packet. */
 function senderOf(
   wires: DropParts["wires"],
   { link, alias = "", isArrived }: Offence,

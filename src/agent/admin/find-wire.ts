@@ -1,4 +1,4 @@
-/** Which wire of this host people mean. */
+/** Finds the wire of this host that a name means. */
 import type { Wire, WireEnd } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Side } from "../../mechanisms/side.ts";
@@ -17,7 +17,7 @@ export interface EndHere {
   readonly name: string;
 }
 
-/** By its names, or by the name of the attachment that has asked for it. NOT_FOUND for none and for several; `attempt`: `ping`. */
+/** Finds a wire by its names, or by the name of its attachment. NOT_FOUND for none and for several; `attempt`: `ping`. */
 export function findWire(parts: AdminParts, name: string, attempt: string): Wire {
   const wires = describeWires(parts);
   const found = named(wires, parts, name);
@@ -30,8 +30,9 @@ export function findWire(parts: AdminParts, name: string, attempt: string): Wire
 }
 
 /**
- * The end on this host of the wire of that name, its client's if both are here and the name leaves it open; or, for the name of a workload, its
- * ends of all its wires. NOT_FOUND if there is neither, FAILED_PRECONDITION for a wire that only passes this host.
+ * For the name of a wire: its end on this host. If both ends are here and the name fits both, it is the client's. For the
+ * name of a workload: the ends of all its wires. NOT_FOUND if there is neither, FAILED_PRECONDITION for a wire that only
+ * passes this host.
  */
 export function findEnds(parts: AdminParts, name: string, attempt: string): EndHere[] {
   const wires = describeWires(parts);

@@ -40,7 +40,7 @@ export async function graph(parts: AdminParts, call: CallOptions): Promise<Graph
     const url = isOwn ? ownUrl : each.url;
     return [create(GraphEndpointSchema, { name, host, url, services: networkServiceNames })];
   });
-  // They tell of hosts, and serve no workload.
+  // Forwarders are registered for their hosts, and serve no workload.
   const forwarders = new Set(
     endpoints.flatMap(({ networkServiceEndpoint: each }) => (each && isForwarder(each) ? [each.name] : [])),
   );

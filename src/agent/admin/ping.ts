@@ -1,4 +1,4 @@
-/** Echo requests through a wire, from its end on this host. */
+/** Sends echo requests through a wire, from its end on this host. */
 import { create } from "@bufbuild/protobuf";
 import {
   type PingReply,
@@ -27,7 +27,7 @@ const MAX_COUNT = 10_000;
 const INTERVAL_MS = 1_000;
 const TIMEOUT_MS = 1_000;
 
-/** NOT_FOUND if there is no such wire, UNIMPLEMENTED if this host cannot send echo requests. */
+/** Pings the other end of a wire. NOT_FOUND if there is no such wire, UNIMPLEMENTED if this host cannot send echo requests. */
 export function ping(parts: AdminParts, scope: Scope, request: PingRequest): Watch<PingReply> {
   const { prober } = parts;
   if (!prober) throw new NetloomError("UNIMPLEMENTED", "ping a wire: this host cannot send echo requests");
@@ -76,17 +76,17 @@ export function ping(parts: AdminParts, scope: Scope, request: PingRequest): Wat
   });
 }
 
-/** A wire further on in a service chain. */
+/** A later wire of a service chain. */
 interface Leg {
   readonly wireId: string;
   readonly names: Readonly<Record<Side, string>>;
-  /** At its far end. */
+  /** Addresses of its far end. */
   readonly own: readonly string[];
-  /** Those, and all that lie behind it. */
+  /** Addresses of its far end, and of all far ends behind it. */
   readonly to: readonly string[];
 }
 
-/** What function after function says of where it leads. */
+/** The later wires of a service chain, in order, as the functions report them. */
 function legsBehind(connection: Connection): Leg[] {
   const wires = wiresBehind(connection).map(({ id, stations }) => ({
     id,
@@ -113,7 +113,7 @@ class Probing {
   readonly #parts: AdminParts;
   readonly #options: ProbingOptions;
   readonly #proof: WireProof;
-  /** On `Clock.monotonicMs`: when the first of the present round was sent. */
+  /** Start time of the present round, on `Clock.monotonicMs`. */
   #roundMs = 0;
   #before: readonly Counted[] = [];
 
@@ -127,7 +127,7 @@ class Probing {
     this.#before = await this.#count();
   }
 
-  /** The last message: what else was found. */
+  /** The last message: the problems that were found. */
   async end(): Promise<PingReply> {
     const { wire, addresses, behind } = this.#options;
     for (const address of addresses) await this.#proof.prove(address);
@@ -141,13 +141,13 @@ class Probing {
     return create(PingReplySchema, { ...namesOf(wire), problems });
   }
 
-  /** Of the wire, and of those behind it. */
+  /** Packet counts of the wire, and of the wires behind it. */
   async #count(): Promise<Counted[]> {
     const { wire, behind } = this.#options;
     return await Promise.all([wire.id, ...behind.map(({ wireId }) => wireId)].map((id) => this.#countOf(id)));
   }
 
-  /** What has come towards either side, as far as this host counts it: on the way out of it for one on another host. */
+  /** Counts of the packets towards each side of a wire. For a side on another host these are the packets sent there. */
   async #countOf(wireId: string): Promise<Counted> {
     const { wires, kernel } = this.#parts;
     const made = wires.made.get(wireId);
@@ -159,7 +159,7 @@ class Probing {
     return { ...(client && { client }), ...(endpoint && { endpoint }) };
   }
 
-  /** All addresses of a round one after the other, the next round after the interval. */
+  /** Sends the n-th request. A round sends to all addresses one after the other; the next round starts after the interval. */
   async round(n: number, scope: Scope): Promise<PingReply> {
     const { wire, addresses, intervalMs } = this.#options;
     const { clock } = this.#parts.world;

@@ -1,4 +1,4 @@
-/** All that a host knows of itself. */
+/** The status of a host. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { AttachmentRecord } from "../../attachments/attached.ts";
@@ -91,7 +91,7 @@ export function attachmentStatus({
   });
 }
 
-/** The reason of an error, if it bears one. */
+/** The reason of an error, if it has one. */
 export function causeMessage(error: NetloomError | undefined): { readonly cause?: ErrorReason } {
   if (!error?.reason) return {};
   const { name, fields } = error.reason;
@@ -118,7 +118,7 @@ function registryStatus({ registry, registryUrl, world }: AdminParts): RegistryS
   });
 }
 
-/** What came to each end of this host. A device that is gone meanwhile has none. */
+/** Reads the counters of each end on this host. A device that has just disappeared has none. */
 async function readCounters({ wires: kept, kernel }: AdminParts, wires: readonly Wire[]): Promise<void> {
   const ends = wires.flatMap((wire) => {
     const made = kept.made.get(wire.id);

@@ -1,4 +1,4 @@
-/** The status of a host as a stream: now, and after every change, but not more often than somebody can read. */
+/** The status of a host as a stream: now, and after every change, but not faster than the caller reads. */
 import type { HostStatus } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import { Signal } from "../../async/signal.ts";
 import { NetloomError } from "../../errors/errors.ts";
@@ -9,11 +9,11 @@ import { hostStatus } from "./status.ts";
 
 const MIN_INTERVAL_MS = 200;
 
-/** Counters, and how much is registered, change without a word. */
+/** Polling intervals. No event reports changes of counters and of the registry's size. */
 const COUNTERS_MS = 1_000;
 const REGISTRY_MS = 5_000;
 
-/** A status is made when it is read, so a reader that is slow gets the newest one. `scope` is the caller's. */
+/** Streams the status. Each is made when the caller reads it, so a slow caller gets the newest. `scope` belongs to the caller. */
 export function watchStatus(
   parts: AdminParts,
   scope: Scope,

@@ -1,4 +1,4 @@
-/** Why a client gets an endpoint, or would get it, or gets none. */
+/** Explains why a client gets, or would get, an endpoint, or gets none. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { AttachmentRecord } from "../../attachments/attached.ts";
@@ -33,7 +33,7 @@ interface Asked {
   readonly told?: AttachmentRecord;
 }
 
-/** NOT_FOUND if no such client is known. A service that does not exist is an answer, not an error. */
+/** The explanation. NOT_FOUND if no such client is known. A missing service is an answer, not an error. */
 export async function why(parts: AdminParts, call: CallOptions, request: WhyRequest): Promise<WhyResponse> {
   const asked = whatIsAsked(parts, request);
   const answer = create(WhyResponseSchema, { service: asked.service, labels: { ...asked.labels } });

@@ -1,4 +1,4 @@
-/** Wires as people see them, from what the forwarder has made and what the path says. */
+/** Descriptions of wires for people, from the forwarder's wires and the connections' paths. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Attached } from "../../attachments/attached.ts";
@@ -32,7 +32,7 @@ import type { RemoteType, WorkloadDevice } from "../../mechanisms/mechanism-type
 import type { Side } from "../../mechanisms/side.ts";
 import type { AdminParts } from "./admin-parts.ts";
 
-/** In the order in which a wire passes what leads there. */
+/** The sides in the order of a wire's hops. */
 const SIDES = ["client", "endpoint"] as const;
 
 /** All wires with an end on this host, in the order in which they were made. */
@@ -49,7 +49,7 @@ export function describeWires(parts: AdminParts): Wire[] {
   });
 }
 
-/** Wires that an earlier life has left on this host, and that nobody has asked for since, as their devices tell of them. */
+/** The unclaimed wires of this host, described by their devices. */
 export function describeUnclaimed({ attachments, wires, world }: AdminParts): Wire[] {
   const all = attachments.all();
   return [...wires.found].map(([id, found]) => {
@@ -90,13 +90,13 @@ function unclaimedWire(
   });
 }
 
-/** An attachment, and the end of a wire that its workload is. */
+/** An attachment, and the end of the wire at which its workload stands. */
 interface AtWire {
   readonly attached: Attached;
   readonly side: Side;
 }
 
-/** Those that have asked for a wire, from the start on, and those that serve it. */
+/** The attachments of each wire, by the wire's id: the client's, even before the wire is up, and the endpoint's. */
 function byWire(attachments: readonly Attached[]): Map<string, AtWire[]> {
   const wires = new Map<string, AtWire[]>();
   for (const attached of attachments)
@@ -187,7 +187,7 @@ function nameOfNetns(netns: string): string {
   return /^file:\/\/.*\/([^/]+)$/.exec(netns)?.[1] ?? netns;
 }
 
-/** A wire without a tunnel has one hop, inside of the host. */
+/** The path of a wire. A wire without a tunnel has one hop, inside of the host. */
 function pathMessage(
   hosts: readonly string[],
   tunnels: readonly Hop[],
@@ -200,7 +200,7 @@ function pathMessage(
   });
 }
 
-/** In the order from the client to the endpoint. */
+/** The tunnels of a wire, in the order from the client to the endpoint. */
 function tunnelHops(
   wire: Made,
   {
@@ -236,7 +236,7 @@ function tunnelHops(
   });
 }
 
-/** As this host sees a tunnel that leads to `side` of the wire. */
+/** This host's end of a tunnel that leads to `side` of the wire. */
 interface TunnelHere {
   readonly type: RemoteType;
   readonly id: number;

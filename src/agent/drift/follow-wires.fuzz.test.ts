@@ -1,4 +1,4 @@
-/** Whatever others do to a wire while others come and go: at rest it is as it was, and what is theirs as they have left it. */
+/** Random changes of a wire by others are repaired, also while other wires come and go. Objects of others stay. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -38,7 +38,7 @@ const step = fc.tuple(
 
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-/** Does it, unless the device is not there at that moment. */
+/** Makes the change, unless the device is missing at that moment. */
 function tamper(machine: SimMachine, [netns, name]: readonly [Netns, string], action: Step[0]): void {
   try {
     if ("change" in action) machine.changeDevice(netns, name, action.change);
@@ -50,7 +50,7 @@ function tamper(machine: SimMachine, [netns, name]: readonly [Netns, string], ac
   }
 }
 
-test("at rest a wire is as it was, and what is theirs as they have left it", async () => {
+test("after random changes a wire is restored, and the objects of others stay", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), async (steps) => {
       const mesh = new AgentMesh({ log: NO_LOG });

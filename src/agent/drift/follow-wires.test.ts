@@ -1,4 +1,4 @@
-/** What others change of a wire, as its agent sees it: in the simulator, where time is exact. */
+/** Repairs of wires that others change, in the simulator, where time is exact. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -14,7 +14,7 @@ import { toldWire } from "../../view/told-wire.ts";
 
 const ALPHA: Netns = "file:///run/netns/nl-lab-alpha";
 
-/** Tells nothing, ever. */
+/** A watch without events. */
 function silence(): Watch<KernelEvent> {
   const { promise, resolve } = Promise.withResolvers<undefined>();
   return watchOf<KernelEvent>({
@@ -24,10 +24,10 @@ function silence(): Watch<KernelEvent> {
 }
 
 class Scene {
-  /** What becomes of wires is told by nobody. */
+  /** Whether the kernel reports no events about wires. */
   readonly #isDeaf: boolean;
   readonly lines: string[] = [];
-  /** How often the devices of a wire were looked at. */
+  /** The number of queries for the devices of a wire. */
   looks = 0;
   readonly mesh: AgentMesh;
   readonly web: Netns;
@@ -71,7 +71,7 @@ class Scene {
     return found.map((object: KernelObject) => JSON.stringify(object)).sort();
   }
 
-  /** What status tells of the one wire. */
+  /** The repairs of the one wire in the status. */
   async putRight() {
     const role = this.mesh.agent("alpha");
     const hop = hopTo(serveAll(role.served), role.world);
@@ -84,7 +84,7 @@ class Scene {
   }
 }
 
-test("a wire is put right within a second, counted, shown, and said once for each sort of change", async () => {
+test("a wire is repaired within a second, and the repair is counted, shown, and logged once for each sort of change", async () => {
   const scene = new Scene();
   await scene.run(async () => {
     const { mesh, web } = scene;
@@ -107,7 +107,7 @@ test("a wire is put right within a second, counted, shown, and said once for eac
   });
 });
 
-test("a wire that nobody changes is not looked at, also while others are made and changed", async () => {
+test("a wire that nobody changes is not checked, also while other wires are made and changed", async () => {
   const scene = new Scene();
   await scene.run(async () => {
     const { mesh } = scene;
@@ -133,7 +133,7 @@ test("a wire that nobody changes is not looked at, also while others are made an
   });
 });
 
-test("what is not told is found by the next full look", async () => {
+test("a change without an event is found by the next full check", async () => {
   const scene = new Scene({ isDeaf: true });
   await scene.run(async () => {
     const { mesh, web } = scene;
@@ -146,7 +146,7 @@ test("what is not told is found by the next full look", async () => {
   });
 });
 
-test("after lost notifications all is looked at, at once", async () => {
+test("after lost notifications everything is checked at once", async () => {
   const scene = new Scene();
   await scene.run(async () => {
     const { mesh, web } = scene;
@@ -165,7 +165,7 @@ test("after lost notifications all is looked at, at once", async () => {
   });
 });
 
-test("somebody who changes it back each time is given in to but once in a while, and that is said once", async () => {
+test("a wire that another program changes each time is repaired once in a while only, and that is logged once", async () => {
   const scene = new Scene();
   await scene.run(async () => {
     const { mesh, web } = scene;
@@ -174,7 +174,7 @@ test("somebody who changes it back each time is given in to but once in a while,
       await mesh.sleep(100);
     }
     const told = await scene.putRight();
-    // In two minutes: 30 at once, and 12 more.
+    // Expected in two minutes: 30 repairs at once, and 12 more.
     assert.ok(told && told.count >= 30 && told.count <= 43, String(told?.count));
     assert.equal(scene.said("somebody changes a wire each time"), 1);
     await mesh.sleep(20_000);
@@ -183,7 +183,7 @@ test("somebody who changes it back each time is given in to but once in a while,
   });
 });
 
-test("what cannot be put right is tried again, seen in status, and over when it works or the wire is gone", async () => {
+test("a failed repair is tried again and shown in the status until it succeeds or the wire is gone", async () => {
   const scene = new Scene();
   await scene.run(async () => {
     const { mesh, web } = scene;
@@ -204,7 +204,7 @@ test("what cannot be put right is tried again, seen in status, and over when it 
   });
 });
 
-test("nothing is put right of a wire that was deleted meanwhile", async () => {
+test("a wire that was deleted meanwhile is not repaired", async () => {
   const scene = new Scene();
   await scene.run(async () => {
     const { mesh, web } = scene;

@@ -1,12 +1,12 @@
 /**
- * What others remove, rename, change or flush of a wire is put right:
+ * Repairs wires: objects that others remove, rename, change or flush are restored.
  *
- * - The kernel tells facts. One that is otherwise than a plan wants it has that plan's owner looked at a moment later, in its
- *   turn: what is asked for or removed meanwhile decides, and a burst is one look.
- * - Where it is not told what of a namespace was lost, all of it is looked at, with one question.
- * - Every 30 s, and after notifications were lost, so is every namespace that has something of ours.
+ * - The kernel reports events. If one contradicts a plan, the plan's owner is checked a moment later, in its turn: requests
+ *   and removals in between count, and a burst of events causes one check.
+ * - If an event does not say which object of a namespace was lost, the whole namespace is checked with one query.
+ * - Every 30 s, and after lost notifications, every namespace with objects of Netloom is checked.
  *
- * It knows plans and their objects alone. What is others' on the same device is not touched.
+ * Only planned objects are repaired. Objects of others on the same device are not touched.
  */
 import { type Backoff, backoffMs } from "../../async/backoff.ts";
 import type { Scope } from "../../async/scope.ts";
@@ -20,15 +20,15 @@ import type { World } from "../../world/world.ts";
 import { Mends } from "./mends.ts";
 import { Namesakes } from "./namesakes.ts";
 
-/** News that come together are looked at together. */
+/** Time to gather events before one check. */
 const GATHER_MS = 50;
-/** So long after a look at namespaces because of what was told there is none again. */
+/** Pause between two checks of namespaces that events caused. */
 const LOOK_PAUSE_MS = 300;
 const FULL_LOOK_MS = 30_000;
-/** A full look takes its time, so that a host with thousands of wires does not stand still: a pause after each namespace. */
+/** Total time of the pauses in a full check, one after each namespace. They keep a host with thousands of wires responsive. */
 const FULL_LOOK_SPREAD_MS = 15_000;
 const LONGEST_PAUSE_MS = 100;
-/** And between looks at the devices of many wires in one namespace. */
+/** Pause between queries for the devices of many wires in one namespace. */
 const SLICE_PAUSE_MS = 30;
 const AFTER_FAILURE: Readonly<Backoff> = { firstMs: 500, lastMs: 30_000 };
 
@@ -36,14 +36,14 @@ export interface FollowOptions {
   readonly world: World;
   readonly kernel: Kernel;
   readonly reconciler: Reconciler;
-  /** A wire was put right. */
+  /** Called after a wire was repaired. */
   readonly onMended: () => void;
 }
 
-/** Why an owner is looked at: a fact that its plan denies, which may have been overtaken, or a look that has seen it. */
+/** The reason to check an owner: an event that contradicts its plan and may be outdated, or a difference that a check has seen. */
 type Doubt = { readonly event: KernelEvent; readonly netns: Netns } | "seen";
 
-/** Ends with `World.scope`. */
+/** Repairs wires until `World.scope` ends. */
 export function followWires(options: FollowOptions): Mends {
   return new Follower(options).start();
 }
@@ -56,7 +56,7 @@ class Follower {
   readonly #places = new Set<Netns>();
   readonly #placeSignal = new Signal();
   readonly #fullSignal = new Signal();
-  /** Wires that somebody is known to change back each time. */
+  /** Wires that another program changes again after each repair. */
   readonly #fights = new Set<string>();
 
   constructor(options: FollowOptions) {
@@ -87,7 +87,7 @@ class Follower {
 
   async #hear(event: Exclude<KernelEvent, { readonly type: "resync" }>): Promise<void> {
     const { planned } = this.#options.reconciler;
-    // Of the host's routes all changes are told: what wires have there is looked at with the rest.
+    // The host's routes change for many reasons. Those of wires are checked in the full check.
     if (event.type === "route" && event.netns === "host") return;
     for (const netns of await this.#namesakes.of(event.netns)) {
       if ("link" in event && event.link !== undefined)
@@ -143,7 +143,7 @@ class Follower {
     }
   }
 
-  /** One task at a time looks after an owner. */
+  /** Starts the check of an owner. Only one task at a time works on an owner. */
   #doubt(owner: string, doubt: Doubt): void {
     const doubts = this.#doubts.get(owner);
     if (doubts) {
@@ -185,7 +185,7 @@ class Follower {
     await world.clock.sleep(Math.max(GATHER_MS, waitMs), scope);
   }
 
-  /** False if it is to be tried again. */
+  /** Repairs the wire of an owner. False if another check is needed. */
   async #mend(owner: string, what: string, scope: Scope): Promise<boolean> {
     const { world, reconciler, onMended } = this.#options;
     try {
@@ -196,7 +196,7 @@ class Follower {
       if (done.length > 0) onMended();
     } catch (error) {
       if (!(error instanceof NetloomError) || scope.ended) throw error;
-      // What it needs is gone. Who looks after workloads closes the wire, or the next full look sees that it is back.
+      // The namespace is gone. Either the wire is closed because its workload died, or the next full check finds it again.
       if (error.code === "NOT_FOUND") return true;
       const failures = world.retries.failed(what, error);
       if (failures === 1)
@@ -208,11 +208,11 @@ class Follower {
       const fraction = world.random.fraction(what, failures);
       await world.clock.sleep(backoffMs(failures, fraction, AFTER_FAILURE), scope);
     }
-    // What was heard while it was mended.
+    // Events that came during the repair need another check.
     return (this.#doubts.get(owner) ?? []).length === 0;
   }
 
-  /** Asked in the owner's turn: may what was heard still be so? */
+  /** Called in the owner's turn: whether an event may still be true. */
   #isDue(owner: string): boolean {
     const { planned } = this.#options.reconciler;
     const doubts = this.#doubts.get(owner)?.splice(0) ?? [];

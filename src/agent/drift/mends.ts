@@ -1,25 +1,25 @@
-/** What was put right of each wire, and whether it may be put right again already: a fight is no busy loop. */
+/** The repairs of each wire, with a rate limit: a fight with another program must not become a busy loop. */
 import type { Clock } from "../../async/clock.ts";
 import { describeOperation } from "../../kernel/kernel-text.ts";
 import type { Operation } from "../../kernel/kernel.ts";
 import { isMarked } from "../../kernel/objects.ts";
 
-/** What was put right of a wire since its agent has started. */
+/** The repairs of a wire since the start of the agent. */
 export interface Mended {
   readonly count: number;
-  /** The last time, on `Clock.wallMs`. */
+  /** Time of the last repair, on `Clock.wallMs`. */
   readonly lastMs: number;
-  /** What was done then: `add up to-db, and 3 more`. */
+  /** The last repair in words: `add up to-db, and 3 more`. */
   readonly what: string;
 }
 
-/** So often in a row a wire is put right at once; after that once in `REFILL_MS`. */
+/** The number of repairs of a wire without a delay; after them one in `REFILL_MS`. */
 const AT_ONCE = 30;
 const REFILL_MS = 10_000;
 
 interface Account {
   mended: Mended;
-  /** On `Clock.monotonicMs`: when all of `AT_ONCE` would be there again. */
+  /** Time when all of `AT_ONCE` are available again, on `Clock.monotonicMs`. */
   fullAtMs: number;
   readonly told: Set<string>;
 }
@@ -41,15 +41,15 @@ export class Mends {
     return this.#accounts.get(wire)?.mended;
   }
 
-  /** How long the next mend of the wire has to wait. More than 0: somebody changes it back each time. */
+  /** The wait before the next repair of the wire. More than 0 means that another program keeps changing it. */
   waitMs(wire: string): number {
     const fullAtMs = this.#accounts.get(wire)?.fullAtMs ?? 0;
     return Math.max(0, fullAtMs - this.#clock.monotonicMs() - (AT_ONCE - 1) * REFILL_MS);
   }
 
-  /** Returns what was done in words, if nobody was told of that yet. */
+  /** Records a repair. Returns it in words if this sort of repair was not reported yet. */
   note(wire: string, done: readonly Operation[]): string | undefined {
-    // Settings come along with what uses them: they tell nothing of what was amiss.
+    // Settings are restored together with the objects that use them, and do not show what was changed.
     const first = done.find(({ object }) => isMarked(object)) ?? done[0];
     if (!first) return undefined;
     this.#total += 1;
@@ -65,7 +65,7 @@ export class Mends {
     return what;
   }
 
-  /** The wire is gone. */
+  /** Forgets a wire that is gone. */
   forget(wire: string): void {
     this.#accounts.delete(wire);
   }

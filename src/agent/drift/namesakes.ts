@@ -1,4 +1,4 @@
-/** Which of the names that plans use mean the namespace of an event: one namespace may go by a path and by its inode. */
+/** Maps the namespace of an event to its names in plans: one namespace may be known by a path and by its inode. */
 import { NetloomError } from "../../errors/errors.ts";
 import type { Planned } from "../../forwarder/reconcile/planned.ts";
 import type { Kernel, Netns } from "../../kernel/kernel.ts";
@@ -14,7 +14,7 @@ export class Namesakes {
     this.#planned = planned;
   }
 
-  /** The plans' names for what the kernel calls `netns`. Each is asked for once: the cost is that of new names. */
+  /** The names in plans for the kernel's `netns`. Each name is resolved once, so that only new names cost a call. */
   async of(netns: Netns): Promise<readonly Netns[]> {
     for (const name of this.#planned.takeNew()) await this.#identify(name);
     const identity = await this.#identify(netns);
@@ -22,7 +22,7 @@ export class Namesakes {
     return [...names].filter((name) => this.#planned.isNamed(name));
   }
 
-  /** The namespace is gone: its names may mean another one from now on. */
+  /** Forgets a namespace that is gone: its names may mean another one from now on. */
   forget(netns: Netns): void {
     const identity = this.#identities.get(netns);
     if (identity === undefined) return;
@@ -42,7 +42,7 @@ export class Namesakes {
       this.#names.set(identity, (this.#names.get(identity) ?? new Set()).add(netns));
       return identity;
     } catch (error) {
-      // It is gone, or the kernel cannot be asked: then all is looked at soon.
+      // The namespace is gone, or the kernel does not answer: then a full check follows soon.
       if (error instanceof NetloomError) return undefined;
       throw error;
     }

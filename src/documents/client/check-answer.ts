@@ -1,4 +1,4 @@
-/** Whether what an endpoint has answered is what a client asks for. docs/reference/nsm.md has the same field by field. */
+/** Compares the answer of an endpoint with the wish of the client. docs/reference/nsm.md lists the fields. */
 import { everything } from "../../forwarder/plan/ip-end.ts";
 import { parseSelectorPrefix } from "../../forwarder/plan/plan-policies.ts";
 import type { PolicyRoute, Wire } from "../../forwarder/wire.ts";
@@ -9,7 +9,7 @@ import type { ClientWish } from "./wish.ts";
 
 /**
  * INVALID_ARGUMENT if the answer has a route outside of `acceptRoutes`, an address inside of `excludedPrefixes`, or an MTU
- * above `mtu`, with the names of the fields. Called before the kernel sees anything of it.
+ * above `mtu`; the message names the fields. Called before anything of the answer reaches the kernel.
  */
 export function checkAnswer(wish: ClientWish, { context }: Wire): void {
   const problems = [
@@ -42,7 +42,7 @@ function addressProblems({ excludedPrefixes }: ClientWish, context: Context): st
   );
 }
 
-/** An address with a network makes a route to it, and a policy without routes takes everything. */
+/** An address with a prefix length makes a route to its network, and a policy without routes takes all traffic. */
 function routeProblems(accepted: readonly string[], context: Context): string[] {
   const isAccepted = insideOf(accepted);
   const networks = (texts: readonly string[] = []): string[] =>
@@ -54,7 +54,7 @@ function routeProblems(accepted: readonly string[], context: Context): string[] 
   const given: readonly (readonly [string, readonly string[]])[] = [
     ["src_ip_addrs", networks(context.srcIpAddrs)],
     ["dst_ip_addrs", networks(context.dstIpAddrs)],
-    // The way to the other end of the wire is what the wire is for.
+    // A route to the other end of the wire is always accepted: the wire is there for it.
     ["src_routes", (context.srcRoutes ?? []).map(({ prefix }) => prefix).filter((each) => !hosts.has(each))],
     ["policies", (context.policies ?? []).flatMap(networksOf)],
   ];

@@ -8,7 +8,7 @@ import { checkPrefixes } from "../fragments/prefixes.ts";
 import { checkService } from "../fragments/service.ts";
 import type { ClientDocument } from "./schema.ts";
 
-/** Each adds two stations to the path of a wire. */
+/** Limit of hosts in `via`. Each host adds two stations to the path of a wire. */
 const MAX_VIA = 8;
 const HOST = /^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/;
 
@@ -47,7 +47,7 @@ export function checkClient({ metadata: { labels = {} }, spec }: ClientDocument)
   ];
 }
 
-/** Hosts have names as `netloom agent --name` takes them. */
+/** A host name has the form that `netloom agent --name` takes. */
 function checkVia(hosts: readonly string[], path: FilePath): Finding[] {
   if (hosts.length > MAX_VIA)
     return [{ path, message: `${hosts.length} hosts are too many; there is room for ${MAX_VIA}` }];

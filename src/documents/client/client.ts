@@ -1,4 +1,4 @@
-/** A workload of this host wants a wire to a service. */
+/** The kind NetworkServiceClient: a workload of this host wants a wire to a service. */
 import type { DocumentKind } from "../kind.ts";
 import { checkClient } from "./check.ts";
 import { Connecting } from "./connecting.ts";

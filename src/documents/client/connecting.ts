@@ -1,11 +1,11 @@
 /**
- * A client at work: a workload of this host, and its wire to a service.
+ * The controller of a NetworkServiceClient: a workload of this host, and its wire to a service.
  *
  * ```
  *   waiting ──workload──> requesting ──answer──> up <──> healing        (the client role heals)
  *      ^                    │    ^                │
  *      │                  failed─┘ backoff        │
- *      └──────────────── the workload is gone ────┘ the wire is closed as lost: its address waits for it
+ *      └──────────────── the workload is gone ────┘ the wire is closed as lost: its address stays reserved
  * ```
  */
 import type { ClientNews } from "../../roles/client.ts";
@@ -46,7 +46,7 @@ import type { ClientWish } from "./wish.ts";
 import type { There } from "../../resolvers/workload-watch.ts";
 import type { Workload } from "../../attachments/workloads.ts";
 
-/** So often the way of an earlier life is tried, before any other endpoint will do as well. */
+/** The number of tries with the endpoint of the last answer. After them any endpoint is accepted. */
 const SAME_WAY_TRIES = 3;
 
 export class Connecting implements Attached {
@@ -101,7 +101,7 @@ export class Connecting implements Attached {
     });
   }
 
-  /** Until the workload is another one. What a port carries bounds the wire, and what it says of itself the state. */
+  /** Runs until the workload changes. The MTU of a port limits the wire, and the state of the port decides the state shown. */
   async #stay(presence: There, scope: Scope): Promise<void> {
     const workload = this.#workload;
     while (workload.presence === presence) {
@@ -139,7 +139,7 @@ export class Connecting implements Attached {
     this.#workload.release();
   }
 
-  /** The wire, whatever it takes. False if the workload is another one meanwhile. */
+  /** Requests the wire until an endpoint answers. False if the workload changes meanwhile. */
   async #bring(presence: There, scope: Scope): Promise<boolean> {
     const { parts, turnstile } = this.#tools;
     const { wish } = this;
@@ -175,7 +175,7 @@ export class Connecting implements Attached {
     );
   }
 
-  /** What an earlier life has left in the workload is found, and gives way where it has this wire's interface. */
+  /** Finds the wires that an earlier agent left in the workload, and removes the one that has this wire's interface. */
   async #makeWay({ found }: There): Promise<void> {
     const { parts, wantedBy } = this.#tools;
     const name = this.wish.interface;
@@ -200,7 +200,7 @@ export class Connecting implements Attached {
     } else if (this.#isEstablished) this.#take(connection);
   }
 
-  /** What is asked for: with the ids and the endpoint of the last answer as long as `sameWay`. */
+  /** The request. With `sameWay` it names the endpoint of the last answer. */
   #request({ found }: There, sameWay: boolean): NetworkServiceRequest {
     const { wish } = this;
     const kept = this.#kept();
@@ -214,7 +214,7 @@ export class Connecting implements Attached {
     connection.networkServiceEndpointName =
       wish.endpoint || (sameWay && kept ? kept.networkServiceEndpointName : "");
     const context = (connection.context ??= create(ConnectionContextSchema));
-    // A port, or a way, that carries more than before gives more than before: what was given is no wish.
+    // The MTU of the last answer is not asked for again: a port or a way that carries more now shall give more.
     context.MTU = smallerMtu(wish.mtuBytes, this.#workload.condition?.mtuBytes ?? 0);
     const ip = (context.ipContext ??= create(IPContextSchema));
     ip.excludedPrefixes = [...wish.excludedPrefixes];
@@ -224,7 +224,7 @@ export class Connecting implements Attached {
     });
   }
 
-  /** The last answer, if it is one to this wish of this client. */
+  /** The last answer, if it belongs to this wish and this workload. */
   #kept(): Connection | undefined {
     const kept = this.#answer;
     const first = kept?.path?.pathSegments[0];
@@ -245,7 +245,7 @@ export class Connecting implements Attached {
         if (reason === "lost") closed.state = State.DOWN;
         await this.#client.role.close(this.#caller(scope), closed);
       } else if (reason === "asked") {
-        // An earlier life may have made it.
+        // An earlier agent process may have made the wire.
         await parts.wires.remove(this.connectionId);
       }
     } catch (error) {
@@ -266,13 +266,13 @@ export class Connecting implements Attached {
   }
 }
 
-/** Whether a new registration may end the failure. A manager of upstream's gives no reason, so that its code has to do. */
+/** Whether a new registration may end the failure. An upstream manager gives no reason: then the code decides. */
 function lacksEndpoint({ code, reason }: NetloomError): boolean {
   if (!reason) return code === "NOT_FOUND";
   return ["SERVICE_NOT_FOUND", "ENDPOINT_NOT_FOUND", "NO_CANDIDATE"].includes(reason.name);
 }
 
-/** Is it the same device in the same workload? */
+/** Whether both mechanisms mean the same device in the same workload. */
 function isOf(
   { type, parameters }: Pick<Mechanism, "type" | "parameters">,
   answered: Mechanism | undefined,

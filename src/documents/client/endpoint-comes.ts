@@ -1,4 +1,4 @@
-/** Waits for an endpoint, for those whom none could serve. */
+/** Waits for a new endpoint after a request that no endpoint could serve. */
 import type { AgentParts } from "../../attachments/parts.ts";
 import { create } from "@bufbuild/protobuf";
 import {
@@ -9,7 +9,7 @@ import type { EndpointRegistryHop } from "../../api/hops.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Scope } from "../../async/scope.ts";
 
-/** Resolves when an endpoint of `service` is registered that was not there, or one that was there changes, or `scope` ends. */
+/** Resolves when a new endpoint of `service` is registered, a known endpoint changes, or `scope` ends. */
 export async function endpointComes(
   { world, endpoints }: Pick<AgentParts, "world" | "endpoints">,
   service: string,
@@ -23,17 +23,17 @@ export async function endpointComes(
   try {
     const there = new Set<string>();
     await each(endpoints.find({ scope }, query(false)), scope, (name) => there.add(name) !== undefined);
-    // What is there already comes first, once.
+    // The first answers of the watch are the endpoints that are registered already, once each.
     await each(endpoints.find({ scope }, query(true)), scope, (name) => there.delete(name));
   } catch (error) {
-    // Without a registry to watch, time has to do.
+    // Without a registry to watch, the caller tries again after its delay.
     if (!(error instanceof NetloomError)) throw error;
     world.log.debug("endpoints cannot be followed now", { error: error.message });
     await scope.done;
   }
 }
 
-/** Reads answers as long as `goesOn` says so of the endpoint's name. */
+/** Reads answers while `goesOn` returns true for the endpoint's name. */
 async function each(
   answers: ReturnType<EndpointRegistryHop["find"]>,
   scope: Scope,

@@ -13,12 +13,12 @@ export interface ClientWish extends Wish {
   readonly service: string;
   readonly labels: Labels;
   readonly endpoint: string;
-  /** Hosts in between. */
+  /** Names of the hosts that the wire passes, in this order. */
   readonly via: readonly string[];
   readonly mtuBytes: number;
   readonly trust: Trust;
   readonly excludedPrefixes: readonly string[];
-  /** Absent: all. */
+  /** Prefixes in which routes are accepted. Absent: all routes are accepted. */
   readonly acceptRoutes?: readonly string[];
 }
 

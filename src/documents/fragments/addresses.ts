@@ -4,7 +4,7 @@ import type { AddressOptions } from "../../elements/context/ipam.ts";
 import { formatPrefix } from "../../net/ip.ts";
 import type { WorkloadPlace } from "../../mechanisms/mechanism-type.ts";
 
-/** From `pools`, without what the workload has already and what the wish excludes at the time. */
+/** Addresses from `pools`, except those that the workload has already and those that the wish excludes at that time. */
 export function addressesIn(
   place: WorkloadPlace,
   { claims }: Pick<AgentParts, "claims">,
@@ -15,7 +15,7 @@ export function addressesIn(
     ...rest,
     excluded: async (wireId) => [
       ...excludedPrefixes(),
-      // What is behind a port is nobody's to know.
+      // The addresses behind a port are not known.
       ...(place.port ? [] : await claims.held(place.netns, wireId)).map(formatPrefix),
     ],
   };

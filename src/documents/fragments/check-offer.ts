@@ -1,4 +1,4 @@
-/** What is wrong with the pools of an endpoint, and with the first wire that it would have. */
+/** Checks the pools of an endpoint, and the first wire that it would have. */
 import type { Finding } from "../../text/problem.ts";
 import { checkWire } from "./check-wire.ts";
 import { firstWire, type FirstWireParts } from "./first-wire.ts";
@@ -6,7 +6,7 @@ import { checkMtu } from "./mtu.ts";
 import { checkPools } from "./pools.ts";
 import { checkPrefixes } from "./prefixes.ts";
 
-/** All of it. `isOpen`: wires may get addresses from elsewhere. */
+/** All problems. `isOpen`: wires may get addresses from elsewhere. Default: false. */
 export function checkOffer(
   document: FirstWireParts,
   { isOpen = false }: { readonly isOpen?: boolean } = {},

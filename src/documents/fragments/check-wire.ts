@@ -1,22 +1,22 @@
-/** Whether a wire that a document or a lab file speaks of can ever be made. */
+/** Checks that a wire of a document or a lab file can be made. */
 import { wireProblems } from "../../forwarder/plan/validate.ts";
 import type { Wire } from "../../forwarder/wire.ts";
 import type { FilePath, Finding } from "../../text/problem.ts";
 import { checkRoutes, type RoutePart, type WrittenRoutes } from "./routes.ts";
 
-/** What is known of the wire beside its routes and policies. */
+/** The facts of the wire beside its routes and policies. */
 export interface WireAhead {
-  /** Pairs of addresses that it will have. */
+  /** The number of address pairs that the wire will have. */
   readonly addressCount: number;
-  /** The wire, or its halves, as forwarders would be asked for it. Called when the values are sound. */
+  /** The wire, or its halves, as a forwarder would get it. Called only if each value is valid. */
   readonly wires: () => readonly Wire[];
-  /** It may get addresses from elsewhere. Default: false. */
+  /** The wire may get addresses from elsewhere. Default: false. */
   readonly isOpen?: boolean;
 }
 
 /**
- * All that is wrong, in places of the document: first each value for itself; if those are sound, by the rules of
- * forwarders, the wire that would be made of them.
+ * All problems, with their places in the document. First each value is checked alone. If all are valid, the wire made of
+ * them is checked by the rules of forwarders.
  */
 export function checkWire(
   written: WrittenRoutes,
@@ -39,7 +39,7 @@ const POLICY_KEYS: Readonly<Record<string, string>> = {
   dstPort: "destinationPorts",
 };
 
-/** Where a part of a context stands in the document. */
+/** The place in the document of a part of a context. */
 function placeOf(part: readonly (string | number)[], { routes, policyRoutes }: WrittenRoutes): FilePath {
   const [list, i, key, ...rest] = part;
   switch (list) {

@@ -1,4 +1,4 @@
-/** The first wire of an endpoint: what forwarders would be asked for, before anybody has asked. */
+/** The first wire of an endpoint, as a forwarder would get it, computed before a client asks. */
 import type { Wire } from "../../forwarder/wire.ts";
 import { deviceIn, type Mechanism } from "../../mechanisms/list.ts";
 import { PointToPointIpam } from "../../ipam/point-to-point.ts";
@@ -6,7 +6,7 @@ import { formatPrefix, type IpAddress, mustParsePrefix } from "../../net/ip.ts";
 import { poolGroups, type PoolsPart } from "./pools.ts";
 import { contextPolicies, contextRoutes, type WrittenRoutes } from "./routes.ts";
 
-/** What a document says of it. */
+/** The parts of a document that decide the wire. */
 export interface FirstWireParts extends WrittenRoutes {
   readonly name: string;
   readonly pools?: PoolsPart | undefined;
@@ -14,7 +14,7 @@ export interface FirstWireParts extends WrittenRoutes {
   readonly mtu?: number | undefined;
 }
 
-/** The pools have room for it, and its routes and policies are sound, each for itself. */
+/** Computes the wire. The pools must have room for it, and each of its routes and policies must be valid. */
 export function firstWire(document: FirstWireParts): Wire {
   const { name, excludedPrefixes = [], routes, policyRoutes, mtu } = document;
   const ipam = new PointToPointIpam(

@@ -1,4 +1,4 @@
-/** Whether what the sides of a service's wires send is checked. */
+/** The key that turns on the guard of a service's wires: checks of the addresses that each side sends. */
 import { z } from "zod";
 
 export const guardSchema = z

@@ -1,4 +1,4 @@
-/** The parts that documents of all kinds share, as Kubernetes resources have them. */
+/** The parts that documents of all kinds share, as in Kubernetes resources. */
 import { z } from "zod";
 import { isRecord } from "../../text/check-shape.ts";
 import { API_VERSION, UPSTREAM_API_VERSION } from "../api-version.ts";
@@ -13,7 +13,7 @@ const nameSchema = z
 
 export const payloadSchema = z.enum(["ETHERNET", "IP"]);
 
-/** Metadata that a Kubernetes API server adds. A document that was read from one applies as it is. */
+/** Metadata that a Kubernetes API server adds. Accepted, so that a document read from such a server applies unchanged. */
 const ADDED_BY_KUBERNETES = {
   creationTimestamp: z.unknown().optional(),
   finalizers: z.unknown().optional(),
@@ -30,7 +30,7 @@ interface Head<Kind extends string, Spec extends z.ZodType> {
   readonly spec: Spec;
   /** Default: `nameSchema`. */
   readonly name?: z.ZodType<string>;
-  /** About the name, for editors. */
+  /** Description of the name, for editors. */
   readonly about: string;
 }
 
@@ -77,7 +77,7 @@ function metadataKeys({ name = nameSchema, about }: Pick<Head<string, z.ZodType>
   };
 }
 
-/** The status as `netloom get -o yaml` prints it, so that its output applies again. */
+/** The status that `netloom get -o yaml` prints. Accepted, so that its output applies again. */
 const statusSchema = z
   .unknown()
   .refine(isWritten, "netloom writes the status, and reads it from no file; remove it")

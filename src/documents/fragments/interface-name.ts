@@ -3,10 +3,10 @@ import { byteLength } from "../../net/byte-length.ts";
 import { interfaceNameProblem } from "../../net/interface-name.ts";
 import { type FilePath, type Finding, quote } from "../../text/problem.ts";
 
-/** So long that four characters of chance, and a hyphen, still fit in behind it. */
+/** Leaves room for a hyphen and four more characters within a device name's 15 bytes. */
 const MAX_PREFIX_BYTES = 10;
 
-/** The whole name of a device. */
+/** Checks the full name of a device. */
 export function checkInterface(name: string | undefined, path: FilePath): Finding[] {
   const problem = name === undefined ? undefined : interfaceNameProblem(name);
   return problem === undefined
@@ -14,7 +14,7 @@ export function checkInterface(name: string | undefined, path: FilePath): Findin
     : [{ path, message: `the interface name ${quote(name ?? "")} ${problem}` }];
 }
 
-/** What names of devices begin with. */
+/** Checks the prefix of device names. */
 export function checkInterfacePrefix(name: string | undefined, path: FilePath): Finding[] {
   const problems = checkInterface(name, path);
   const bytes = byteLength(name ?? "");

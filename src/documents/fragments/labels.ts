@@ -9,7 +9,7 @@ export const LABELS = ["metadata", "labels"] as const satisfies FilePath;
 
 export const labelsSchema = z.record(z.string(), z.string());
 
-/** Every client and every endpoint has one label more: its host's name. */
+/** Checks labels, with room for one more: the agent adds the host's name to every client and endpoint. */
 export function checkLabels(labels: Labels, path: FilePath): Finding[] {
   const entries = Object.entries(labels);
   const most = Object.hasOwn(labels, "nodeName") ? LIMITS.pairs : LIMITS.pairs - 1;

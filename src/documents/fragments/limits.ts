@@ -1,15 +1,15 @@
-/** How much of something a request, or a registry, takes. */
+/** Limits of the sizes that a request or a registry takes. */
 import type { FilePath, Finding } from "../../text/problem.ts";
 import { MAX_ENTRY_BYTES } from "../../registry/registrations.ts";
 
-/** Room for what is added to an entry on its way: names, its address, its path. */
+/** Room for the fields that are added to an entry on its way: names, its address, its path. */
 const OWN_ENTRY_BYTES = 8_192;
 
 export function checkCount(count: number, path: FilePath, what: string, most: number): Finding[] {
   return count > most ? [{ path, message: `${count} ${what} are too many; there is room for ${most}` }] : [];
 }
 
-/** What a registry keeps of a document has to fit. */
+/** Checks that a registry has room for the entry of a document. */
 export function checkEntry(bytes: Uint8Array, path: FilePath): Finding[] {
   const most = MAX_ENTRY_BYTES - OWN_ENTRY_BYTES;
   if (bytes.length <= most) return [];

@@ -3,13 +3,13 @@ import { z } from "zod";
 import { IPV6_MIN_MTU } from "../../net/link-local.ts";
 import type { FilePath, Finding } from "../../text/problem.ts";
 
-/** IFLA_MTU of a veth device; every device of a wire is made with it. */
+/** The values that IFLA_MTU of a veth device takes; every device of a wire is made with this MTU. */
 export const mtuSchema = z
   .int({ error: "expected a whole number of bytes" })
   .min(68, "the smallest MTU that IPv4 allows is 68")
   .max(65_535, "the largest MTU of a veth device is 65535");
 
-/** `remedy` completes "raise it, or …". */
+/** Checks an MTU. `remedy` completes "raise it, or …" in the message. */
 export function checkMtu(
   mtuBytes: number | undefined,
   path: FilePath,

@@ -26,7 +26,7 @@ const url: fc.Arbitrary<NsUrl> = fc.record(
 );
 
 suite("addresses of services", () => {
-  test("an address that was written is read as what it was", () => {
+  test("a formatted address parses to the same address", () => {
     fc.assert(
       fc.property(url, (given) => {
         assert.deepEqual(parseNsUrl(formatNsUrl(given)), { ok: true, url: given });
@@ -35,7 +35,7 @@ suite("addresses of services", () => {
     );
   });
 
-  test("any text is an address or refused with a reason", () => {
+  test("any text parses to an address or is refused with a reason", () => {
     fc.assert(
       fc.property(
         fc.oneof(

@@ -3,23 +3,23 @@
  * Upstream: sdk/pkg/tools/nsurl, cmd-nsc's NSM_NETWORK_SERVICES
  */
 
-/** What an address says. */
+/** The parts of an address. */
 export interface NsUrl {
   /** In lower case: `kernel`. */
   readonly mechanism: string;
   /** `shop`, `shop@other.domain` */
   readonly service: string;
-  /** Empty: the address names none. */
+  /** Empty if the address names no interface. */
   readonly interface: string;
   readonly labels: Readonly<Record<string, string>>;
 }
 
 export type NsUrlResult =
   | { readonly ok: true; readonly url: NsUrl }
-  /** What is wrong, as a sentence without its full stop. */
+  /** The problem, as a sentence without its full stop. */
   | { readonly ok: false; readonly problem: string };
 
-/** Is that meant as an address, rather than as the plain name of a service? */
+/** Whether the text is meant as an address, not as the plain name of a service. */
 export function isNsUrl(text: string): boolean {
   return text.includes("://");
 }
@@ -27,7 +27,7 @@ export function isNsUrl(text: string): boolean {
 const MAX_BYTES = 4096;
 const SHAPE = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/;
 
-/** Reads an address. Of a label that is there twice the first one counts, as upstream. */
+/** Reads an address. If a label is there twice, the first one counts, as upstream. */
 export function parseNsUrl(text: string): NsUrlResult {
   if (text.length > MAX_BYTES) return refuse(`the address is longer than ${MAX_BYTES} characters`);
   const [, scheme = "", authority = "", path = "", query = ""] = SHAPE.exec(text) ?? [];
@@ -55,7 +55,7 @@ export function parseNsUrl(text: string): NsUrlResult {
   };
 }
 
-/** The address with every character that means something else escaped: `parseNsUrl` gives the same again. */
+/** The address as text, with reserved characters escaped: `parseNsUrl` reads the same address from it. */
 export function formatNsUrl(url: NsUrl): string {
   const query = Object.entries(url.labels)
     .map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(value)}`)
@@ -65,13 +65,13 @@ export function formatNsUrl(url: NsUrl): string {
   return `${url.mechanism}://${service}${name}${query === "" ? "" : `?${query}`}`;
 }
 
-/** What is wrong with a service's name, `service` or `service@domain`; `undefined` if it is one. */
+/** The problem with a service's name, `service` or `service@domain`; `undefined` if it is valid. */
 export function serviceNameProblem(service: string): string | undefined {
   if (service === "" || service.startsWith("@") || service.endsWith("@")) return "no service is named";
   if (service.split("@").length > 2) return "the service's name has more than one @";
   if (service.length > 256) return "the service's name is longer than 256 characters";
   if (!service.isWellFormed()) return "the service's name is no text";
-  // What a terminal or a path would take for something else.
+  // Characters with a meaning of their own in a terminal, a path or an address.
   return /[\p{Cc}\s/?#:]/u.test(service)
     ? "the service's name holds a blank, a control character or one of / ? # :"
     : undefined;

@@ -1,8 +1,9 @@
 /**
- * A workload of this host that offers services: the role that answers for it, and its registration. For all kinds that have one.
+ * The controller of a workload of this host that offers services: the role that answers for it, and its registration. For
+ * all kinds with an endpoint.
  *
  *   waiting ──workload──> requesting ──registered──> up
- *      └──── the workload is gone: its wires are closed, its registration is taken back ────┘
+ *      └──── the workload is gone: its wires are closed, its registration is removed ───────┘
  */
 import type { ConnectionRole } from "../../roles/role.ts";
 import { race } from "../../async/task-scope.ts";
@@ -28,20 +29,20 @@ import type { Workload, Workloads } from "../../attachments/workloads.ts";
 import type { Wish } from "../../attachments/wish.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
 
-/** A wish to offer something. */
+/** A wish to offer services. */
 export interface OfferWish extends Wish {
   readonly workload: WorkloadRef;
-  /** Of the endpoint, by service. */
+  /** Labels of the endpoint, by service. */
   readonly labels: ReadonlyMap<string, Labels>;
 }
 
-/** What has to be so with its services before it is registered for them. */
+/** A condition of the services that must hold before the endpoint is registered. */
 export interface Ground<W extends OfferWish> {
-  /** Sees to it. Throws why it is not. */
+  /** Makes the condition hold. Throws the reason if it does not. */
   ensure(call: CallOptions, wish: W): Promise<void>;
-  /** Resolves when it may be so no more, or has perhaps become so, or `scope` ends. */
+  /** Resolves when the condition may have changed, or `scope` ends. */
   isShaken(scope: Scope): Promise<void>;
-  /** What it has seen to is not needed any more. */
+  /** Undoes `ensure`: the condition is not needed any more. */
   takeBack(scope: Scope): Promise<void>;
 }
 
@@ -51,22 +52,22 @@ export interface OfferingOptions<W extends OfferWish> {
   readonly wish: W;
   readonly ground: Ground<W>;
   readonly onChange: (view: ProgressView) => void;
-  /** What it asks for of others. Default: nothing. */
+  /** The service that the workload itself requests. Default: none. */
   readonly asks?: (wish: W) => NonNullable<Attached["asks"]>;
-  /** The role that answers for the workload: one for as long as that is there. `wish` is as it is at any time. */
+  /** Makes the role that answers for the workload; it lives as long as the workload. `wish` returns the current wish. */
   readonly serve: (offer: {
     readonly name: string;
     readonly place: WorkloadPlace;
     readonly workload: string;
     readonly wish: () => W;
-    /** What its workload carries, if that is a port; else 0. */
+    /** The MTU of the workload if it is a port; else 0. */
     readonly portMtuBytes: () => number;
   }) => ConnectionRole;
-  /** Its wires, by those of its role's connections. */
+  /** The wires that belong to a connection of the role. */
   readonly wiresOf: (connection: Connection) => readonly (readonly [id: string, end: Side])[];
-  /** Is it the same with other words about it, so that nothing has to be closed? */
+  /** Whether a changed wish can be taken over without closing anything. */
   readonly isSame: (a: W, b: W) => boolean;
-  /** As text, what answers depend on: another one is told to clients. */
+  /** The parts of the wish that answers depend on, as text. If it changes, clients are told to ask again. */
   readonly givenBy: (wish: W) => string;
 }
 
@@ -96,7 +97,7 @@ export class Offering<W extends OfferWish> implements Attached {
     return this.#options.asks?.(this.#wish);
   }
 
-  /** `db.beta`: unique in the mesh, because hosts are. */
+  /** `db.beta`: unique in the mesh, because host names are. */
   get endpointName(): string {
     return `${this.#wish.name}.${this.#options.parts.world.host}`;
   }
@@ -128,7 +129,7 @@ export class Offering<W extends OfferWish> implements Attached {
     });
   }
 
-  /** Labels change at once, and so does what clients get, for new wires and for those that are up. */
+  /** Changed labels and changed answers apply at once, to new wires and to those that are up. */
   update(wish: W): boolean {
     const { isSame, givenBy } = this.#options;
     if (!isSame(wish, this.#wish)) return false;
@@ -155,7 +156,7 @@ export class Offering<W extends OfferWish> implements Attached {
     this.#workload.release();
   }
 
-  /** Once for each workload: who calls it at another station than before takes that for another endpoint. */
+  /** Makes the role once for each workload: callers would take a new station for another endpoint. */
   #serve(place: WorkloadPlace): void {
     if (this.#role) return;
     const { parts, serve } = this.#options;
@@ -201,7 +202,7 @@ export class Offering<W extends OfferWish> implements Attached {
     });
   }
 
-  /** Resolves when the workload is another one, or the wish has changed, or the ground of it has. */
+  /** Resolves when the workload, the wish or the ground changes. */
   async #changes(presence: Presence, scope: Scope): Promise<void> {
     const nap = scope.child("serve");
     try {
@@ -215,7 +216,7 @@ export class Offering<W extends OfferWish> implements Attached {
     }
   }
 
-  /** Says how it is until the workload is another one. A port that carries more or less has its clients ask again. */
+  /** Reports the state until the workload changes. If the MTU of a port changes, the clients are told to ask again. */
   async #follow(presence: Presence, scope: Scope): Promise<void> {
     const workload = this.#workload;
     while (workload.presence === presence) {
@@ -238,7 +239,7 @@ export class Offering<W extends OfferWish> implements Attached {
         endpoints.close({ scope, deadlineMs: world.clock.monotonicMs() + REQUEST_MS }, registered),
       );
     }
-    // From here on nobody gets in, and who is thrown out finds no way back.
+    // From here on the endpoint takes no requests, so that a client whose wire is closed cannot return.
     this.#takeBack();
     await Promise.all(
       (role?.established() ?? []).map((connection) =>

@@ -1,4 +1,4 @@
-/** Pools that the wires of an endpoint get their addresses from. */
+/** The address pools for the wires of an endpoint. */
 import { z } from "zod";
 import { LIMITS } from "../../elements/limits.ts";
 import { AddressPool } from "../../ipam/address-pool.ts";
@@ -13,12 +13,12 @@ export const poolsSchema = z.array(
 
 export type PoolsPart = z.infer<typeof poolsSchema>;
 
-/** A group is a prefix, or several. */
+/** The pools as groups. A group has one prefix or several. */
 export function poolGroups(pools: PoolsPart = []): string[][] {
   return pools.map((group) => (typeof group === "string" ? [group] : group));
 }
 
-/** What is wrong with them, alone or after `excludedPrefixes`. */
+/** Checks the pools, alone and without `excludedPrefixes`. */
 export function checkPools(pools: PoolsPart, excludedPrefixes: readonly string[], path: FilePath): Finding[] {
   const groups = poolGroups(pools);
   const at = (i: number, j: number): FilePath =>

@@ -1,4 +1,4 @@
-/** What cannot be said of a workload that is a device which is there already: it stays as it is. */
+/** Refuses keys that do not apply to a workload that is an existing device: Netloom does not change the device. */
 import { LOCAL_TYPES } from "../../mechanisms/list.ts";
 import type { Trust } from "../../mechanisms/half.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
@@ -10,7 +10,7 @@ interface OfWorkload extends Trust {
   readonly mechanism?: string | undefined;
 }
 
-/** `interfaces` are those that the document names, each with its place. */
+/** `interfaces` are the device names in the document, each with its place. */
 export function checkPort(
   { workload, mechanism, ...trust }: OfWorkload,
   interfaces: readonly (readonly [name: string | undefined, path: FilePath])[],
@@ -40,7 +40,7 @@ export function checkPort(
   return findings;
 }
 
-/** The device of a workload that is a port, where no other wish may have it. */
+/** The device of a workload that is a port; `undefined` for others. Only one wish may have the device. */
 export function portDevice(workload: WorkloadRef): string | undefined {
   return leadsTo(workload) === "port" ? workloadLabel(workload) : undefined;
 }

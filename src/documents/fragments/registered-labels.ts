@@ -1,4 +1,4 @@
-/** Labels of an endpoint, by service: as registries have them. */
+/** The labels of an endpoint, by service, in the form of a registration. */
 import { create, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { NetworkServiceEndpointSchema, NetworkServiceLabelsSchema } from "../../api/gen/nsm/registry_pb.js";
 import type { Finding } from "../../text/problem.ts";
@@ -6,7 +6,7 @@ import { LABELS } from "./labels.ts";
 import { checkEntry } from "./limits.ts";
 import type { Labels } from "../../registry/matching/match.ts";
 
-/** The part of a registration that a document says. */
+/** The fields of a registration that come from a document. */
 export function registeredFor(
   labels: ReadonlyMap<string, Labels>,
 ): Pick<
@@ -24,7 +24,7 @@ export function registeredFor(
   };
 }
 
-/** What a registry keeps of them has to fit. */
+/** Checks that a registry has room for the labels. */
 export function checkRegistered(labels: ReadonlyMap<string, Labels>): Finding[] {
   const entry = create(NetworkServiceEndpointSchema, registeredFor(labels));
   return checkEntry(toBinary(NetworkServiceEndpointSchema, entry), LABELS);

@@ -1,4 +1,4 @@
-/** What documents and lab files say of the routes and policies of a wire: its shape, what is wrong with it, what it means. */
+/** Routes and policies of a wire in documents and lab files: their shape, checks and meaning. */
 import { z } from "zod";
 import { LIMITS } from "../../elements/limits.ts";
 import { parsePorts } from "../../forwarder/plan/plan-policies.ts";
@@ -41,13 +41,13 @@ export const routesSchema = z.strictObject({
 export type RoutePart = z.infer<typeof routeSchema>;
 type PolicyRoutePart = z.infer<typeof policyRouteSchema>;
 
-/** The part of a document that says what goes through a wire. */
+/** The part of a document that selects the traffic of a wire. */
 export interface WrittenRoutes {
   readonly routes?: z.infer<typeof routesSchema> | undefined;
   readonly policyRoutes?: readonly PolicyRoutePart[] | undefined;
 }
 
-/** What is wrong with each value for itself. `addressCount`: pairs of addresses of the wire; each end has a route to the other's. */
+/** Checks each value alone. `addressCount`: the address pairs of the wire; each adds a route to the other end. */
 export function checkRoutes(
   { routes = {}, policyRoutes = [] }: WrittenRoutes,
   addressCount: number,
@@ -100,7 +100,7 @@ function checkPolicyRoute(policy: PolicyRoutePart, path: FilePath): Finding[] {
   ];
 }
 
-/** `80`, `8000-8999`; only where the protocol has ports. */
+/** Checks `80` or `8000-8999`. Only a protocol with ports takes them. */
 function portsProblem(ports: number | string | undefined, protocol: string | undefined): string | undefined {
   if (ports === undefined) return undefined;
   const text = String(ports);
@@ -110,7 +110,7 @@ function portsProblem(ports: number | string | undefined, protocol: string | und
     : "ports need the protocol tcp, udp or sctp";
 }
 
-/** As the protocol has them, canonical. What is wrong stays as it is written. */
+/** Routes in the form of the protocol, with canonical prefixes. An invalid prefix stays as it is written. */
 export function contextRoutes(routes: readonly RoutePart[] = []) {
   return routes.map((route) => {
     const { to, via } = typeof route === "string" ? { to: route } : route;
@@ -118,7 +118,7 @@ export function contextRoutes(routes: readonly RoutePart[] = []) {
   }) satisfies ContextRoute[];
 }
 
-/** Likewise. */
+/** Policies in the form of the protocol, with canonical prefixes. An invalid prefix stays as it is written. */
 export function contextPolicies(policyRoutes: readonly PolicyRoutePart[] = []) {
   return policyRoutes.map(({ from, protocol, sourcePorts, destinationPorts, routes }) => ({
     ...(from !== undefined && { from: canonical(from) }),

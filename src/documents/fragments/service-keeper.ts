@@ -1,4 +1,4 @@
-/** Services that nobody has described: who offers one says what it is. */
+/** Registers services that no NetworkService describes. The provider of such a service chooses its payload. */
 import { race } from "../../async/task-scope.ts";
 import { create } from "@bufbuild/protobuf";
 import {
@@ -15,25 +15,25 @@ import { serviceNews, serviceQuery } from "../network-service/service-news.ts";
 type Parts = Pick<AgentParts, "services" | "endpoints" | "world">;
 
 interface KeptWish extends OfferWish {
-  /** Of services that nobody has described. */
+  /** Payload of services that no NetworkService describes. */
   readonly payload: string;
 }
 
-/** For one endpoint. What somebody else, or a NetworkService of this agent, says of a service is never changed. */
+/** Works for one endpoint. It never changes a service that others, or a NetworkService of this agent, have registered. */
 export class ServiceKeeper implements Ground<KeptWish> {
   readonly #parts: Parts;
   readonly #isDescribed: (service: string) => boolean;
-  /** Registered here. */
+  /** Names of the services that this object registered. */
   readonly #own = new Set<string>();
   #names: readonly string[] = [];
 
-  /** `isDescribed`: this agent has a NetworkService for it, which registers it. */
+  /** `isDescribed`: whether this agent has a NetworkService document for the service, which registers it. */
   constructor(parts: Parts, isDescribed: (service: string) => boolean) {
     this.#parts = parts;
     this.#isDescribed = isDescribed;
   }
 
-  /** Registers those of its services that the registry does not know. */
+  /** Registers the endpoint's services that the registry does not know. */
   async ensure(call: CallOptions, { services, payload }: KeptWish): Promise<void> {
     this.#names = services;
     for (const name of services) {
@@ -44,13 +44,13 @@ export class ServiceKeeper implements Ground<KeptWish> {
     }
   }
 
-  /** Resolves when one of them is taken away by somebody, or `scope` ends. */
+  /** Resolves when one of the services is unregistered, or `scope` ends. */
   async isShaken(scope: Scope): Promise<void> {
     const gone = this.#names.map((name) => serviceNews(this.#parts, scope, name, ({ deleted }) => deleted));
     await race([...gone, scope.done]);
   }
 
-  /** Unregisters what was registered here and nobody offers any more. */
+  /** Unregisters the services that this object registered and that no endpoint offers any more. */
   async takeBack(scope: Scope): Promise<void> {
     const call: CallOptions = { scope, deadlineMs: this.#parts.world.clock.monotonicMs() + REQUEST_MS };
     for (const name of this.#own) {

@@ -1,4 +1,4 @@
-/** A service as documents name it: by name, or by an address as upstream writes it. */
+/** The name of a service in documents: a plain name, or an address as upstream writes it. */
 import { z } from "zod";
 import { type FilePath, type Finding, quote } from "../../text/problem.ts";
 import { checkInterface } from "./interface-name.ts";
@@ -9,14 +9,14 @@ export const serviceSchema = z
   .string()
   .describe("Name of the service, or an address such as kernel://service/interface?label=value.");
 
-/** What a name or an address says; empty where it does not. */
+/** The parts of a name or an address; a missing part is empty. */
 export interface NamedService {
   readonly service: string;
   readonly interface: string;
   readonly labels: Labels;
 }
 
-/** `findings` is all that is wrong with `text`, which stands at `path`. The rest is what could be read. */
+/** Checks `text`, which stands at `path`. `findings` has all problems; the other fields hold the parts that could be read. */
 export function checkService(
   text: string,
   path: FilePath,

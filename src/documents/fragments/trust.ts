@@ -1,8 +1,8 @@
-/** Whom a workload lets configure it by its wire. */
+/** Keys that let the other end of a wire configure the workload: router advertisements and DHCP. */
 import { z } from "zod";
 import type { Trust } from "../../mechanisms/half.ts";
 
-/** Keys of a document, for a `strictObject`. */
+/** The keys in a document's schema, for a `strictObject`. */
 export const trustKeys = {
   routerAdvertisements: z
     .boolean()
@@ -16,7 +16,7 @@ export const trustKeys = {
     ),
 } as const;
 
-/** Of a document that has those keys: what it says yes to. */
+/** The keys of a document that are true. */
 export function trustOf({ routerAdvertisements, dhcp }: Trust): Trust {
   return { ...(routerAdvertisements && { routerAdvertisements }), ...(dhcp && { dhcp }) };
 }

@@ -1,4 +1,4 @@
-/** A NetworkService at work: its registration. */
+/** The controller of a NetworkService: it registers the service. */
 import { race } from "../../async/task-scope.ts";
 import type { NetworkServiceResponse } from "../../api/gen/nsm/registry_pb.js";
 import { NetloomError } from "../../errors/errors.ts";
@@ -42,8 +42,8 @@ export class Describing implements Attached {
   }
 
   /**
-   * The manager's registry keeps registered what was registered once. Whoever offers a service may, without knowing of
-   * this, register it without matches, also later: then it is registered again.
+   * Registers the service once; the manager's registry renews the registration. The provider of a service on another host
+   * may later overwrite it with one without matches. Then this registers it again.
    */
   async run(scope: Scope): Promise<void> {
     const { services, world } = this.#parts;
@@ -74,7 +74,7 @@ export class Describing implements Attached {
     }
   }
 
-  /** Not at once: two who disagree shall not keep a registry busy. */
+  /** Resolves some time after the entry has lost its matches. The delay limits the load if two agents disagree. */
   async #isOverwritten(scope: Scope, round: number): Promise<void> {
     const { world } = this.#parts;
     const { name, document } = this.#wish;

@@ -1,4 +1,4 @@
-/** What a service is, for the whole mesh. */
+/** The kind NetworkService: it describes a service for the whole mesh. */
 import type { DocumentKind } from "../kind.ts";
 import { checkNetworkService } from "./check.ts";
 import { Describing } from "./describing.ts";

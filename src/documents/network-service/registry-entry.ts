@@ -1,4 +1,4 @@
-/** A NetworkService document, as registries have it. */
+/** Converts a NetworkService document to its registry entry. */
 import { create } from "@bufbuild/protobuf";
 import {
   DestinationSchema,

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { payloadSchema, upstreamSchema } from "../fragments/head.ts";
 import { labelsSchema } from "../fragments/labels.ts";
 
-/** YAML such as `source_selector:` with nothing behind it selects everything. */
+/** An empty selector, such as `source_selector:` without a value, selects everything. */
 const selectorSchema = labelsSchema.nullish();
 
 /**

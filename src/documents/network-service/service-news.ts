@@ -1,4 +1,4 @@
-/** What registries say of a service, as it changes. */
+/** Watches the registry entry of a service. */
 import { create } from "@bufbuild/protobuf";
 import {
   NetworkServiceQuerySchema,
@@ -14,7 +14,7 @@ export function serviceQuery(name: string, watch: boolean): NetworkServiceQuery 
   return create(NetworkServiceQuerySchema, { watch, networkService: create(NetworkServiceSchema, { name }) });
 }
 
-/** Resolves when what is told of the service is what `isIt` waits for, or `scope` ends. */
+/** Resolves when `isIt` accepts a registry message about the service, or `scope` ends. */
 export async function serviceNews(
   { world, services }: Pick<AgentParts, "world" | "services">,
   scope: Scope,

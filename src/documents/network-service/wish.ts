@@ -1,7 +1,7 @@
 import type { Wish } from "../../attachments/wish.ts";
 import type { NetworkServiceDocument } from "./schema.ts";
 
-/** A NetworkService means what it says. */
+/** The meaning of a NetworkService: the document itself. */
 export interface NetworkServiceWish extends Wish {
   readonly document: NetworkServiceDocument;
 }

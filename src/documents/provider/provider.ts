@@ -1,4 +1,4 @@
-/** A workload of this host offers one or more services. */
+/** The kind NetworkServiceProvider: a workload of this host offers one or more services. */
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import { wireIdOf } from "../../elements/wires/wire-id.ts";
 import { smallerMtu } from "../../mechanisms/parameters.ts";
@@ -49,15 +49,15 @@ export const providerKind: Readonly<DocumentKind<ProviderDocument, ProviderWish>
     }),
 };
 
-/** The same for a wire in every life of this agent, so that a restart finds its device. */
+/** The device name of a wire. It stays the same after a restart of the agent, so that the agent finds the device. */
 function interfaceName({ interfacePrefix }: ProviderWish, connection: Connection): string {
-  // One that people have written has been checked, and is taken as it is.
+  // A prefix from the document has been checked, and is used as it is.
   const prefix = interfacePrefix ?? connection.networkService.replaceAll(/[^A-Za-z0-9_.-]/g, "").slice(0, 10);
   const digits = (hash64(`interface ${wireIdOf(connection)}`) % 36n ** 4n).toString(36).padStart(4, "0");
   return `${prefix}-${digits}`;
 }
 
-/** Pools and devices of established wires cannot be exchanged. */
+/** The parts of the wish that cannot change while wires are established, as text. */
 function serverText(wish: ProviderWish): string {
   const { name, workload, interfacePrefix, pools, addressPolicy, trust } = wish;
   return JSON.stringify([name, workload, interfacePrefix, pools, addressPolicy, trust]);

@@ -16,7 +16,7 @@ import type { ProviderDocument } from "./schema.ts";
 export interface ProviderWish extends Wish {
   readonly document: ProviderDocument;
   readonly workload: WorkloadRef;
-  /** Of the endpoint, by service. */
+  /** Labels of the endpoint, by service. */
   readonly labels: ReadonlyMap<string, Labels>;
   readonly interfacePrefix?: string;
   readonly pools: readonly (readonly string[])[];

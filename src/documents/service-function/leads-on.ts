@@ -1,4 +1,4 @@
-/** Whether the matches of a service lead from a function to something else than itself. */
+/** Checks that the matches of a service lead from a function to another endpoint, not back to the function. */
 import { create } from "@bufbuild/protobuf";
 import {
   NetworkServiceEndpointSchema,
@@ -22,10 +22,10 @@ import type { NetworkServiceWish } from "../network-service/wish.ts";
 import { networkService } from "../network-service/words.ts";
 import type { ServiceFunctionWish } from "./wish.ts";
 
-/** Labels that a host adds: until it has, nobody knows what matches make of them. */
+/** Labels that a host adds. Before it has, matches that use them cannot be checked. */
 const ADDED = ["nodeName", "podName", "clusterName"] as const;
 
-/** A function is registered as long as somebody has described its service, with matches that lead on from it. */
+/** A function is registered while a NetworkService describes its service, with matches that lead on from the function. */
 export class LeadsOn implements Ground<ServiceFunctionWish> {
   readonly #parts: Pick<AgentParts, "services" | "world" | "labels">;
   #service = "";
@@ -49,13 +49,13 @@ export class LeadsOn implements Ground<ServiceFunctionWish> {
       throw new NetloomError("FAILED_PRECONDITION", `offer ${name}: ${problem}`, { topic: "NL-407", hint });
   }
 
-  /** Any word of the service may be what was waited for. */
+  /** Resolves at any change of the service, which may be the one waited for, or when `scope` ends. */
   async isShaken(scope: Scope): Promise<void> {
     let isFirst = true;
     await race([
       scope.done,
       serviceNews(this.#parts, scope, this.#service, () => {
-        // What is there comes first: that is known.
+        // The first message is the current entry, which is known already.
         const isNews = !isFirst;
         isFirst = false;
         return isNews;
@@ -68,7 +68,7 @@ export class LeadsOn implements Ground<ServiceFunctionWish> {
   }
 }
 
-/** The same beside the descriptions that are written with it, as far as they decide. */
+/** Does the check before registration, with a NetworkService among `others`. `undefined` if it cannot decide yet. */
 export function leadsBackBeside(
   { service, ownLabels }: ServiceFunctionWish,
   others: readonly Wish[],
@@ -85,7 +85,7 @@ export function leadsBackBeside(
   return problem === undefined ? undefined : { path: LABELS, message: problem };
 }
 
-/** A sentence without its full stop; `undefined` if they do not. */
+/** A sentence without its full stop if the matches lead back to the function; else `undefined`. */
 function leadsBack(service: NetworkService, labels: Labels): string | undefined {
   const own = create(NetworkServiceEndpointSchema, {
     name: "own",

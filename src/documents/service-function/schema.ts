@@ -12,7 +12,7 @@ import { poolsSchema, type PoolsPart } from "../fragments/pools.ts";
 import { prefixesSchema } from "../fragments/prefixes.ts";
 import { serviceSchema } from "../fragments/service.ts";
 
-/** What all functions have; the rest are keys of its type. */
+/** A document of a function. All functions share these keys; each type adds its own. */
 export interface ServiceFunctionDocument extends Document {
   readonly kind: "ServiceFunction";
   readonly spec: ServiceFunctionSpec;

@@ -1,4 +1,4 @@
-/** What is wrong with a service function, alone and beside the description of its service. */
+/** The checks of a service function, alone and beside the NetworkService of its service. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatProblem } from "../../text/problem.ts";
@@ -39,13 +39,13 @@ for (const [text, wanted] of [
       "x.yaml:3:30: metadata.labels: the service db has no matches: every client gets any endpoint, and the function itself again",
     ],
   ],
-  // Which host it will be, only its agent knows.
+  // Only the agent knows the name of its host.
   [
     `${FIREWALL}---\napiVersion: networkservicemesh.io/v1\nkind: NetworkService\nmetadata: { name: db }\nspec:\n  matches: [{ source_selector: { nodeName: b }, routes: [{ destination_selector: { app: fw } }] }]\n`,
     [],
   ],
 ] as const)
-  test(`says what is wrong with ${JSON.stringify(text.slice(20))}`, () => {
+  test(`reports all problems of ${JSON.stringify(text.slice(20))}`, () => {
     const result = DOCUMENTS.parse(text, "x.yaml");
     assert.deepEqual(result.ok ? [] : result.problems.map(formatProblem), wanted);
   });

@@ -1,4 +1,4 @@
-/** A workload of this host that stands in the middle of a service chain. */
+/** The kind ServiceFunction: a workload of this host stands in the middle of a service chain. */
 import { wireIdOf, wiresBehind } from "../../elements/wires/wire-id.ts";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import type { Side } from "../../mechanisms/side.ts";
@@ -43,13 +43,13 @@ export const serviceFunctionKind: Readonly<DocumentKind<ServiceFunctionDocument,
     }),
 };
 
-/** The client's, and the next one. */
+/** The wire of the client, and the next wire of the chain. */
 function wiresOf(connection: Connection): (readonly [id: string, end: Side])[] {
   const next = wiresBehind(connection).slice(0, 1);
   return [[wireIdOf(connection), "endpoint"], ...next.map(({ id }) => [id, "client"] as const)];
 }
 
-/** Whose wires can stay as they are. */
+/** The parts of the wish that cannot change while wires are established, as text. */
 function placeText({
   name,
   workload,

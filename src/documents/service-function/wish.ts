@@ -13,7 +13,7 @@ import type { ServiceFunctionDocument } from "./schema.ts";
 export interface ServiceFunctionWish extends OfferWish {
   readonly document: ServiceFunctionDocument;
   readonly service: string;
-  /** Of the function, and of what it asks for. */
+  /** Labels of the function, also for the next wire that it requests. */
   readonly ownLabels: Labels;
   readonly pools: readonly (readonly string[])[];
   readonly excludedPrefixes: readonly string[];
@@ -42,7 +42,7 @@ export function serviceFunctionWish(document: ServiceFunctionDocument): ServiceF
   };
 }
 
-/** Of a document that has been read. */
+/** The function type with this name. Throws a TypeError for an unknown type: the document must have been checked. */
 export function typeNamed(name: string): FunctionType {
   const found = FUNCTIONS.find(({ type }) => type === name);
   if (!found) throw new TypeError(`there is no function of type ${name}: not a checked document`);

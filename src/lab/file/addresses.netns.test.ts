@@ -1,5 +1,5 @@
 /**
- * What a document may say is what the kernel carries:
+ * The kernel carries packets for every address that a document may have:
  *
  *   [alpha/a] ══ one wire for each pair of addresses ══ [alpha/b]
  */
@@ -11,7 +11,7 @@ import { parseLab } from "./parse.ts";
 
 const skip = needsRoot;
 
-/** Ranges that look special, and are not to the kernel. */
+/** Ranges that look special but are ordinary for the kernel. */
 const carried = [
   ["0.1.2.3", "0.1.2.4"],
   ["100.64.0.1", "100.64.0.2"],
@@ -66,7 +66,7 @@ for (const [address, what] of refused) {
   });
 }
 
-test("a rate of any size that a file may have is set as it is written", { skip }, async (t) => {
+test("every rate that a file may have is set as it is written", { skip }, async (t) => {
   const lab = await labFixture(t);
   const rates = ["1000gbit", "600gbit", "35gbit", "8001bit"];
   for (const rate of rates) {

@@ -2,7 +2,7 @@
 import { hash64 } from "../../net/hash.ts";
 import { addressBits, type IpAddress, type IpPrefix, mustParsePrefix, overlaps } from "../../net/ip.ts";
 
-/** Two addresses of a subnet: its first two that an interface may have. */
+/** The first two addresses of a subnet that an interface may have. */
 export function firstTwo(subnet: IpPrefix): readonly [IpAddress, IpAddress] | undefined {
   const room = addressBits(subnet.address.family) - subnet.length;
   if (room === 0) return undefined;
@@ -14,8 +14,8 @@ const wireRoom = { 4: mustParsePrefix("172.16.0.0/12"), 6: mustParsePrefix("fd4e
 const linkRoom = { 4: mustParsePrefix("10.0.0.0/8"), 6: mustParsePrefix("fd4e:4c00::/32") };
 
 /**
- * Hands out subnets by the hash of a name, so that adding or removing one wire or link renumbers no other. Those that
- * are taken are passed over.
+ * Hands out subnets by the hash of a name, so that adding or removing one wire or link renumbers no other. Taken subnets
+ * are skipped.
  */
 export class SubnetPool {
   readonly #taken: IpPrefix[];
@@ -42,7 +42,7 @@ export class SubnetPool {
     for (let n = 0; n < slots; n++) {
       const offset = BigInt((start + n) % slots) << BigInt(addressBits(room.address.family) - length);
       const subnet = { address: plus(room.address, offset), length };
-      // The first subnet of a room looks like a default: leave it to people.
+      // The first subnet of a range looks like a default: leave it to people.
       if ((start + n) % slots === 0 || this.#taken.some((other) => overlaps(other, subnet))) continue;
       this.#taken.push(subnet);
       return subnet;

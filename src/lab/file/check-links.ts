@@ -8,7 +8,7 @@ import type { LabLink } from "./model.ts";
 import { type FilePath, quote } from "../../text/problem.ts";
 import type { LinkPart } from "./schema.ts";
 
-/** A link, and where it stands in the file. */
+/** A link, and its place in the file. */
 export interface CheckedLink {
   readonly link: LabLink;
   readonly path: FilePath;
@@ -17,7 +17,7 @@ export interface CheckedLink {
 type LinkOptions = Exclude<LinkPart, readonly unknown[]>;
 
 const defaultMtuBytes = 1500;
-/** The links that are sound. */
+/** Checks the links. Returns those without problems. */
 export function checkLinks(parts: LabParts, findings: Findings): CheckedLink[] {
   const given = parts.links.flatMap(
     (part, i): { options: LinkOptions; path: FilePath; endsPath: FilePath }[] => {
@@ -33,7 +33,7 @@ export function checkLinks(parts: LabParts, findings: Findings): CheckedLink[] {
   const sound = given.filter(({ options, endsPath }) =>
     checkEnds(options.ends, endsPath, parts, seen, findings),
   );
-  // What people wrote comes first, so that nothing chosen here can collide with it.
+  // Read the written addresses first, so that no chosen address collides with them.
   const explicit = sound.map(({ options, path }) => readAddresses(options, path, taken, findings));
   const pool = new SubnetPool(taken.map(({ subnet }) => subnet));
   return sound.flatMap(({ options, path }, i) => {
@@ -82,7 +82,7 @@ function checkEnds(
 type Taken = { readonly subnet: IpPrefix; readonly owner: string }[];
 type Both = readonly [string[], string[]];
 
-/** The addresses that the file gives; `undefined` if it leaves them to us. */
+/** The addresses in the file; `undefined` if it gives none. */
 function readAddresses(
   options: LinkOptions,
   path: FilePath,
@@ -220,7 +220,7 @@ function readShape(options: LinkOptions, path: FilePath, findings: Findings): Pa
     );
   }
   return {
-    // The kernel counts bytes.
+    // The kernel takes the rate in whole bytes.
     ...(rateBitsPerSecond !== undefined && { rateBitsPerSecond: 8 * Math.round(rateBitsPerSecond / 8) }),
     ...(delayMs !== undefined && { delayMs }),
     ...(lossPercent !== undefined && { lossPercent }),
@@ -232,12 +232,12 @@ function readUnit(text: string, units: Readonly<Record<string, number>>): number
   return Number(digits) * (units[unit] ?? Number.NaN);
 }
 
-/** The same whichever end is written first. */
+/** The name of a link. It does not depend on the order of the ends. */
 function linkName(ends: readonly [string, string]): string {
   return [...ends].sort().join("-");
 }
 
-/** The value, or `undefined` after its error was noted. */
+/** The value; `undefined` if reading failed. Then the error is added to `findings`. */
 export function unwrap<T>(read: Read<T>, path: FilePath, findings: Findings): T | undefined {
   if ("value" in read) return read.value;
   findings.add(path, read.error);

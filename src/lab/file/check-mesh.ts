@@ -1,4 +1,4 @@
-/** The processes of a lab file: which hosts run an agent, where they find each other, and what they are asked for. */
+/** Checks the processes of a lab file: the hosts with agents, the addresses of agents and registries, and the documents. */
 import { clashesOf } from "../../attachments/clashes.ts";
 import { refText } from "../../attachments/wish.ts";
 import { HOST_ANNOTATION } from "../../documents/api-version.ts";
@@ -14,10 +14,10 @@ import type { LabAgent, LabAttachment, LabMesh } from "./model.ts";
 import { isSharedStore } from "../../store/stores.ts";
 import { addressOn, UnderlayRouting } from "../topology/underlay.ts";
 
-/** What else is in the state directory of a lab, where each host has a folder. */
+/** Other names in the state directory of a lab, where each host has a folder. */
 const TAKEN = ["lock", "bpf"];
 
-/** `undefined` if no process runs, or too much is wrong to say which. */
+/** The processes. `undefined` if there are none, or if problems prevent finding them. */
 export function checkMesh(
   parts: LabParts,
   links: readonly CheckedLink[],
@@ -51,7 +51,7 @@ export function checkMesh(
     readOne(each, index, { parts, agents, registry, findings }),
   );
   reportTwice(attachments, findings);
-  // An address is only as good as the links that lead to it.
+  // Addresses can be found only if all links are valid.
   const isSound = findings.list.length === before && parts.isWhole && links.length === parts.links.length;
   const routing = new UnderlayRouting({ routers: parts.routers, links: links.map(({ link }) => link) });
   const placed = isSound ? placeAgents({ agents, registries, links, routing, parts }, findings) : [];
@@ -63,7 +63,7 @@ export function checkMesh(
   };
 }
 
-/** Hosts that run a registry: what the file says, or the first one with an agent. */
+/** Hosts that run a registry: those in the file, or the first host with an agent. */
 function registryHosts(
   { registries, store, hosts }: LabParts,
   agents: readonly string[],
@@ -113,7 +113,7 @@ interface ReadContext {
   readonly findings: Findings;
 }
 
-/** In a lab the workload of a document is `host/workload`; an annotation names the host of a document without one. */
+/** Reads a document of a lab. Its workload is `host/workload`; an annotation names the host of a document without one. */
 function readOne(given: unknown, index: number, { parts, agents, registry, findings }: ReadContext): Read[] {
   const add = (path: FilePath, message: string): void => findings.addIn(index, { path, message });
   const spec = isRecord(given) && isRecord(given["spec"]) ? given["spec"] : undefined;
@@ -187,7 +187,7 @@ function reportTwice(attachments: readonly Read[], findings: Findings): void {
   }
 }
 
-/** Every agent gets the addresses by which all others reach it. */
+/** Finds the addresses by which the agents reach each other. */
 function placeAgents(
   lab: {
     readonly parts: LabParts;
@@ -248,7 +248,7 @@ function placeAgents(
   }));
 }
 
-/** The one of the host itself comes first. To all of several registries a host has the same address: names belong to it. */
+/** The registries' addresses, the host's own first. A host has one address towards all registries: its names belong to it. */
 function registryAddresses(
   host: string,
   registries: readonly string[],

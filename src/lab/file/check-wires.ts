@@ -1,4 +1,4 @@
-/** The wires of a lab file: who, with which interface and addresses, over which path. */
+/** Checks the wires of a lab file: their ends, interfaces, addresses and paths. */
 import { checkWire } from "../../documents/fragments/check-wire.ts";
 import { checkInterface } from "../../documents/fragments/interface-name.ts";
 import { checkRoutes, contextPolicies, contextRoutes } from "../../documents/fragments/routes.ts";
@@ -24,14 +24,14 @@ const BOTH_WAYS = [
   ["endpoint", "client"],
 ] as const;
 
-/** A wire that is sound as far as the underlay is not asked, and where it stands. */
+/** A wire without problems, before the underlay is checked, and its place in the file. */
 export interface CheckedWire {
   readonly wire: LabWire;
   readonly part: WirePart;
   readonly path: FilePath;
 }
 
-/** The wires that are sound. */
+/** Checks the wires. Returns those without problems. */
 export function checkWires(
   parts: LabParts,
   links: readonly CheckedLink[],
@@ -74,7 +74,7 @@ export function checkWires(
 function draft(part: WirePart, path: FilePath, parts: LabParts, findings: Findings): Draft[] {
   const [client, endpoint] = SIDES.map((key) => readPlace(part[key], [...path, key], parts, findings));
   if (!client || !endpoint) {
-    // What else is wrong with it is said as well.
+    // Report the other problems of the wire as well.
     for (const { path: inner, message } of checkRoutes(part, 0)) findings.add([...path, ...inner], message);
     return [];
   }
@@ -128,7 +128,7 @@ function nameInterfaces(drafts: readonly Draft[], findings: Findings): void {
       );
     } else taken.set(key(place, place.interface), path);
   }
-  // Named after the workload at the other end: no name depends on the order of the file.
+  // An interface is named after the workload at the other end, so no name depends on the order of the file.
   for (const draft of drafts) {
     for (const [side, other] of BOTH_WAYS) {
       const place = draft[side];
@@ -146,7 +146,7 @@ function nameInterfaces(drafts: readonly Draft[], findings: Findings): void {
 
 type Addresses = Readonly<Record<SideKey, readonly string[]>>;
 
-/** What people wrote comes first, so that nothing chosen here can collide with it. */
+/** The addresses of the wires. Written addresses come first, so that no chosen address collides with them. */
 function assignAddresses(drafts: readonly Draft[], findings: Findings): Addresses[] {
   const explicit = drafts.map(({ part, path }) =>
     typeof part.addresses === "object"
@@ -213,7 +213,7 @@ function readAddresses(given: Addresses, path: FilePath, findings: Findings): Ad
   return { client: client.map(formatIp), endpoint: endpoint.map(formatIp) };
 }
 
-/** What goes through the wires, and whether forwarders can make those that are sound so far. */
+/** Checks the routes and policies of the wires, and that forwarders can make them. */
 export function checkPlans(
   lab: Lab,
   wires: readonly CheckedWire[],
@@ -232,7 +232,7 @@ export function checkPlans(
   }
 }
 
-/** Within a workload an address leads to one place. */
+/** Checks that an address leads to one place within a workload. */
 function checkPeers(drafts: readonly Draft[], addresses: readonly Addresses[], findings: Findings): void {
   const seen = new Map<string, { readonly own: boolean; readonly path: FilePath }>();
   for (const [i, draft] of drafts.entries()) {

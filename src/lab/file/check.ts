@@ -1,6 +1,6 @@
 /**
- * What a lab file means: names that lead somewhere, addresses that do not collide, MTUs that fit. Every part is checked
- * as far as the parts it depends on are sound, so that one mistake gives one sentence.
+ * Checks the meaning of a lab file: names must exist, addresses must not collide, MTUs must fit. A part is checked only
+ * if the parts on which it depends are valid, so that one mistake gives one sentence.
  */
 import { formatPrefix, type IpPrefix } from "../../net/ip.ts";
 import { readInterfaceAddress } from "../../text/read-address.ts";
@@ -11,7 +11,7 @@ import { Findings, type HostParts, type LabFinding, type LabParts } from "./find
 import type { Lab, LabPort } from "./model.ts";
 import { type FilePath, quote } from "../../text/problem.ts";
 
-/** The lab is whole only if there are no findings. */
+/** Checks a lab. The returned lab is complete only if there are no findings. */
 export function checkLab(parts: LabParts): { readonly lab: Lab; readonly findings: readonly LabFinding[] } {
   const findings = new Findings();
   checkNames(parts, findings);

@@ -1,25 +1,25 @@
-/** What the checks of a lab file share: the parts they look at, and the list of what is wrong. */
+/** The data that the checks of a lab file share: the parts of the file, and the list of findings. */
 import { didYouMean, type FilePath, type Finding, quote } from "../../text/problem.ts";
 import type { LinkPart, WirePart } from "./schema.ts";
 
 export interface HostParts {
   readonly workloads: readonly string[];
-  /** With the addresses of the machine behind each. */
+  /** Ports by name, with the addresses of the machine behind each. */
   readonly ports: Readonly<Record<string, readonly string[]>>;
 }
 
-/** A lab file whose parts have the right shape; `undefined` in the place of one that has not. */
+/** The parts of a lab file. A part with a wrong shape is `undefined`. */
 export interface LabParts {
-  /** Nothing is missing here that the file speaks of. */
+  /** Whether all parts of the file are here. */
   readonly isWhole: boolean;
   readonly name: string;
   readonly hosts: ReadonlyMap<string, HostParts | undefined>;
   readonly routers: readonly string[];
   readonly links: readonly (LinkPart | undefined)[];
   readonly wires: readonly (WirePart | undefined)[];
-  /** Hosts. Empty: the file does not say. */
+  /** Hosts with a registry. Empty if the file names none. */
   readonly registries: readonly string[];
-  /** URL. */
+  /** URL of the registry's store. */
   readonly store: string | undefined;
   readonly agents: boolean | readonly string[];
   readonly hostWorkloads: boolean;
@@ -27,7 +27,7 @@ export interface LabParts {
   readonly documents: readonly unknown[];
 }
 
-/** A finding in one of the documents of a lab file: the lab itself, or one beside it. */
+/** A finding in a document of a lab file: in the lab, or in a document beside it. */
 export interface LabFinding extends Finding {
   /** Index into `LabParts.documents`. Absent: the lab. */
   readonly document?: number;

@@ -4,7 +4,7 @@ import { DOCUMENTS } from "../../documents/documents.ts";
 import { jsonSchemaText } from "../../text/json-schema.ts";
 import { labSchema } from "./schema.ts";
 
-/** One schema for any document of a file. Beside a lab the workload of a document may be text. */
+/** One schema for any document of a file. In a lab file the workload of a document may be text. */
 export function documentsJsonSchema(): string {
   return jsonSchemaText(
     z.union([...DOCUMENTS.schemas, labSchema]).meta({ title: "Netloom" }),

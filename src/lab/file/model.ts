@@ -1,4 +1,4 @@
-/** A lab as its file means it: every default filled in, every address canonical and given to one owner. */
+/** The meaning of a lab file: every default filled in, every address canonical and with one owner. */
 import type { RemoteType } from "../../mechanisms/mechanism-type.ts";
 import type { Wish } from "../../attachments/wish.ts";
 import type { ContextRoute, PolicyRoute } from "../../forwarder/wire.ts";
@@ -11,18 +11,18 @@ interface LabHost {
   readonly ports: readonly LabPort[];
 }
 
-/** A device of a host that is there before its agent, with a cable to a machine: a namespace of its own. */
+/** A device that a host has before its agent starts, with a cable to a machine in its own namespace. */
 export interface LabPort {
-  /** Of the device at both ends of the cable, and of the machine. */
+  /** Name of the machine, and of the devices at both ends of the cable. */
   readonly name: string;
-  /** Of the machine, with prefix length. */
+  /** Addresses of the machine, with prefix length. */
   readonly addresses: readonly string[];
 }
 
 interface LinkSide {
   /** Name of a host or router. */
   readonly node: string;
-  /** With prefix length: `10.0.0.1/30`. */
+  /** Addresses with prefix length: `10.0.0.1/30`. */
   readonly addresses: readonly string[];
 }
 
@@ -39,18 +39,18 @@ export interface WireSide {
   readonly host: string;
   readonly workload: string;
   readonly interface: string;
-  /** Without prefix length. */
+  /** Addresses without prefix length. */
   readonly addresses: readonly string[];
   readonly routes: readonly ContextRoute[];
 }
 
-/** A wire. Its name is its client's: `host/workload/interface`. */
+/** A wire. Its name is the name of its client's side: `host/workload/interface`. */
 export interface LabWire {
   readonly client: WireSide;
   readonly endpoint: WireSide;
-  /** Bytes; absent: what the path carries. */
+  /** MTU in bytes. Absent: the MTU of the path. */
   readonly mtuBytes?: number;
-  /** Of a wire between hosts. */
+  /** The tunnel of a wire between hosts. */
   readonly tunnel?: LabTunnel;
   readonly policies: readonly PolicyRoute[];
   readonly guard?: boolean;
@@ -60,23 +60,23 @@ interface LabTunnel {
   readonly type: RemoteType;
   /** Unique in the lab for its type. */
   readonly id: number;
-  /** Family that carries it. */
+  /** Address family of the underlay that carries the tunnel. */
   readonly family: 4 | 6;
 }
 
-/** What the agent of a host is asked for when it runs. */
+/** An attachment for the agent of a host. */
 export interface LabAttachment {
   readonly host: string;
-  /** The workload, `host/workload`. Absent: it is of none. */
+  /** The workload, `host/workload`. Absent if the attachment has none. */
   readonly place?: string;
   readonly wish: Wish;
 }
 
 /** The processes of a lab. */
 export interface LabMesh {
-  /** Hosts that run a registry, the first one for those that have none of their own. */
+  /** Hosts that run a registry. Hosts without a registry use the first one. */
   readonly registries: readonly string[];
-  /** URL of the registries' store. Absent: a file of the lab's own. */
+  /** URL of the registries' store. Absent: a file in the lab's directory. */
   readonly store?: string;
   readonly agents: readonly LabAgent[];
   readonly attachments: readonly LabAttachment[];
@@ -84,13 +84,13 @@ export interface LabMesh {
 
 export interface LabAgent {
   readonly host: string;
-  /** Under which the other hosts reach this one, one for each family that all of them have. Empty: it is the only one. */
+  /** Addresses by which the other hosts reach this one, one for each family that all of them have. Empty for the only host. */
   readonly addresses: readonly string[];
-  /** The smallest MTU on the way to and from any of the others. */
+  /** The smallest MTU on the ways to and from all other hosts. */
   readonly underlayMtuBytes: number;
-  /** May the namespace of the host be a workload? */
+  /** Whether the host's own namespace may be a workload. */
   readonly allowHostWorkload: boolean;
-  /** Where it finds the registries, the preferred one first. */
+  /** Addresses of the registries, the preferred one first. */
   readonly registryAddresses: readonly string[];
 }
 
@@ -100,11 +100,11 @@ export interface Lab {
   readonly routers: readonly string[];
   readonly links: readonly LabLink[];
   readonly wires: readonly LabWire[];
-  /** Absent: no process runs, and the wires are made by the command. */
+  /** Absent if the lab has no processes; then the command makes the wires. */
   readonly mesh?: LabMesh;
 }
 
-/** The name under which people know one side of a wire: `host/workload/interface`. */
+/** The name of one side of a wire: `host/workload/interface`. */
 export function sideName(side: WireSide): string {
   return `${side.host}/${side.workload}/${side.interface}`;
 }

@@ -1,4 +1,4 @@
-/** Every number that a document may hold fits into the kernel's field for it: what passes the check can be said to the kernel. */
+/** Every number that passes the check of a document fits into the kernel's field for it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -23,7 +23,7 @@ const place = { index: 1, group: 0x4e4c0000 };
 
 const target = { linkIndex: 1, protocol: 78 };
 
-/** Says the objects that documents lead to, as far as that is bytes. Throws for a number that does not fit. */
+/** Encodes kernel objects to bytes, for kinds that are netlink messages. Throws for a number that does not fit. */
 const ENCODERS: { readonly [K in ObjectKindName]?: (object: ObjectOf<K>) => unknown } = {
   veth: ({ ends: [a, b] }) => newVeth({ ...a, ...place }, { ...b, ...place }),
   vxlan: (object) => newVxlan({ ...object, ...place }, object),
@@ -46,7 +46,7 @@ function encode(object: KernelObject): void {
 const edges = [0, 1, 67, 68, 1279, 1280, 65_535, 65_536, 2 ** 24, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53];
 const number = fc.oneof(fc.constantFrom(...edges), fc.nat(), fc.maxSafeInteger(), fc.nat(4000));
 const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined, freq: 1 });
-/** Mostly in its range. */
+/** A number, usually in its range. */
 const near = (min: number, max: number) =>
   fc.oneof({ weight: 4, arbitrary: fc.integer({ min, max }) }, { weight: 1, arbitrary: number });
 
@@ -112,7 +112,7 @@ const offers = fc.record({
   routes: maybe(fc.record({ client: prefixes, endpoint: prefixes })),
 });
 
-test("of a lab file", () => {
+test("the numbers of a valid lab file fit into the kernel's fields", () => {
   let passed = 0;
   fc.assert(
     fc.property(labs, (spec) => {
@@ -128,7 +128,7 @@ test("of a lab file", () => {
   assert.ok(passed > 10, `${passed} of them passed the check`);
 });
 
-test("a rate of every size that passes the check", () => {
+test("every rate that passes the check fits into the kernel's fields", () => {
   fc.assert(
     fc.property(fc.integer({ min: 8, max: 1_000_000_000 }), (kbit) => {
       const text = `apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: lab }\nspec:\n  hosts: { a: , b: }\n  links: [{ ends: [a, b], rate: ${kbit}kbit }]\n`;
@@ -140,7 +140,7 @@ test("a rate of every size that passes the check", () => {
   );
 });
 
-test("of a provider", () => {
+test("the numbers of a valid provider fit into the kernel's fields", () => {
   let passed = 0;
   fc.assert(
     fc.property(offers, (spec) => {
@@ -151,7 +151,7 @@ test("of a provider", () => {
       const [wish] = result.wishes;
       assert.ok(wish);
       const { document: checked, pools } = wish as ProviderWish;
-      // Without pools the addresses are the client's affair.
+      // Without pools the addresses come from the client.
       if (pools.length > 0)
         for (const object of plan(firstWire({ name: "db", ...checked.spec })).objects) encode(object);
     }),

@@ -7,7 +7,7 @@ import { clientDocument, providerDocument, serviceDocument } from "../../../fixt
 import { parseLab } from "./parse.ts";
 import { topology } from "../topology/topology.ts";
 
-/** Parses, and checks what always has to hold. Whether it is a lab. */
+/** Parses a text and checks the invariants of the result. Returns whether it is a lab. */
 function parse(text: string): boolean {
   const result = parseLab(text, "x.yaml");
   if (result.ok) {
@@ -203,7 +203,7 @@ test("any YAML value gives a lab or a list of problems", () => {
   );
 });
 
-test("anything near to a lab gives a lab that has a topology, or a list of problems", () => {
+test("a text close to a lab gives a lab with a topology, or a list of problems", () => {
   let count = 0;
   fc.assert(
     fc.property(files, ([lab, others]) => {
@@ -215,7 +215,7 @@ test("anything near to a lab gives a lab that has a topology, or a list of probl
   assert.ok(count > 20, `${count} of them are labs`);
 });
 
-test("text nested without end, and aliases that multiply, are refused", () => {
+test("deeply nested text and multiplying aliases are refused", () => {
   parse("[".repeat(100_000));
   parse("- ".repeat(20_000));
   parse(`a: &a [x,x]\nb: &b [${"*a,".repeat(50)}]\nc: &c [${"*b,".repeat(50)}]\nd: [${"*c,".repeat(50)}]\n`);

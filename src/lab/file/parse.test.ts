@@ -5,12 +5,12 @@ import { parseLab } from "./parse.ts";
 import { formatProblem, FileError } from "../../text/problem.ts";
 import { mustParseLab } from "./parse.ts";
 
-/** Lines 1-7 are right. The lines under test begin on line 8, and two columns further. */
+/** A lab file. Lines 1-7 are valid. The lines under test begin on line 8, indented by two columns. */
 function inLab(rest: string): string {
   return `apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: lab }\nspec:\n  hosts:\n    alpha: { workloads: [web, db] }\n    beta: { workloads: [app] }\n${rest.replace(/^(?=.)/gm, "  ")}`;
 }
 
-/** What is written, and everything that is said about it. */
+/** Texts, and all problems reported for them. */
 const wrong: readonly (readonly [string, readonly string[]])[] = [
   ["", ["1:1: the file is empty"]],
   ["- a", ["1:1: expected a map, got a list of one"]],
@@ -278,7 +278,7 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
 ];
 
 for (const [text, sentences] of wrong) {
-  test(`says what is wrong with ${JSON.stringify(text.replace(inLab(""), "…"))}`, () => {
+  test(`reports all problems of ${JSON.stringify(text.replace(inLab(""), "…"))}`, () => {
     const result = parseLab(text, "x.yaml");
     assert.ok(!result.ok);
     assert.deepEqual(
@@ -303,7 +303,7 @@ test("the smallest useful lab has eight lines, and every default", () => {
   );
 });
 
-test("addresses, VNIs and interface names depend on names alone: a wire more or less changes no other", () => {
+test("addresses, VNIs and interface names depend on names alone: adding or removing a wire changes no other", () => {
   const wires = ["alpha/web → beta/app", "alpha/db → beta/app", "alpha/web → alpha/db"].map((text) => {
     const [client, endpoint] = text.split(" → ");
     return `  - { client: ${client}, endpoint: ${endpoint} }\n`;
@@ -314,7 +314,7 @@ test("addresses, VNIs and interface names depend on names alone: a wire more or 
   assert.deepEqual(parse([wires[2] ?? "", wires[0] ?? ""]), [all[2], all[0]]);
 });
 
-test("chosen addresses and VNIs keep clear of written ones", () => {
+test("chosen addresses and VNIs do not collide with written ones", () => {
   const links = "links:\n  - [alpha, beta]\nwires:\n";
   const free = mustParseLab(inLab(`${links}  - { client: alpha/web, endpoint: beta/app }\n`), "x.yaml")
     .wires[0];
@@ -330,7 +330,7 @@ test("chosen addresses and VNIs keep clear of written ones", () => {
   assert.notEqual(moved?.client.addresses[0], own);
 });
 
-test("a wrong file as an error has one line for each problem, and a hint", () => {
+test("the error for a wrong file has one line for each problem, and a hint", () => {
   assert.throws(
     () => mustParseLab(inLab("wirez: []\nlinks: 7"), "x.yaml"),
     (error: unknown) =>
@@ -338,7 +338,7 @@ test("a wrong file as an error has one line for each problem, and a hint", () =>
   );
 });
 
-test("what people wrote cannot steer a terminal", () => {
+test("text from a file cannot control a terminal", () => {
   const result = parseLab(
     'apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: "\\u001b[2J\\u202e\\u009b" }\nspec:\n  hosts: {a: }\n',
     "x.yaml",

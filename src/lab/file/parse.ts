@@ -1,4 +1,4 @@
-/** From the text of a lab file to a `Lab`, or to everything that is wrong with it: YAML, then shape, then meaning. */
+/** Reads the text of a lab file to a `Lab`, or to a list of all problems: YAML, then shape, then meaning. */
 import type { z } from "zod";
 import { checkLab } from "./check.ts";
 import type { HostParts, LabParts } from "./findings.ts";
@@ -15,7 +15,7 @@ export type ParsedLab =
   | { readonly ok: true; readonly lab: Lab }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** Reads a lab file: a Lab and the documents for its agents. Reports all problems at once, in the order of the file, and never throws. */
+/** Reads a lab file: a Lab and the documents for its agents. Reports all problems, in the order of the file. Never throws. */
 export function parseLab(text: string, file: string): ParsedLab {
   const sources = readYamlStream(text, file);
   const known = sources.filter(({ data }) => data !== undefined);
@@ -50,7 +50,7 @@ export function parseLab(text: string, file: string): ParsedLab {
     : { ok: false, problems: inFileOrder(problems) };
 }
 
-/** Whether a document is meant as a lab, however wrong it is. */
+/** Whether a document is meant as a lab, even with mistakes. */
 function isLab(data: unknown): boolean {
   if (!isRecord(data)) return false;
   const { kind, spec } = data;
@@ -92,7 +92,7 @@ export function labFileError(problems: readonly Problem[]): FileError {
   );
 }
 
-/** Like `parseLab`, for those who can do nothing with a wrong file. Throws a `FileError`. */
+/** Like `parseLab`. Throws a `FileError` for a wrong file. */
 export function mustParseLab(text: string, file: string): Lab {
   return orThrow(parseLab(text, file));
 }
@@ -118,7 +118,7 @@ function partsOf({ metadata, spec }: z.infer<typeof labSchema>, documents: reado
   };
 }
 
-/** The parts of a wrong file that can still be checked; `undefined` in the place of each part that cannot. */
+/** The parts of a wrong file that can still be checked. Other parts are `undefined`. */
 function soundParts(data: unknown, documents: readonly unknown[]): LabParts {
   const spec = isRecord(data) && isRecord(data["spec"]) ? data["spec"] : {};
   const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
@@ -143,7 +143,7 @@ function soundParts(data: unknown, documents: readonly unknown[]): LabParts {
   };
 }
 
-/** Reads a map without the keys that are unknown or whose values are wrong; `undefined` if it needs one of those. */
+/** Reads a map without its unknown keys and wrong values; `undefined` if a required key is among them. */
 function parseSoundly<T>(schema: z.ZodType<T>, value: unknown): T | undefined {
   const first = schema.safeParse(value);
   if (first.success) return first.data;

@@ -1,4 +1,4 @@
-/** Ports in a lab file: devices of a host that are there before its agent. */
+/** Ports in a lab file: devices that a host has before its agent starts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatProblem } from "../../text/problem.ts";
@@ -20,7 +20,7 @@ metadata: { name: machine }
 spec: { workload: alpha/eth1, service: db }
 `;
 
-test("a port is a cable to a machine of its own namespace, and a workload of documents", () => {
+test("a port is a cable to a machine in its own namespace, and documents can name it as a workload", () => {
   const lab = mustParseLab(TEXT, "ports.yaml");
   const [attachment] = lab.mesh?.attachments ?? [];
   assert.deepEqual(attachment?.wish.workload, { port: "eth1" });
@@ -43,7 +43,7 @@ test("a port is a cable to a machine of its own namespace, and a workload of doc
   assert.deepEqual(places, ["alpha", "alpha/web", "alpha/eth1", "alpha/eth2"]);
 });
 
-test("what is wrong with ports is said with its place", () => {
+test("problems with ports are reported with their place", () => {
   const problems = (text: string): string => {
     const result = parseLab(text, "ports.yaml");
     return result.ok ? "" : result.problems.map(formatProblem).join("\n");

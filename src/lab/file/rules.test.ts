@@ -1,4 +1,4 @@
-/** What can never work is said when a document is applied: the same for a file that an agent gets and for one of a lab. */
+/** A document that can never work is refused when it is applied, by an agent and in a lab file alike. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stringify } from "yaml";
@@ -19,7 +19,7 @@ function connect({ labels, ...part }: Document, name = "web"): Document {
   return clientDocument(name, spec, labels as Labels);
 }
 
-/** `path: message` of everything that is wrong, asked of an agent; a lab has to say the same. */
+/** All problems that an agent reports, as `path: message`. Asserts that a lab reports the same. */
 function problemsOf(document: Document): string[] {
   const own = DOCUMENTS.parse(stringify(document), "x.yaml");
   const inLab = parseLab(
@@ -32,7 +32,7 @@ function problemsOf(document: Document): string[] {
   return said.map((each) => each.replace(/^(spec|metadata)\./, ""));
 }
 
-/** The document with its workload as a lab has it. */
+/** The document with its workload in the form of a lab file. */
 function inLabOf(document: Document): Document {
   const spec = document["spec"] as { readonly workload: { readonly lab: string } };
   return { ...document, spec: { ...spec, workload: spec.workload.lab.slice(4) } };
@@ -155,7 +155,7 @@ const wrong: readonly (readonly [string, Document, RegExp])[] = [
 ];
 
 for (const [what, document, message] of wrong) {
-  test(`${what}: said with its place when it is applied, and in a lab as by an agent`, () => {
+  test(`${what}: refused with its place, in a lab as by an agent`, () => {
     const problems = problemsOf(document);
     assert.ok(
       problems.some((problem) => message.test(problem)),
@@ -172,17 +172,17 @@ for (const pools of [
   ["10.0.0.0/31", "fd00::/127"],
   [["10.0.0.0/31", "10.0.0.2/31"], "2000::/3"],
 ]) {
-  test(`the pools ${JSON.stringify(pools)} are taken`, () =>
+  test(`the pools ${JSON.stringify(pools)} are accepted`, () =>
     assert.deepEqual(problemsOf(expose({ pools })), []));
 }
 
-test("what a client may bring from elsewhere is no mistake", () => {
+test("a next hop that fits addresses from elsewhere is accepted", () => {
   const routes = { client: [{ to: "fd00::/8", via: "fd99::1" }] };
   assert.deepEqual(problemsOf(expose({ routes })), []);
   assert.deepEqual(problemsOf(expose({ pools: [pool], addressPolicy: "polite", routes })), []);
 });
 
-test("half a character in a label is refused with its line", () => {
+test("a label with half a surrogate pair is refused with its line", () => {
   const text =
     'apiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceProvider\nmetadata: { name: sur, labels: { site: "\\uD800x" } }\nspec:\n  workload: { pid: 1 }\n  services: [sur]\n';
   const result = DOCUMENTS.parse(text, "x.yaml");
@@ -199,7 +199,7 @@ test("half a character in a label is refused with its line", () => {
   assert.match(inLab.problems[0]?.message ?? "", /lone surrogate/);
 });
 
-test("two devices of one name in one workload are refused with their line", () => {
+test("two devices with the same name in one workload are refused with their line", () => {
   const documents = [connect({ interface: "eth1" }), connect({ interface: "eth1" }, "other")];
   const text = documents.map((each) => stringify(each)).join("---\n");
   const result = DOCUMENTS.parse(text, "x.yaml");
@@ -215,7 +215,7 @@ test("two devices of one name in one workload are refused with their line", () =
   );
 });
 
-test("agents of three hosts need a router, and the refusal says so; two need a link", () => {
+test("agents on three hosts need a router, and the refusal says so; two need a link", () => {
   const mesh = (hosts: string, rest: string): string[] => {
     const result = parseLab(
       `apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: lab }\nspec:\n  agents: true\n  hosts: ${hosts}\n  ${rest}\n`,
@@ -242,7 +242,7 @@ test("agents of three hosts need a router, and the refusal says so; two need a l
   );
 });
 
-test("wires of a lab obey the rules of forwarders, with the place in the file", () => {
+test("a lab's wires are checked by the rules of forwarders, with the place in the file", () => {
   const lab = (part: Document): string =>
     labText("lab", {
       hosts: { alpha: { workloads: ["a", "b"] } },
@@ -271,7 +271,7 @@ test("wires of a lab obey the rules of forwarders, with the place in the file", 
   }
 });
 
-test("a mistake hides none in another part of the document, or of the file", () => {
+test("a mistake does not hide mistakes in other parts of the document or the file", () => {
   assert.deepEqual(
     problemsOf(
       expose({

@@ -1,4 +1,4 @@
-/** Routes, policies and MTU have one check: a wire of a lab and a provider that gives the same are refused with the same words. */
+/** Routes, policies and MTU have one check: a wire of a lab and an equal provider are refused with the same words. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -76,7 +76,7 @@ function ofLab(part: Written, pools: readonly string[]): readonly Problem[] {
   return result.ok ? [] : result.problems;
 }
 
-/** The place in the wire, and the sentence; what to do instead of raising an MTU differs. */
+/** The places and sentences, without the alternative to a larger MTU, which differs. */
 function said(problems: readonly Problem[]): string[] {
   return problems
     .map(
@@ -86,7 +86,7 @@ function said(problems: readonly Problem[]): string[] {
     .sort();
 }
 
-test("what goes through a wire is refused for the same reasons, with the same words, in a lab and by an agent", () => {
+test("routes, policies and MTU are refused for the same reasons, with the same words, in a lab and by an agent", () => {
   let refused = 0;
   fc.assert(
     fc.property(written, families, (part, family) => {

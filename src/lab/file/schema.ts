@@ -1,6 +1,6 @@
 /**
- * The shape of a lab file: what may stand where. What the values mean together (does the host exist, do the subnets
- * overlap) is `check.ts`. The JSON schema that editors use is made from this file by `make docs`.
+ * The shape of a lab file. The meaning of the values together (does the host exist, do the subnets overlap) is checked in
+ * `check.ts`. `make docs` makes the JSON schema for editors from this file.
  */
 import { z } from "zod";
 import { documentSchema } from "../../documents/fragments/head.ts";
@@ -27,7 +27,7 @@ const mtu = mtuSchema.describe("Bytes.");
 const family = z.enum(["ipv4", "ipv6"]);
 const text = z.string();
 
-/** Keys that the mechanisms bring with them. They are read by name: `tunnels.ts`. */
+/** Keys that the mechanisms define. `tunnels.ts` reads them by name. */
 function tunnelKeys(): object {
   return Object.assign({}, ...REMOTE_TYPES.map(({ labKeys }) => labKeys)) as object;
 }
@@ -102,7 +102,7 @@ const wireSchema = z
   })
   .describe("A wire from a client's interface to an endpoint's.");
 
-/** The parts, for reading a file that is right in places. */
+/** The schemas of the parts, for a file that is only partly valid. */
 export const partSchemas = { host: hostSchema, link: linkSchema, wire: wireSchema, name: nodeName };
 
 export const labSchema = documentSchema({

@@ -1,4 +1,4 @@
-/** What the wires between hosts need of the underlay: a path, room for the tunnel's headers, and an identifier. */
+/** Chooses the tunnel of a wire between hosts: a path with room for the tunnel's headers, and an identifier. */
 import { checkMtu } from "../../documents/fragments/mtu.ts";
 import { REMOTE_TYPES } from "../../mechanisms/list.ts";
 import type { RemoteType } from "../../mechanisms/mechanism-type.ts";
@@ -66,7 +66,7 @@ export function chooseTunnel(
   return undefined;
 }
 
-/** Identifiers of the wires between hosts: the given ones, and for the others free ones from the hash of their names. */
+/** Identifiers of the wires between hosts: those in the file, and for the others free ones from the hash of their names. */
 export function chooseIdentifiers(drafts: readonly Draft[], findings: Findings): Map<Draft, number> {
   const remote = drafts.filter(({ client, endpoint }) => client.host !== endpoint.host);
   const chosen = new Map<Draft, number>();
@@ -106,19 +106,19 @@ function chooseOfType(
   }
 }
 
-/** What carries the wire, if it is one between hosts. */
+/** The tunnel type of the wire, used if it is between hosts. */
 export function tunnelTypeOf({ part }: Draft): RemoteType {
   const type = REMOTE_TYPES.find(({ document }) => document === part.mechanism) ?? REMOTE_TYPES[0];
   if (!type) throw new TypeError("there is no mechanism for wires between hosts");
   return type;
 }
 
-/** Of a key that a mechanism has brought with it. */
+/** The value of a key that a mechanism defines. */
 function valueOf({ part }: Draft, key: string): unknown {
   return (part as Readonly<Record<string, unknown>>)[key];
 }
 
-/** Keys for a tunnel: those of every mechanism, and what all of them have. */
+/** All keys for tunnels: those of each mechanism, and the common ones. */
 function tunnelKeys(): string[] {
   return ["mechanism", ...REMOTE_TYPES.flatMap(({ labKeys }) => Object.keys(labKeys)), "underlay"];
 }

@@ -1,7 +1,7 @@
 import type { FilePath } from "../../text/problem.ts";
 import type { WirePart } from "./schema.ts";
 
-/** A wire on its way from the file to the model. */
+/** A wire between reading the file and building the model. */
 export interface Draft {
   readonly part: WirePart;
   readonly path: FilePath;
@@ -9,7 +9,7 @@ export interface Draft {
   readonly endpoint: DraftEnd;
 }
 
-/** One side of it. The interface is empty until it is named. */
+/** One side of the wire. The interface is empty until it is named. */
 export interface DraftEnd {
   readonly host: string;
   readonly workload: string;

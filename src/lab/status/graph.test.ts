@@ -84,7 +84,7 @@ test("dot has a cluster for a host and an edge for a wire", () => {
   assert.match(dot, /label="nl-2 → nl-1: vxlan vni 42 alpha→beta"\];\n\}\n$/);
 });
 
-test("json names every node that an edge speaks of", () => {
+test("json has every node of every edge", () => {
   const drawn = labGraph(lab);
   const ids = new Set(drawn.nodes.map(({ id }) => id));
   assert.equal(ids.size, 7);
@@ -92,7 +92,7 @@ test("json names every node that an edge speaks of", () => {
     assert.ok(ids.has(source) && ids.has(target));
 });
 
-test("a hostile name stays inside of its label, and sends no control character", () => {
+test("a hostile name stays inside of its label, and no control character is printed", () => {
   const [first] = lab.wires;
   assert.ok(first);
   const name = '"];}<script>\n\u001b[2J\\"|\u202e';

@@ -1,4 +1,4 @@
-/** A lab as a picture. Pure. */
+/** The graph of a lab. A pure function. */
 import type { Graph, GraphNode } from "../../view/graph.ts";
 import { pathWords } from "../../view/way.ts";
 import { type Lab, sideName, type WireSide } from "../file/model.ts";

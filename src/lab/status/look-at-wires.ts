@@ -1,4 +1,4 @@
-/** The wires of a lab without agents: what is there of them, against their plans. */
+/** Compares the wires of a lab without agents with their plans. */
 import { diff } from "../../forwarder/reconcile/diff.ts";
 import { meterQuery } from "../../forwarder/meter.ts";
 import { groupByOwner } from "../../forwarder/reconcile/owner.ts";
@@ -15,7 +15,7 @@ import type { Lab, LabWire, WireSide } from "../file/model.ts";
 import { connectionId, type HostWire, netnsOf, type Topology } from "../topology/topology.ts";
 import { hopsOf } from "../topology/wire-path.ts";
 
-/** In the order of the file. `kernels` are those of the hosts that are there. */
+/** The wires in the order of the file. `kernels` are those of the existing hosts. */
 export async function lookAtWires(
   lab: Lab,
   wanted: Topology,
@@ -26,7 +26,7 @@ export async function lookAtWires(
   return lab.wires.map((wire) => wireView(lab, wire, wanted, seen));
 }
 
-/** What one host has of its wires, by connection id. */
+/** The objects and counters of wires on one host, by connection id. */
 interface HostSight {
   readonly objects: ReadonlyMap<string, readonly KernelObject[]>;
   readonly received: ReadonlyMap<string, Readonly<Partial<Record<Side, Received>>>>;
@@ -49,7 +49,7 @@ async function look(kernel: OpenKernel, wanted: Topology, host: string): Promise
   return { objects: groupByOwner(observed).owned, received };
 }
 
-/** Where packets to the sides on this host are counted. */
+/** The meters that count packets to the sides on this host. */
 function metersOf({ wire }: HostWire) {
   return (["client", "endpoint"] as const).flatMap((side) =>
     deviceOf(wire[side])
@@ -81,7 +81,7 @@ function wireView(lab: Lab, wire: LabWire, wanted: Topology, seen: ReadonlyMap<s
   });
 }
 
-/** Of the half on the client's host. */
+/** The tunnel of the half on the client's host. */
 function tunnelOf(half: HostWire | undefined): Pick<HopView, "tunnel"> {
   const type = half && remoteTypeOf(half.wire.endpoint);
   if (!type) return {};

@@ -1,4 +1,4 @@
-/** Packets through the wires of a lab, from their clients to their endpoints. */
+/** Sends packets through the wires of a lab, from their clients to their endpoints. */
 import type { LinuxMachine } from "../../linux/machine/machine.ts";
 import { linuxProber } from "../../linux/icmp/prober.ts";
 import { NetloomError } from "../../errors/errors.ts";
@@ -15,8 +15,8 @@ interface Pinged {
 }
 
 /**
- * The wires as `look` shows them after packets have gone through each: with the answers, and with what is wrong with the way
- * that they took among the differences. A wire that is not proven is not up.
+ * Sends packets through each wire, then returns the wires from `look`, with the answers. Problems of the packets' path are
+ * added to the differences. A wire that is not proven is not up.
  */
 export async function pingWires(
   machine: LinuxMachine,
@@ -32,15 +32,14 @@ export async function pingWires(
   });
 }
 
-/** From its client's end. `undefined` for a wire whose client's device is not known. */
+/** The proof of a wire from its client's end. `undefined` if the client's device is not known. */
 export function proofOf(
   machine: LinuxMachine,
   lab: string,
   { interfaces: { client }, mtuBytes }: WireView,
 ): WireProof | undefined {
   if (!client) return undefined;
-  // By the workload's name: the agent tells an inode, and one that this process knows from before means the namespace that had
-  // it then.
+  // Use the workload's name, not the agent's inode: this process may know the inode from an earlier namespace.
   const netns = netnsOf(lab, `${client.host}/${client.workload}`);
   const end = {
     netns,
@@ -52,7 +51,7 @@ export function proofOf(
   return new WireProof(linuxProber(machine), end);
 }
 
-/** Each address of the endpoint gets a small packet, and the largest. */
+/** Sends a small packet and the largest to each address of the endpoint. */
 async function pingWire(machine: LinuxMachine, lab: string, before: WireView): Promise<Pinged | undefined> {
   const proof = proofOf(machine, lab, before);
   if (!proof) return undefined;
@@ -63,7 +62,7 @@ async function pingWire(machine: LinuxMachine, lab: string, before: WireView): P
         await proof.prove(address);
         return answer;
       } catch (error) {
-        // No namespace or no device is no answer; the differences say which.
+        // A missing namespace or device counts as no answer; the differences name it.
         if (!(error instanceof NetloomError)) throw error;
         return { address, reason: error.message };
       }
@@ -83,7 +82,7 @@ function withPing(after: WireView, { before, proof, ping }: Pinged): WireView {
   };
 }
 
-/** What its ends have received. */
+/** The packets that the ends have received. */
 export function countedBy({ interfaces: { client, endpoint } }: WireView): Counted {
   return {
     ...(client?.received && { client: client.received }),

@@ -1,5 +1,5 @@
 /**
- * What a ping proves: that packets go through the wire that is asked about, both ways, up to its MTU.
+ * A ping proves that packets go through the wire in question, in both directions, up to its MTU.
  *
  * ```
  *   app ──── web ──── (alpha ═══ beta) ──── db
@@ -58,7 +58,7 @@ function ip(lab: string, place: string, ...args: readonly string[]): void {
   execFileSync("ip", ["-n", `nl-${lab}-${place}`, ...args]);
 }
 
-test("a wire whose address another device takes is named, and is not up", { skip }, async (t) => {
+test("a wire whose address another device has is reported, and not up", { skip }, async (t) => {
   const lab = await labFixture(t);
   await lab.up(WIRES);
   const { wires } = await lab.assertHealthy();
@@ -73,12 +73,12 @@ test("a wire whose address another device takes is named, and is not up", { skip
   );
 });
 
-test("the side that has counted nothing is named", { skip }, async (t) => {
+test("the side that has counted no packets is reported", { skip }, async (t) => {
   const lab = await labFixture(t);
   await lab.up(WIRES);
   const { wires } = await lab.assertHealthy();
   const client = wires[1]?.addresses.client[0] ?? "";
-  // What IPv6 says by itself would be counted, too.
+  // Packets that IPv6 sends by itself would be counted, too.
   for (const place of ["alpha-web", "beta-db"])
     execFileSync("ip", [
       "netns",
@@ -88,7 +88,7 @@ test("the side that has counted nothing is named", { skip }, async (t) => {
       "-qw",
       "net.ipv6.conf.all.disable_ipv6=1",
     ]);
-  // Requests come, answers go nowhere.
+  // Requests arrive, but answers are dropped.
   ip(lab.name, "beta-db", "route", "replace", "blackhole", `${client}/32`);
   const lost = (await lab.status()).wires[1];
   assert.deepEqual([lost?.state, lost?.ping?.[0]?.rttMs], ["down", undefined]);
@@ -97,7 +97,7 @@ test("the side that has counted nothing is named", { skip }, async (t) => {
   assert.doesNotMatch(found, /beta\/db\/from-web has counted/);
 });
 
-test("small packets that pass do not stand for the largest", { skip }, async (t) => {
+test("passing small packets do not prove that the largest pass", { skip }, async (t) => {
   const lab = await labFixture(t);
   await lab.up(WIRES);
   ip(lab.name, "alpha-app", "link", "set", "from-web", "mtu", "1000");
@@ -111,7 +111,7 @@ test("small packets that pass do not stand for the largest", { skip }, async (t)
 });
 
 test(
-  "netloom ping of an agent's wire that is shadowed says so, with exit code 1, and of the other one 0",
+  "netloom ping exits with 1 and says so for an agent's wire that is shadowed, and with 0 for the other one",
   { skip },
   async (t) => {
     const lab = await labFixture(t);

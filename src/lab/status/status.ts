@@ -1,4 +1,4 @@
-/** What is there of a lab, against what was applied. */
+/** Compares the state of a lab with its applied file. */
 import { diff } from "../../forwarder/reconcile/diff.ts";
 import type { LinuxMachine } from "../../linux/machine/machine.ts";
 import type { OpenKernel } from "../../kernel/privileged.ts";
@@ -15,24 +15,24 @@ import { pingWires } from "./ping-wires.ts";
 import { bpffsDirectory, checkLabName, list, readState, stateDirectory } from "../state.ts";
 import { topology, type Topology } from "../topology/topology.ts";
 
-/** The model of its mesh; without agents of what is wanted and what was found. */
+/** The model of the lab's mesh. Without agents it is made from the wanted and the found objects. */
 export interface LabStatus extends MeshView {
   readonly name: string;
   readonly lab: Lab;
   readonly underlay: { readonly state: "up" | "degraded"; readonly differences: readonly string[] };
-  /** What agents do not do, as sentences: one that does not answer, an attachment that is not up. Empty without agents. */
+  /** Problems of agents, as sentences: no answer, or an attachment that is not up. Empty without agents. */
   readonly problems: readonly string[];
 }
 
 export interface StatusOptions {
   /**
-   * Sends packets through every wire, small ones and the largest, and waits a second for each answer. What is wrong with
-   * the way that they take is among the differences then, and so is an end that has not counted them.
+   * Sends packets through every wire, small ones and the largest, and waits a second for each answer. The differences then
+   * include problems of the packets' path, and ends that have not counted them.
    */
   readonly ping?: boolean;
 }
 
-/** Looks at everything of the lab, and changes nothing. NOT_FOUND if it is not up. */
+/** Reads the state of the lab, and changes nothing. NOT_FOUND if the lab is not up. */
 export async function status(
   machine: LinuxMachine,
   name: string,
@@ -63,16 +63,16 @@ export async function status(
   }
 }
 
-/** What the agents of the lab's hosts say. */
+/** The model of the mesh, from the statuses of the lab's agents. */
 async function askedView(lab: Lab): Promise<MeshView> {
   const hosts = (lab.mesh?.agents ?? []).map(({ host }) => host);
   const { statuses, silent } = await askAgents(lab.name, hosts);
   const view = meshView(statuses, { silent, isWhole: true });
-  // What an earlier agent has left is nobody's wish; each host says how much of it there is.
+  // Unclaimed wires are left out: no document asks for them. Each host has their number.
   return { ...view, wires: view.wires.filter(({ state }) => state !== "unclaimed") };
 }
 
-/** Opens the kernels of the hosts that are there. */
+/** Opens the kernels of the existing hosts. */
 async function observing(
   machine: LinuxMachine,
   { lab, wanted, open }: { readonly lab: Lab; readonly wanted: Topology; readonly open: OpenKernel[] },

@@ -35,7 +35,7 @@ spec:
 `;
 const lab = mustParseLab(text, "web.yaml");
 
-test("routes take the shortest way over routers, and hosts forward nothing", () => {
+test("routes take the shortest path over routers, and never over hosts", () => {
   const routing = new UnderlayRouting(lab);
   assert.deepEqual(
     routing.routesOf("alpha").map(({ destination, neighbor, via }) => `${destination} ${neighbor} ${via}`),
@@ -49,7 +49,7 @@ test("routes take the shortest way over routers, and hosts forward nothing", () 
   assert.ok(routing.routesOf("r1").every(({ neighbor }) => neighbor !== "alpha"));
 });
 
-test("a tunnel's MTU is the smallest of the way, and both hosts agree on its ends", () => {
+test("a tunnel's MTU is the smallest on its path, and both hosts agree on its ends", () => {
   const routing = new UnderlayRouting(lab);
   const there = routing.tunnelPath("alpha", "beta", 4);
   assert.deepEqual(there, { sourceIp: "10.0.1.1", destinationIp: "10.0.6.2", mtuBytes: 1400 });
@@ -58,7 +58,7 @@ test("a tunnel's MTU is the smallest of the way, and both hosts agree on its end
   assert.equal(routing.tunnelPath("alpha", "beta", 6), undefined);
 });
 
-test("a wire between hosts becomes two halves, one within a host stays whole", () => {
+test("a wire between hosts becomes two halves, and a wire within a host stays whole", () => {
   const { wires } = topology(lab);
   assert.deepEqual(
     wires.map(({ host, name, wire }) => [host, name, wire.client.type, wire.endpoint.type]),
@@ -89,7 +89,7 @@ test("a wire between hosts becomes two halves, one within a host stays whole", (
   });
 });
 
-test("the underlay is made in an order that works, with readable names", () => {
+test("the underlay's objects are in a working order, with readable names", () => {
   const { objects } = topology(lab).underlay;
   const kinds = objects.map(({ kind }) => kind);
   assert.deepEqual([...new Set(kinds)], ["veth", "sysctl", "address", "up", "route", "qdisc"]);
@@ -101,7 +101,7 @@ test("the underlay is made in an order that works, with readable names", () => {
   assert.deepEqual(shapes, ["to-beta", "to-r3"]);
 });
 
-test("namespaces and connections have names that lead back", () => {
+test("names of namespaces and connections can be mapped back", () => {
   assert.equal(namespaceName("web", "alpha/b-1"), "nl-web-alpha-b-1");
   const [wire] = lab.wires;
   assert.ok(wire);
@@ -111,7 +111,7 @@ test("namespaces and connections have names that lead back", () => {
   assert.equal(wireNameOf("web", "a-connection-of-an-agent"), undefined);
 });
 
-test("what the parser lets through, the forwarder takes", () => {
+test("the forwarder accepts every wire that the parser accepts", () => {
   const directory = new URL("../../../examples/", import.meta.url);
   const labs = readdirSync(directory)
     .filter((name) => name.endsWith(".yaml") && name !== "attachments.yaml")

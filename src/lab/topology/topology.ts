@@ -1,4 +1,4 @@
-/** From a lab to what has to be on the machine: namespaces, the underlay as kernel objects, and wires for forwarders. */
+/** Computes the objects that a lab needs on the machine: namespaces, the underlay as kernel objects, and wires for forwarders. */
 import { endSettings } from "../../forwarder/plan/plan-settings.ts";
 import { linkLocal } from "../../mechanisms/link-local.ts";
 import { namespaceName } from "../../resolvers/lab/places.ts";
@@ -27,24 +27,24 @@ export interface LabNamespace {
   /** `alpha` for a host or router, `alpha/web` for a workload or the machine behind a port. */
   readonly place: string;
   readonly kind: "host" | "router" | "workload" | "machine";
-  /** The host or router that it is, or the host of the workload, or of the port that leads to the machine. */
+  /** The host or router itself, the host of the workload, or the host whose port leads to the machine. */
   readonly node: string;
   /** Path below /run/netns. */
   readonly path: string;
   readonly netns: Netns;
 }
 
-/** A wire, or a half of one, as the forwarder of one host gets it. */
+/** A wire, or half of a wire, in the form for the forwarder of one host. */
 export interface HostWire {
   readonly host: string;
-  /** `host/workload/interface` of the client. */
+  /** The client's `host/workload/interface`. */
   readonly name: string;
   readonly wire: Wire;
 }
 
 export interface Topology {
   readonly namespaces: readonly LabNamespace[];
-  /** What a new namespace gets before anything else. */
+  /** Settings that a new namespace gets first. */
   readonly birth: readonly KernelObject[];
   /** Links between hosts and routers. */
   readonly underlay: Plan;
@@ -55,7 +55,7 @@ export function netnsOf(lab: string, place: string): Netns {
   return `file://${NETNS_DIRECTORY}/${namespaceName(lab, place)}`;
 }
 
-/** Bytes, of the cable to the machine at a port. */
+/** MTU of the cable to the machine at a port, in bytes. */
 const PORT_MTU = 1500;
 
 /** The connection id of a wire: the owner of all its devices. */
@@ -63,13 +63,13 @@ export function connectionId(lab: string, wire: LabWire): string {
   return `${lab}.${sideName(wire.client).replaceAll("/", ".")}`;
 }
 
-/** The wire's name in a connection id, `undefined` if that is not of this lab. Names of hosts and workloads have no dot. */
+/** The wire's name in a connection id; `undefined` for the id of another lab. Names of hosts and workloads have no dot. */
 export function wireNameOf(lab: string, connectionId: string): string | undefined {
   const [owner, host, workload, ...rest] = connectionId.split(".");
   return owner === lab && rest.length > 0 ? `${host}/${workload}/${rest.join(".")}` : undefined;
 }
 
-/** Pure: the same lab gives the same topology in every process. */
+/** The topology of a lab. A pure function: the same lab gives the same topology in every process. */
 export function topology(lab: Lab): Topology {
   const namespaces = listNamespaces(lab);
   const routing = new UnderlayRouting(lab);
@@ -125,7 +125,7 @@ function listNamespaces(lab: Lab): LabNamespace[] {
   ];
 }
 
-/** A new namespace takes IPv4 settings over from the machine's own, so what matters is set. */
+/** Settings of a new namespace. It inherits IPv4 settings from the machine's own, so the important ones are set. */
 function birthOf({ netns, kind }: LabNamespace): KernelObject[] {
   const forwarding = kind === "router" ? "1" : "0";
   const values = {
@@ -140,7 +140,7 @@ function birthOf({ netns, kind }: LabNamespace): KernelObject[] {
   ];
 }
 
-/** The device of the underlay that leads to `neighbor`. Node names have at most 12 bytes, so it always fits. */
+/** Name of the underlay device that leads to `neighbor`. Node names have at most 12 bytes, so it always fits. */
 function underlayInterface(neighbor: string): string {
   return `to-${neighbor}`;
 }
@@ -166,7 +166,7 @@ function cable(lab: Lab, link: LabLink): Veth {
   return { kind: "veth", ends: [end(0), end(1)] };
 }
 
-/** From a host to the machine at its port. The device has one name at both ends. */
+/** The cable from a host to the machine at its port. The device has the same name at both ends. */
 function portCable(
   lab: Lab,
   host: string,
@@ -213,8 +213,8 @@ function shape(lab: Lab, link: LabLink, side: number): Qdisc[] {
   const { rateBitsPerSecond, delayMs, lossPercent } = link;
   if (rateBitsPerSecond !== undefined) {
     const bytesPerSecond = rateBitsPerSecond / 8;
-    // A bucket of 10 ms, but never less than two frames; packets wait 50 ms at most, and less where the kernel's field
-    // ends before.
+    // The bucket holds 10 ms, but at least two frames. Packets wait 50 ms at most, or less if the kernel's field is too
+    // small.
     const burstBytes = Math.ceil(Math.max(bytesPerSecond / 100, 2 * (link.mtuBytes + 14)));
     const limitBytes = Math.min(Math.ceil(burstBytes + bytesPerSecond / 20), MAX_U32);
     return [
@@ -235,7 +235,7 @@ function shape(lab: Lab, link: LabLink, side: number): Qdisc[] {
   ];
 }
 
-/** One wire for a host with both sides, else a half for each of the two hosts. */
+/** The wire for a host with both sides, else a half for each of the two hosts. */
 export function hostWires(lab: Lab, routing: UnderlayRouting, wire: LabWire): HostWire[] {
   const name = sideName(wire.client);
   const device = (side: WireSide): Mechanism =>

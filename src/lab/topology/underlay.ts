@@ -1,4 +1,4 @@
-/** Which way packets take between the hosts of a lab. Hosts do not forward, routers do. */
+/** Routes between the hosts of a lab. Only routers forward packets. */
 import {
   contains,
   familyOf,
@@ -12,19 +12,19 @@ import type { Lab, LabLink } from "../file/model.ts";
 
 export type UnderlayGraph = Pick<Lab, "routers" | "links">;
 
-/** A route that a node needs for a subnet that it is not on. */
+/** A route of a node to a subnet to which it is not connected. */
 export interface UnderlayRoute {
   readonly destination: string;
   readonly via: string;
-  /** The node at the other end of the link that it leaves by. */
+  /** The node at the other end of the route's link. */
   readonly neighbor: string;
 }
 
-/** What a tunnel between two hosts runs over. */
+/** The underlay path of a tunnel between two hosts. */
 export interface TunnelPath {
   readonly sourceIp: string;
   readonly destinationIp: string;
-  /** The smallest MTU on the way there and back. */
+  /** The smallest MTU on the paths there and back. */
   readonly mtuBytes: number;
 }
 
@@ -36,7 +36,7 @@ interface Step {
 
 interface Reached {
   readonly distance: number;
-  /** The first step of the shortest way; absent for the start itself. */
+  /** The first step of the shortest path; absent for the start itself. */
   readonly first?: Step;
   readonly last?: Step;
 }
@@ -48,7 +48,7 @@ export function addressOn(link: LabLink, node: string, family: 4 | 6): string | 
     ?.addresses.find((address) => familyOf(address) === family);
 }
 
-/** The ways through an underlay. Pure but for what it remembers. */
+/** Finds paths through an underlay. Pure, except for its cache. */
 export class UnderlayRouting {
   readonly #graph: UnderlayGraph;
   readonly #routes = new Map<string, readonly UnderlayRoute[]>();
@@ -57,7 +57,7 @@ export class UnderlayRouting {
     this.#graph = graph;
   }
 
-  /** Shortest routes of `node` to all subnets of the underlay that routers lead to. Ties go by name. */
+  /** Shortest routes of `node` to all subnets that it reaches over routers. Ties are resolved by name. */
   routesOf(node: string): readonly UnderlayRoute[] {
     const known = this.#routes.get(node);
     if (known) return known;
@@ -85,7 +85,7 @@ export class UnderlayRouting {
     return { sourceIp, destinationIp, mtuBytes: Math.min(there, back) };
   }
 
-  /** The smallest MTU that a packet from `node` to `address` meets; `undefined` if it gets lost. */
+  /** The smallest MTU on the path from `node` to `address`; `undefined` if there is no path. */
   mtuTo(node: string, address: string): number | undefined {
     const target = mustParseIp(address);
     const leadsThere = (prefix: string): boolean => contains(mustParsePrefix(prefix), target);
@@ -126,7 +126,7 @@ function findRoutes(graph: UnderlayGraph, node: string, family: 4 | 6): Underlay
     });
 }
 
-/** Breadth first over the links that carry `family`; only the start and routers are passed through. */
+/** Breadth-first search over the links that carry `family`. Only routers, and the start, are passed through. */
 function reach(graph: UnderlayGraph, start: string, family: 4 | 6): Map<string, Reached> {
   const reached = new Map<string, Reached>([[start, { distance: 0 }]]);
   const queue = [start];

@@ -1,7 +1,7 @@
 import { hopOf, type HopView } from "../../view/way.ts";
 import type { LabWire } from "../file/model.ts";
 
-/** The path of a wire as the file has it: one hop, between two hosts or inside of one. */
+/** The path of a wire from the lab file: one hop, between two hosts or inside of one. */
 export function hopsOf({ client, endpoint, tunnel }: LabWire): HopView[] {
   const ends = { from: client.host, to: endpoint.host };
   if (!tunnel) return [hopOf({ ...ends, carriers: ["veth"] })];
