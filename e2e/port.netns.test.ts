@@ -56,7 +56,7 @@ spec: { workload: alpha/web, services: [web], pools: [10.8.0.0/24, "fd08::/64"] 
 const connect = (name: string, port: string, service: string): string =>
   `---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: ${name} }\nspec: { workload: { port: ${port} }, service: ${service} }\n`;
 
-interface Attached {
+interface AttachmentController {
   readonly state: string;
   readonly reason?: string;
   readonly topic?: string;
@@ -122,7 +122,7 @@ class Bench {
   }
 
   /** Applies a document and returns the attachment: it is up, or the reason why it is not matches `expected`. */
-  apply(document: string, expected?: RegExp): Attached {
+  apply(document: string, expected?: RegExp): AttachmentController {
     const wait = expected ? "0.5" : "10";
     const args = [
       "apply",
@@ -139,7 +139,7 @@ class Bench {
     ];
     for (let n = 1; ; n++) {
       const ran = spawnSync(netloomPath, args, { encoding: "utf8", input: document });
-      const { attachments } = JSON.parse(ran.stdout) as { attachments: Attached[] };
+      const { attachments } = JSON.parse(ran.stdout) as { attachments: AttachmentController[] };
       const attached = attachments[0] ?? assert.fail(ran.stderr);
       if (!expected || expected.test(attached.reason ?? "") || n === 40) return attached;
     }

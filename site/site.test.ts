@@ -23,7 +23,7 @@ let server: Server;
 let origin: string;
 let folder: string;
 let context: BrowserContext;
-/** What no page may cause: requests to other machines, errors, answers that are none. */
+/** Requests and errors that no page may cause: requests to other machines, errors, answers that are none. */
 const complaints: string[] = [];
 
 before(async () => {

@@ -213,7 +213,7 @@ import { within } from "../../text/problem.ts";
 import { documentSchema } from "../fragments/head.ts";
 import type { DocumentKind } from "../kind.ts";
 import { Progress } from "../../attachments/progress.ts";
-import { Noting } from "./noting.ts";
+import { NoteController } from "./note-controller.ts";
 import type { NoteWish } from "./wish.ts";
 
 const noteSchema = documentSchema({
@@ -235,7 +235,7 @@ export const noteKind: Readonly<DocumentKind<z.infer<typeof noteSchema>, NoteWis
     ]),
   mean: (document) => ({ ...document.spec, kind: document.kind, name: document.metadata.name, document }),
   control: (wish, { parts, workloads }, { onChange }) =>
-    new Noting(wish, workloads.use(wish.workload), new Progress(parts.world.clock, onChange)),
+    new NoteController(wish, workloads.use(wish.workload), new Progress(parts.world.clock, onChange)),
 };
 `,
   "wish.ts": `import type { Wish } from "../../attachments/wish.ts";
@@ -245,18 +245,18 @@ export interface NoteWish extends Wish {
   readonly workload: WorkloadRef;
 }
 `,
-  "noting.ts": `import { atWorkload } from "../../attachments/at-workload.ts";
-import type { Attached } from "../../attachments/attached.ts";
+  "note-controller.ts": `import { atWorkload } from "../../attachments/at-workload.ts";
+import type { AttachmentController } from "../../attachments/attachment-controller.ts";
 import type { Progress, ProgressView } from "../../attachments/progress.ts";
 import type { Workload } from "../../attachments/workloads.ts";
 import type { Scope } from "../../async/scope.ts";
 import type { NetloomError } from "../../errors/errors.ts";
 import type { NoteWish } from "./wish.ts";
 
-export class Noting implements Attached {
+export class NoteController implements AttachmentController {
   readonly connectionId = "";
   readonly endpointName = "";
-  readonly wires: Attached["wires"] = new Map();
+  readonly wires: AttachmentController["wires"] = new Map();
   readonly wish: NoteWish;
   readonly #workload: Workload;
   readonly #progress: Progress;

@@ -10,7 +10,7 @@
  */
 import { NetloomError, operatingError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
-import type { Attached, AttachmentRecord } from "../attachments/attached.ts";
+import type { AttachmentController, AttachmentRecord } from "../attachments/attachment-controller.ts";
 import { Clients } from "../attachments/clients.ts";
 import { clashesOf, Interfaces, perhapsTheSame } from "../attachments/clashes.ts";
 import { type Desired, DesiredState, type Kept, type Loaded } from "./desired-state.ts";
@@ -60,7 +60,7 @@ const WORKLOAD_COMES_MS = 10_000;
 
 interface Running {
   /** The controller of the attachment. During a replacement it is the old one, until that is closed. */
-  readonly attached: Attached;
+  readonly attached: AttachmentController;
   /** The generation of the document that `attached` works for. */
   readonly observedGeneration: number;
   readonly kept: Kept;
@@ -132,7 +132,7 @@ export class Attachments {
   }
 
   /** All attachments, in the order in which they were applied first. */
-  all(): readonly Attached[] {
+  all(): readonly AttachmentController[] {
     return [...this.#running.values()].map(({ attached }) => attached);
   }
 
@@ -151,7 +151,7 @@ export class Attachments {
     return running && telling(running);
   }
 
-  find(ref: Ref): Attached | undefined {
+  find(ref: Ref): AttachmentController | undefined {
     return this.#running.get(refText(ref))?.attached;
   }
 
@@ -415,7 +415,7 @@ export class Attachments {
    * Runs an attachment. An unexpected error is logged as a bug, becomes the state of this attachment, and is tried again
    * like any other failure. It does not affect other attachments.
    */
-  async #run(attached: Attached, scope: Scope): Promise<void> {
+  async #run(attached: AttachmentController, scope: Scope): Promise<void> {
     const { clock, random } = this.#parts.world;
     const name = refText(attached.wish);
     for (let failures = 1; !scope.ended; failures++) {
@@ -432,7 +432,7 @@ export class Attachments {
     }
   }
 
-  #make({ wish, connectionId }: Kept, answers: Loaded["answers"] | undefined): Attached {
+  #make({ wish, connectionId }: Kept, answers: Loaded["answers"] | undefined): AttachmentController {
     return this.kinds.of(wish).control(wish, this.#tools, {
       connectionId,
       answer: answers?.get(connectionId),

@@ -4,7 +4,7 @@ import type { Semaphore } from "../async/semaphore.ts";
 import type { Answers } from "../elements/wires/onward.ts";
 import type { Side } from "../mechanisms/side.ts";
 import type { Finding, Problem } from "../text/problem.ts";
-import type { Attached } from "./attached.ts";
+import type { AttachmentController } from "./attachment-controller.ts";
 import type { Interfaces } from "./clashes.ts";
 import type { Clients } from "./clients.ts";
 import type { AgentParts } from "./parts.ts";
@@ -46,7 +46,7 @@ export interface Kind {
    */
   readonly end?: Side;
   /** Makes the controller of a wish of this kind. */
-  control(wish: Wish, tools: Tools, life: AttachmentLife): Attached;
+  control(wish: Wish, tools: Tools, life: AttachmentLife): AttachmentController;
   /** The reason why the wish contradicts the others, as a finding in its document. Absent: it never does. */
   contradicts?(wish: Wish, others: readonly Wish[]): Finding | undefined;
 }

@@ -3,7 +3,7 @@
  * in kinds.ts. The agent, its admin service, the command line, labs and the generated documents use that list.
  */
 import type { z } from "zod";
-import type { Attached } from "../attachments/attached.ts";
+import type { AttachmentController } from "../attachments/attachment-controller.ts";
 import type { AttachmentLife, Tools } from "../attachments/kind.ts";
 import type { Document, Wish } from "../attachments/wish.ts";
 import type { Side } from "../mechanisms/side.ts";
@@ -18,7 +18,7 @@ export interface DocumentKind<D extends Document = Document, W extends Wish = Wi
   /** The wish of a checked document. */
   mean(document: D): W;
   /** Makes the controller of a wish. */
-  control(wish: W, tools: Tools, life: AttachmentLife): Attached;
+  control(wish: W, tools: Tools, life: AttachmentLife): AttachmentController;
   /** The reason why the wish contradicts the others, as a finding in its document. Absent: it never does. */
   contradicts?(wish: W, others: readonly Wish[]): Finding | undefined;
 }

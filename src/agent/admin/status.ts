@@ -1,7 +1,7 @@
 /** The status of a host. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { AttachmentRecord } from "../../attachments/attached.ts";
+import type { AttachmentRecord } from "../../attachments/attachment-controller.ts";
 import type { AttachmentState } from "../../attachments/attachment-state.ts";
 import {
   AttachmentStatus_State,

@@ -1,7 +1,7 @@
 /** Explains why a client gets, or would get, an endpoint, or gets none. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { AttachmentRecord } from "../../attachments/attached.ts";
+import type { AttachmentRecord } from "../../attachments/attachment-controller.ts";
 import type { Decided } from "../decisions.ts";
 import {
   CandidateSchema,

@@ -1,7 +1,7 @@
 /** Descriptions of wires for people, from the forwarder's wires and the connections' paths. */
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { Attached } from "../../attachments/attached.ts";
+import type { AttachmentController } from "../../attachments/attachment-controller.ts";
 import type { Mended } from "../drift/mends.ts";
 import type { MadeWire } from "../kept-wires.ts";
 import type { Unclaimed } from "../unclaimed.ts";
@@ -60,7 +60,11 @@ export function describeUnclaimed({ attachments, wires, world }: AdminParts): Wi
 
 function unclaimedWire(
   host: string,
-  given: { readonly id: string; readonly found: Unclaimed; readonly connect: Attached | undefined },
+  given: {
+    readonly id: string;
+    readonly found: Unclaimed;
+    readonly connect: AttachmentController | undefined;
+  },
 ): Wire {
   const { id, found, connect } = given;
   const { client, endpoint } = found.ends;
@@ -92,12 +96,12 @@ function unclaimedWire(
 
 /** An attachment, and the end of the wire at which its workload stands. */
 interface AtWire {
-  readonly attached: Attached;
+  readonly attached: AttachmentController;
   readonly side: Side;
 }
 
 /** The attachments of each wire, by the wire's id: the client's, even before the wire is up, and the endpoint's. */
-function byWire(attachments: readonly Attached[]): Map<string, AtWire[]> {
+function byWire(attachments: readonly AttachmentController[]): Map<string, AtWire[]> {
   const wires = new Map<string, AtWire[]>();
   for (const attached of attachments)
     for (const [id, side] of new Map<string, Side>([[attached.connectionId, "client"], ...attached.wires]))

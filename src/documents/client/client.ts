@@ -1,7 +1,7 @@
 /** The kind NetworkServiceClient: a workload of this host wants a wire to a service. */
 import type { DocumentKind } from "../kind.ts";
 import { checkClient } from "./check.ts";
-import { Connecting } from "./connecting.ts";
+import { ClientController } from "./client-controller.ts";
 import { type ClientDocument, clientSchema } from "./schema.ts";
 import { type ClientWish, clientWish } from "./wish.ts";
 
@@ -9,5 +9,5 @@ export const clientKind: Readonly<DocumentKind<ClientDocument, ClientWish>> = {
   schema: clientSchema,
   check: checkClient,
   mean: clientWish,
-  control: (wish, tools, life) => new Connecting(wish, tools, life),
+  control: (wish, tools, life) => new ClientController(wish, tools, life),
 };

@@ -9,7 +9,7 @@ import {
 import type { CallOptions } from "../../api/hops.ts";
 import type { Scope } from "../../async/scope.ts";
 import { type AgentParts, REQUEST_MS } from "../../attachments/parts.ts";
-import type { Ground, OfferWish } from "./offering.ts";
+import type { Ground, OfferWish } from "./offer-controller.ts";
 import { serviceNews, serviceQuery } from "../network-service/service-news.ts";
 
 type Parts = Pick<AgentParts, "services" | "endpoints" | "world">;

@@ -1,7 +1,7 @@
 /** The kind NetworkService: it describes a service for the whole mesh. */
 import type { DocumentKind } from "../kind.ts";
 import { checkNetworkService } from "./check.ts";
-import { Describing } from "./describing.ts";
+import { ServiceController } from "./service-controller.ts";
 import { type NetworkServiceDocument, networkServiceSchema } from "./schema.ts";
 import { type NetworkServiceWish, networkServiceWish } from "./wish.ts";
 
@@ -9,5 +9,5 @@ export const networkServiceKind: Readonly<DocumentKind<NetworkServiceDocument, N
   schema: networkServiceSchema,
   check: checkNetworkService,
   mean: networkServiceWish,
-  control: (wish, { parts }, { onChange }) => new Describing({ parts, wish, onChange }),
+  control: (wish, { parts }, { onChange }) => new ServiceController({ parts, wish, onChange }),
 };

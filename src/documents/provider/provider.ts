@@ -4,7 +4,7 @@ import { wireIdOf } from "../../elements/wires/wire-id.ts";
 import { smallerMtu } from "../../mechanisms/parameters.ts";
 import { hash64 } from "../../net/hash.ts";
 import { addressesIn } from "../fragments/addresses.ts";
-import { Offering } from "../fragments/offering.ts";
+import { OfferController } from "../fragments/offer-controller.ts";
 import { ServiceKeeper } from "../fragments/service-keeper.ts";
 import type { DocumentKind } from "../kind.ts";
 import { networkService } from "../network-service/words.ts";
@@ -17,7 +17,7 @@ export const providerKind: Readonly<DocumentKind<ProviderDocument, ProviderWish>
   check: checkProvider,
   mean: providerWish,
   control: (wish, { parts, workloads, has }, { onChange }) =>
-    new Offering<ProviderWish>({
+    new OfferController<ProviderWish>({
       parts,
       workloads,
       wish,

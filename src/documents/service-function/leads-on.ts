@@ -14,7 +14,7 @@ import { withClientInfo } from "../../elements/context/client-info.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { matchEndpoints, type Labels } from "../../registry/matching/match.ts";
 import type { Finding } from "../../text/problem.ts";
-import type { Ground } from "../fragments/offering.ts";
+import type { Ground } from "../fragments/offer-controller.ts";
 import { LABELS } from "../fragments/labels.ts";
 import { networkServiceOf } from "../network-service/registry-entry.ts";
 import { serviceNews, serviceQuery } from "../network-service/service-news.ts";

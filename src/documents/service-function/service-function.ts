@@ -3,7 +3,7 @@ import { wireIdOf, wiresBehind } from "../../elements/wires/wire-id.ts";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import type { Side } from "../../mechanisms/side.ts";
 import { addressesIn } from "../fragments/addresses.ts";
-import { Offering } from "../fragments/offering.ts";
+import { OfferController } from "../fragments/offer-controller.ts";
 import type { DocumentKind } from "../kind.ts";
 import { checkServiceFunction } from "./check.ts";
 import { LeadsOn, leadsBackBeside } from "./leads-on.ts";
@@ -16,7 +16,7 @@ export const serviceFunctionKind: Readonly<DocumentKind<ServiceFunctionDocument,
   mean: serviceFunctionWish,
   contradicts: leadsBackBeside,
   control: (wish, { parts, workloads, answers }, { onChange }) =>
-    new Offering<ServiceFunctionWish>({
+    new OfferController<ServiceFunctionWish>({
       parts,
       workloads,
       wish,

@@ -4,7 +4,7 @@ import { guardContext } from "../../elements/wires/wire-guard.ts";
 import { FUNCTIONS } from "../../functions/functions.ts";
 import type { FunctionType } from "../../functions/function-type.ts";
 import type { Labels } from "../../registry/matching/match.ts";
-import type { OfferWish } from "../fragments/offering.ts";
+import type { OfferWish } from "../fragments/offer-controller.ts";
 import { poolGroups } from "../fragments/pools.ts";
 import { readService } from "../fragments/service.ts";
 import type { ServiceFunctionDocument } from "./schema.ts";

@@ -32,7 +32,7 @@ import { COMMON, smallerMtu } from "../../mechanisms/parameters.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Scope } from "../../async/scope.ts";
 import { atWorkload } from "../../attachments/at-workload.ts";
-import type { Attached } from "../../attachments/attached.ts";
+import type { AttachmentController } from "../../attachments/attachment-controller.ts";
 import { checkAnswer } from "./check-answer.ts";
 import type { UsedClient } from "../../attachments/clients.ts";
 import type { AttachmentLife, Tools } from "../../attachments/kind.ts";
@@ -49,11 +49,11 @@ import type { Workload } from "../../attachments/workloads.ts";
 /** The number of tries with the endpoint of the last answer. After them any endpoint is accepted. */
 const SAME_WAY_TRIES = 3;
 
-export class Connecting implements Attached {
+export class ClientController implements AttachmentController {
   readonly wish: ClientWish;
   readonly connectionId: string;
   readonly endpointName = "";
-  readonly asks: NonNullable<Attached["asks"]>;
+  readonly asks: NonNullable<AttachmentController["asks"]>;
   readonly #tools: Tools;
   readonly #progress: Progress;
   readonly #workload: Workload;
@@ -88,7 +88,7 @@ export class Connecting implements Attached {
     return this.#workload.condition?.whyDown;
   }
 
-  get wires(): Attached["wires"] {
+  get wires(): AttachmentController["wires"] {
     return new Map(this.#isEstablished ? [[this.connectionId, "client"]] : []);
   }
 

@@ -15,7 +15,7 @@ import { NetloomError } from "../../errors/errors.ts";
 import type { WorkloadPlace } from "../../mechanisms/mechanism-type.ts";
 import type { Scope } from "../../async/scope.ts";
 import { atWorkload } from "../../attachments/at-workload.ts";
-import type { Attached } from "../../attachments/attached.ts";
+import type { AttachmentController } from "../../attachments/attachment-controller.ts";
 import { REQUEST_MS, type AgentParts } from "../../attachments/parts.ts";
 import { placeOf } from "../../attachments/place-of.ts";
 import { Progress, type ProgressView } from "../../attachments/progress.ts";
@@ -46,14 +46,14 @@ export interface Ground<W extends OfferWish> {
   takeBack(scope: Scope): Promise<void>;
 }
 
-export interface OfferingOptions<W extends OfferWish> {
+export interface OfferControllerOptions<W extends OfferWish> {
   readonly parts: AgentParts;
   readonly workloads: Workloads;
   readonly wish: W;
   readonly ground: Ground<W>;
   readonly onChange: (view: ProgressView) => void;
   /** The service that the workload itself requests. Default: none. */
-  readonly asks?: (wish: W) => NonNullable<Attached["asks"]>;
+  readonly asks?: (wish: W) => NonNullable<AttachmentController["asks"]>;
   /** Makes the role that answers for the workload; it lives as long as the workload. `wish` returns the current wish. */
   readonly serve: (offer: {
     readonly name: string;
@@ -71,9 +71,9 @@ export interface OfferingOptions<W extends OfferWish> {
   readonly givenBy: (wish: W) => string;
 }
 
-export class Offering<W extends OfferWish> implements Attached {
+export class OfferController<W extends OfferWish> implements AttachmentController {
   readonly connectionId = "";
-  readonly #options: OfferingOptions<W>;
+  readonly #options: OfferControllerOptions<W>;
   readonly #progress: Progress;
   readonly #workload: Workload;
   #wish: W;
@@ -81,7 +81,7 @@ export class Offering<W extends OfferWish> implements Attached {
   #takeBack: () => void = () => undefined;
   #registered: NetworkServiceEndpoint | undefined;
 
-  constructor(options: OfferingOptions<W>) {
+  constructor(options: OfferControllerOptions<W>) {
     const { parts, wish, workloads } = options;
     this.#options = options;
     this.#wish = wish;
@@ -93,7 +93,7 @@ export class Offering<W extends OfferWish> implements Attached {
     return this.#wish;
   }
 
-  get asks(): NonNullable<Attached["asks"]> | undefined {
+  get asks(): NonNullable<AttachmentController["asks"]> | undefined {
     return this.#options.asks?.(this.#wish);
   }
 
@@ -114,7 +114,7 @@ export class Offering<W extends OfferWish> implements Attached {
     return this.#workload.condition?.whyDown;
   }
 
-  get wires(): Attached["wires"] {
+  get wires(): AttachmentController["wires"] {
     return new Map((this.#role?.established() ?? []).flatMap(this.#options.wiresOf));
   }
 

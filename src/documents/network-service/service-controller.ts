@@ -3,7 +3,7 @@ import { race } from "../../async/task-scope.ts";
 import type { NetworkServiceResponse } from "../../api/gen/nsm/registry_pb.js";
 import { NetloomError } from "../../errors/errors.ts";
 import type { Scope } from "../../async/scope.ts";
-import type { Attached } from "../../attachments/attached.ts";
+import type { AttachmentController } from "../../attachments/attachment-controller.ts";
 import { networkServiceOf } from "./registry-entry.ts";
 import { REQUEST_MS, type AgentParts } from "../../attachments/parts.ts";
 import { Progress, type ProgressView } from "../../attachments/progress.ts";
@@ -13,11 +13,11 @@ import type { NetworkServiceWish } from "./wish.ts";
 
 const AGAIN_MS = 500;
 
-export class Describing implements Attached {
+export class ServiceController implements AttachmentController {
   readonly workload = "";
   readonly connectionId = "";
   readonly endpointName = "";
-  readonly wires: Attached["wires"] = new Map();
+  readonly wires: AttachmentController["wires"] = new Map();
   readonly #parts: AgentParts;
   readonly #progress: Progress;
   #wish: NetworkServiceWish;

@@ -5,7 +5,7 @@ import type { Side } from "../mechanisms/side.ts";
 import type { ProgressView } from "./progress.ts";
 import type { Wish } from "./wish.ts";
 
-export interface Attached {
+export interface AttachmentController {
   readonly wish: Wish;
   readonly view: ProgressView;
   /** The workload's name on this host: `web`; empty for an attachment without a workload. */
@@ -37,7 +37,7 @@ export interface Attached {
 
 /** An attachment with the generations of its document. */
 export interface AttachmentRecord {
-  readonly attached: Attached;
+  readonly attached: AttachmentController;
   /** The number of changes of the document, the first one included. */
   readonly generation: number;
   /** The generation that the attachment works for. */
