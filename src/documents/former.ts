@@ -61,8 +61,13 @@ function treeOf(data: Data): YAMLMap | undefined {
   return isMap(contents) ? contents : undefined;
 }
 
-/** The document of release 0.1.0 with the same meaning, as far as that release can express it. */
-export function toFormer({ apiVersion, kind, metadata, spec }: NetloomDocument): object {
+/**
+ * The document of release 0.1.0 with the same meaning, as far as that release can express it. A document of that release, which an agent
+ * keeps without understanding it, stays as it is.
+ */
+export function toFormer(document: NetloomDocument): object {
+  if (isFormer({ ...document })) return document;
+  const { apiVersion, kind, metadata, spec } = document;
   const found = Object.entries(SUCCESSORS).find(
     ([, successor]) => successor.apiVersion === apiVersion && successor.kind === kind,
   );

@@ -1,0 +1,70 @@
+/** The way of a kept wish back to release 0.1.0. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { WantedSchema, WishSchema } from "../api/gen/netloom/agent/v1/state_pb.js";
+import { toFormer } from "../documents/former.ts";
+import { NetloomError } from "../errors/errors.ts";
+import { seal, unseal } from "../net/seal.ts";
+import type { Disk } from "../world/disk.ts";
+import { clientDocument } from "../../fixtures/documents/documents.ts";
+import { WISH_FILE, WISH_SEAL } from "./desired-state.ts";
+import { writeFormerWish } from "./former-wish.ts";
+
+const FORMER = { what: "wish", version: 1 } as const;
+
+function diskWith(bytes: Uint8Array | undefined) {
+  const files = new Map<string, Uint8Array>(bytes ? [[WISH_FILE, bytes]] : []);
+  const disk: Disk = {
+    read: (name) => Promise.resolve(files.get(name)),
+    append: () => Promise.reject(new Error("nothing is appended")),
+    replace: (name, data) => Promise.resolve(void files.set(name, data)),
+    sync: () => Promise.resolve(),
+  };
+  return { disk, file: () => files.get(WISH_FILE) };
+}
+
+function wishOf(documents: readonly object[]): Uint8Array {
+  const attachments = documents.map((document, n) =>
+    create(WantedSchema, { document: JSON.stringify(document), connectionId: `id-${n}`, generation: 3n }),
+  );
+  return toBinary(WishSchema, create(WishSchema, { attachments, closing: ["gone"] }));
+}
+
+const WEB = clientDocument("web", { workload: { pid: 1 }, service: "db", dhcp: true }, { app: "web" });
+/** A document of release 0.1.0 that this version does not understand, and keeps. */
+const FOREIGN = { kind: "Connect", name: "far", workload: { pid: 2 }, service: "db@other.example" };
+
+test("documents are written as release 0.1.0 has them, with the ids of their wires", async () => {
+  const { disk, file } = diskWith(seal(WISH_SEAL, wishOf([WEB, FOREIGN])));
+  assert.equal(await writeFormerWish(disk, toFormer), 2);
+  const sealed = unseal(FORMER, file() ?? new Uint8Array());
+  assert.ok(sealed.ok);
+  const { attachments, closing } = fromBinary(WishSchema, sealed.content);
+  assert.deepEqual(
+    attachments.map(({ document, connectionId }) => [JSON.parse(document), connectionId]),
+    [
+      [{ kind: "Connect", name: "web", labels: { app: "web" }, workload: { pid: 1 }, service: "db" }, "id-0"],
+      [FOREIGN, "id-1"],
+    ],
+  );
+  assert.deepEqual(closing, ["gone"]);
+});
+
+test("a wish of release 0.1.0, and none, stay as they are", async () => {
+  const former = seal(FORMER, wishOf([FOREIGN]));
+  const { disk, file } = diskWith(former);
+  assert.equal(await writeFormerWish(disk, toFormer), 0);
+  assert.equal(file(), former);
+  assert.equal(await writeFormerWish(diskWith(undefined).disk, toFormer), 0);
+});
+
+test("a damaged wish is refused and left", async () => {
+  const damaged = seal(WISH_SEAL, wishOf([WEB])).slice(0, -1);
+  const { disk, file } = diskWith(damaged);
+  await assert.rejects(
+    writeFormerWish(disk, toFormer),
+    (error: unknown) => error instanceof NetloomError && error.code === "FAILED_PRECONDITION",
+  );
+  assert.equal(file(), damaged);
+});
