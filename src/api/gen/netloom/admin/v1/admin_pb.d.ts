@@ -1723,7 +1723,7 @@ export declare type WhyRequest = Message<"netloom.admin.v1.WhyRequest"> & {
   service: string;
 
   /**
-   * The name of a Connect, or `host/workload`; then with its labels. Empty: with `labels` only.
+   * The name of a NetworkServiceClient, or `host/workload`; then with its labels. Empty: with `labels` only.
    *
    * @generated from field: string client = 2;
    */
@@ -1794,7 +1794,7 @@ export declare type WhyResponse = Message<"netloom.admin.v1.WhyResponse"> & {
   last?: Selection | undefined;
 
   /**
-   * How far the Connect is that the question is about.
+   * The status of the client that the question is about.
    *
    * @generated from field: netloom.admin.v1.AttachmentStatus attachment = 8;
    */
