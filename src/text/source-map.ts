@@ -33,9 +33,14 @@ export function readYamlStream(text: string, file: string): SourceMap[] {
     const options = { lineCounter: places.lines, prettyErrors: false, logLevel: "error" } as const;
     const documents = parseAllDocuments(text, options);
     return [...documents]
-      .filter(({ contents, errors }) => contents !== null || errors.length > 0)
+      .filter(({ contents, errors }) => !isEmpty(contents) || errors.length > 0)
       .map((each) => places.map(each));
   });
+}
+
+/** A document between two `---` may hold nothing, as templates write it. */
+function isEmpty(contents: unknown): boolean {
+  return contents === null || (isScalar(contents) && contents.value === null && contents.source === "");
 }
 
 /** Maps places in one file. */
