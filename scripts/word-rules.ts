@@ -1,5 +1,7 @@
 /** Plain words, as far as a machine can keep them: how a comment begins, and words that the glossary bans. */
 
+import type { Token } from "./tokens.ts";
+
 /** A comment that begins with a relative clause names no thing. A question may begin so. */
 const RELATIVE = /^(?:What|Who|Whom|Whose|Where|Which|Whoever|Whatever)\b/;
 
@@ -25,6 +27,24 @@ function commentOn(line: string, before: string): string | undefined {
   const isFirst = /^\s*\/\*\*?\s*$/.test(before);
   if (isFirst) return /^\s*\*\s*(.*?)\s*(?:\*\/)?$/.exec(line)?.[1];
   return /^\s*\/\//.test(before) ? undefined : /^\s*\/\/\s*(.*)$/.exec(line)?.[1];
+}
+
+/** A regular expression with this many words expects a sentence. */
+const SENTENCE = 6;
+
+/** Finds sentences that tests expect more than once. A message is tested in one place: name the expectation, or expect less. */
+export function repeatedSentences(tests: ReadonlyMap<string, readonly Token[]>): string[] {
+  const firsts = new Map<string, string>();
+  return [...tests].flatMap(([path, tokens]) =>
+    tokens.flatMap(({ kind, text, line }) => {
+      if (kind !== "regex" || text.split(" ").length < SENTENCE) return [];
+      const at = `${path}:${line}`;
+      const first = firsts.get(text);
+      if (first !== undefined) return [`${at}: a sentence is expected twice, first at ${first}: ${text}`];
+      firsts.set(text, at);
+      return [];
+    }),
+  );
 }
 
 export interface BannedWord {

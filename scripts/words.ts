@@ -2,7 +2,13 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { textDecisions } from "./text-rules.ts";
 import { tokenise } from "./tokens.ts";
-import { bannedWords, relativeClauses, type WordFinding, wordsBanned } from "./word-rules.ts";
+import {
+  bannedWords,
+  relativeClauses,
+  repeatedSentences,
+  type WordFinding,
+  wordsBanned,
+} from "./word-rules.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const GLOSSARY = "docs/reference/glossary.md";
@@ -39,6 +45,11 @@ function findingsIn(path: string): readonly WordFinding[] {
   return [...words, ...relativeClauses(text), ...decisions];
 }
 
-const found = files().flatMap((path) => findingsIn(path).map(({ line, why }) => `${path}:${line}: ${why}`));
+const all = files();
+const tests = all.filter((path) => path.endsWith(".test.ts"));
+const found = [
+  ...all.flatMap((path) => findingsIn(path).map(({ line, why }) => `${path}:${line}: ${why}`)),
+  ...repeatedSentences(new Map(tests.map((path) => [path, tokenise(read(path))]))),
+];
 for (const line of found) console.error(line);
 process.exitCode = found.length > 0 ? 1 : 0;

@@ -113,7 +113,7 @@ function portCasesOf(type: string): ResolverCase[] {
           await specimen.tend?.({ master: "br-1" });
           const presence = await next(watch, harness, there);
           assert.ok(!presence.isThere);
-          assert.match(presence.reason, /can be no port: it is a member of br-1/);
+          assert.match(presence.reason, /cannot be a port: it is a member of br-1/);
           assert.deepEqual([presence.error?.code, presence.error?.topic], ["FAILED_PRECONDITION", "NL-411"]);
         });
         await specimen.go();

@@ -50,7 +50,7 @@ export interface Applied {
 
 export const SWEEP_AFTER_MS = 600_000;
 const SWEEP_RETRY_MS = 10_000;
-const SWEEP = "remove wires of an earlier life that nobody wants";
+const SWEEP = "remove unclaimed wires from before the restart";
 const REQUESTS_AT_ONCE = 32;
 /** The time for which wires wait, at the start of the agent, for its own endpoints to be registered. */
 const ENDPOINTS_FIRST_MS = 1_000;
@@ -123,7 +123,7 @@ export class Attachments {
     const loaded = await attachments.#state.load();
     const adopted = await wires.adopt();
     if (adopted.length > 0)
-      world.log.info("took over the wires of an earlier life", { wires: adopted.length });
+      world.log.info("took over the wires from before the restart", { wires: adopted.length });
     for (const id of loaded.closing) attachments.#closing.add(id);
     // Changes of the wish wait until all attachments have been started.
     world.scope.spawn("begin", (scope) => attachments.#inTurn(() => attachments.#begin(loaded, scope)));
@@ -483,7 +483,7 @@ export class Attachments {
         this.#state.keepAnswers((id) => wanted.has(id) || wires.made.has(id));
         world.retries.over(SWEEP);
         if (swept.length > 0)
-          world.log.info("removed wires of an earlier life that nobody wants", { wires: swept.length });
+          world.log.info("removed unclaimed wires from before the restart", { wires: swept.length });
         return;
       } catch (error) {
         if (!(error instanceof NetloomError) || scope.ended) throw error;

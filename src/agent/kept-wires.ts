@@ -97,7 +97,7 @@ export class KeptWires {
     if (!this.#unclaimed.has(id) || this.#applying.has(id)) return;
     try {
       await this.remove(id);
-      this.#world.log.info("the workload of a wire of an earlier life has died: it is closed", { wire: id });
+      this.#world.log.info("closed a wire from before the restart: its workload has died", { wire: id });
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
       this.#world.log.warn("what is left of a wire whose workload has died cannot be removed", {
@@ -151,7 +151,7 @@ export class KeptWires {
           `make wire ${connectionId}: another ${other.kind} of the workload has the interface ${quote(name)}`,
           { side: "client", reason: reason("INTERFACE_TAKEN", { interface: name }) },
         );
-      this.#world.log.info("a wire of an earlier life gives its interface to another one", {
+      this.#world.log.info("a wire from before the restart gives its interface to another wire", {
         wire: id,
         interface: name,
       });

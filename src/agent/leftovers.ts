@@ -190,7 +190,7 @@ export class Leftovers {
       });
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
-      this.#options.world.log.debug("a connection of an earlier life cannot be closed yet", {
+      this.#options.world.log.debug("a connection from before the restart cannot be closed yet", {
         url: found.url,
         error: error.message,
       });
@@ -213,7 +213,10 @@ export class Leftovers {
       const closed = copyMessage(connection);
       closed.state = State.DOWN;
       await stationAt(url).close(this.#caller(scope, ASK_MS), closed);
-      world.log.info("closed what an earlier life has asked for and nobody wants", { wire: wireId, at: url });
+      world.log.info("closed a connection from before the restart that no document asks for", {
+        wire: wireId,
+        at: url,
+      });
     } finally {
       await scope.end();
     }
@@ -233,5 +236,5 @@ function keyOf({ url, connection }: Leftover): string {
 }
 
 function askingOf(url: string): string {
-  return `ask ${url} for connections of an earlier life`;
+  return `ask ${url} for connections from before the restart`;
 }

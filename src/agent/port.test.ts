@@ -268,7 +268,7 @@ spec:
   });
 });
 
-suite("a device that can be no port", () => {
+suite("a device that cannot be a port", () => {
   const problemsOf = (text: string): string[] => {
     const result = DOCUMENTS.parse(text, "port.yaml");
     return result.ok ? [] : result.problems.map(formatProblem);
@@ -312,8 +312,11 @@ spec:
       mesh.machine.changeDevice(ALPHA, "eth1", { master: "br0" });
       const { attachments } = mesh.agent("alpha");
       for (const [device, reason] of [
-        ["eth1", /^device eth1 can be no port: it is a member of br0, which takes its frames$/],
-        ["eth0", /^device eth0 can be no port: it has the address 10\.8\.0\.1\/24, and this host would not/],
+        ["eth1", /^device eth1 cannot be a port: it is a member of br0, which takes its frames$/],
+        [
+          "eth0",
+          /^device eth0 cannot be a port: it has the address 10\.8\.0\.1\/24, and this host would not/,
+        ],
         ["eth7", /^this host has no device eth7$/],
       ] as const) {
         await attachments.apply(read(MACHINE_DB.replace("eth1", device)));

@@ -99,11 +99,7 @@ const wrong: readonly (readonly [string, string[], RegExp])[] = [
     ["nosuch", "-h"],
     /^error: unknown command 'nosuch'\nhint: add --help/,
   ],
-  [
-    "help on an unknown subcommand",
-    ["lab", "upp", "--help"],
-    /unknown command 'upp'\nhint: did you mean up\?/,
-  ],
+  ["help on an unknown subcommand", ["lab", "upp", "--help"], /hint: did you mean up\?/],
   ["the help of an unknown command", ["help", "nosuch"], /unknown command 'nosuch'/],
   [
     "an unknown option, with a suggestion",

@@ -12,7 +12,7 @@ const PASSED_BY: readonly string[] = ["macvtap", "ipvtap", "macvlan", "ipvlan"];
 export function portRefusal(name: string, facts: PortFacts): NetloomError | undefined {
   const { isOurs, isEthernet, master, sort = "", addresses } = facts;
   const refuse = (why: string, hint: string): NetloomError =>
-    new NetloomError("FAILED_PRECONDITION", `device ${name} can be no port: ${why}`, {
+    new NetloomError("FAILED_PRECONDITION", `device ${name} cannot be a port: ${why}`, {
       topic: "NL-411",
       hint,
     });

@@ -49,7 +49,7 @@ const ROWS: Readonly<Record<Action, readonly Row[]>> = {
       what: "a connection of a unix peer without uid, as an earlier version recorded it",
       ask: (peer) => question(peer, "request", { ...connection, owner: { kind: "unix" } }),
       allowed: [USER, OTHER_USER],
-      refusal: /it belongs to another peer$/,
+      refusal: /another peer$/,
     },
     {
       what: "a wire with an owner",

@@ -354,7 +354,7 @@ suite("a silent peer", () => {
     proxy.staySilent(true);
     await assert.rejects(hop.call(METHOD, empty, { timeoutMs: 1 }), { code: "DEADLINE_EXCEEDED" });
     for (let i = 0; i < 2; i++)
-      await assert.rejects(ask(), { code: "UNAVAILABLE", message: /no sign of life in 100 ms/ });
+      await assert.rejects(ask(), { code: "UNAVAILABLE", message: /no sign of life/ });
     proxy.staySilent(false);
     isSlow = true;
     for (;;) {

@@ -17,7 +17,7 @@ export function migrateCommand(context: CommandContext): Command {
     examples: [
       { command: "netloom migrate shop.yaml labs/*.yaml", about: "converts the files" },
       { command: "netloom migrate --dry-run shop.yaml", about: "prints the new text, and changes nothing" },
-      { command: "netloom migrate - < shop.yaml", about: "likewise, of the standard input" },
+      { command: "netloom migrate - < shop.yaml", about: "converts the standard input, and prints it" },
     ],
   })
     .addOption(option("--dry-run", "print the new text, and write nothing"))

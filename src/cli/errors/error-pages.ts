@@ -63,7 +63,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     ],
   },
   "NL-005": {
-    title: "it is not there",
+    title: "it does not exist",
     means: "What the message names does not exist, or does not exist any more.",
     causes: ["a name is misspelt", "it was removed meanwhile", "it is on another host"],
     remedies: ["netloom get lists what is wanted on this host, netloom status what is there"],
@@ -81,7 +81,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     remedies: ["do it as the owner, or from the host of the owner"],
   },
   "NL-008": {
-    title: "something is used up",
+    title: "a limit is reached",
     means: "A limit was reached: memory, disk, addresses, VNIs, waiting requests, or the size of a message.",
     causes: [
       "the disk under the state directory is full",
@@ -91,13 +91,13 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     remedies: ["make room where the message says; what waits is tried again by itself"],
   },
   "NL-009": {
-    title: "not as things are",
+    title: "the state does not allow it",
     means: "The request is right, but something else has to be done first.",
     causes: ["a part that it needs is not set up", "what it would change is in use"],
     remedies: ["do first what the hint says"],
   },
   "NL-010": {
-    title: "interrupted by something else",
+    title: "interrupted by another operation",
     means: "Another operation on the same thing came between. All of this one was undone.",
     causes: [
       "two processes change the same thing",
@@ -121,14 +121,14 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     ],
   },
   "NL-014": {
-    title: "not to be reached now",
+    title: "unavailable",
     means:
       "A station that is needed is not there, or is not there yet. What waits for it is tried again by itself.",
     causes: ["a host is down, or starts", "a registration points to where nobody is any more"],
     remedies: ["netloom status says what waits for what", "start what is missing"],
   },
   "NL-016": {
-    title: "who are you?",
+    title: "not authenticated",
     means: "The caller has not proven who it is.",
     causes: ["it sends no token, or one that is over or for somebody else", "the clocks of the hosts differ"],
     remedies: ["check the caller's identity, and the clocks"],
@@ -171,7 +171,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     remedies: ["netloom --help lists the commands, netloom <command> --help what each takes"],
   },
   "NL-105": {
-    title: "the machine refuses",
+    title: "the operating system refuses",
     means:
       "The operating system refused to read, write or start something; the message has what, where and its reason.",
     causes: [
@@ -196,7 +196,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     ],
   },
   "NL-202": {
-    title: "it is not clear which one is meant",
+    title: "the name is ambiguous",
     means: "A name stands for several things, or a lab has several hosts.",
     causes: ["attachments of two kinds have the same name", "--lab was given without --host"],
     remedies: ["say Kind/name, as in NetworkServiceClient/web", "say --host, or alpha/web/nsm-1 for a wire"],
@@ -223,7 +223,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     ],
   },
   "NL-205": {
-    title: "what the agent is to do is damaged",
+    title: "the agent's stored documents are damaged",
     means:
       "The file `wish` in the state folder holds the attachments of a host and the ids of their wires, under a line with its " +
       "length and checksum. It does not agree with that line. The agent refuses all of it: with a part of its attachments it " +
@@ -359,7 +359,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     remedies: ["start all agents with the same port"],
   },
   "NL-406": {
-    title: "the other side answers nonsense",
+    title: "the other side's answer is invalid",
     means:
       "The next station's answer breaks the protocol, or asks for something that would harm this host. It was dropped, " +
       "and the connection was closed on both sides.",
@@ -380,7 +380,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     ],
   },
   "NL-408": {
-    title: "more than was asked for",
+    title: "the endpoint asks for more than the client allows",
     means:
       "The endpoint's answer has something that this client does not take. Nothing of it was made; another endpoint is " +
       "tried, if there is one.",
@@ -422,7 +422,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     ],
   },
   "NL-411": {
-    title: "the device can be no port",
+    title: "the device cannot be a port",
     means:
       "A port is a device that is there already. It stays as it is: a wire ends in it, and all of its frames are the wire's.",
     causes: [
@@ -433,7 +433,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     remedies: ["what the hint says", "name another device: netloom connect port:tap0 <service>"],
   },
   "NL-501": {
-    title: "no address is left",
+    title: "no free address",
     means: "The pool of the endpoint has no free pair of addresses for one more wire.",
     causes: [
       "the pool is too small: a /24 has room for 128 wires",
@@ -446,7 +446,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     ],
   },
   "NL-502": {
-    title: "an address that is taken",
+    title: "an address is in use",
     means:
       "The endpoint gave an address, or a route, that the workload at one end of the wire has already, and gave it again when it was asked to leave it out; nothing was made.",
     causes: [

@@ -75,7 +75,7 @@ const wireSchema = z
     client: text.describe(
       "host/workload, or host/workload/interface. Default interface: the name of the workload at the other end.",
     ),
-    endpoint: text.describe("Likewise."),
+    endpoint: text.describe("Written like client. The end that answers the request."),
     addresses: z
       .union([
         z.enum(["ipv4", "ipv6", "dual"]),

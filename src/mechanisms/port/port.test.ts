@@ -112,7 +112,7 @@ suite("PORT on a host", () => {
       /Netloom has made it for a wire/,
     ],
     ["a device without MACs", { ...facts, isEthernet: false }, "FAILED_PRECONDITION", /no MAC addresses/],
-    ["a member of a bridge", { ...facts, master: "br0" }, "FAILED_PRECONDITION", /it is a member of br0/],
+    ["a member of a bridge", { ...facts, master: "br0" }, "FAILED_PRECONDITION", /member of br0/],
     ["a macvtap", { ...facts, sort: "macvtap" }, "FAILED_PRECONDITION", /it is a macvtap/],
     [
       "a device with an address of the host",

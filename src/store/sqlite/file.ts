@@ -262,7 +262,7 @@ export function refusalOf(attempt: string, file: string, error: unknown): BatchR
   const { errcode = 0, message } = error as Error & { readonly errcode?: number };
   if ((errcode & 0xff) === SQLITE_CORRUPT) return unusable(`${what}: it is damaged: ${message}`, MOVE_AWAY);
   if ((errcode & 0xff) === SQLITE_NOTADB) {
-    const why = "it is no database, or its first page is damaged";
+    const why = "it is not a database, or its first page is damaged";
     return unusable(`${what}: ${why}`, `name a file of its own, or ${MOVE_AWAY}`);
   }
   const code = SQLITE_CODES.get(errcode & 0xff) ?? "INTERNAL";

@@ -273,7 +273,7 @@ suite("a foreign, damaged or incomplete file is refused and left unchanged", () 
     [
       "a text file",
       (file) => writeFileSync(file, "this is no database, and long enough to be looked at".repeat(20)),
-      /it is no database, or its first page is damaged/,
+      /it is not a database, or its first page is damaged/,
       /name a file of its own, or move the file away/,
     ],
     [
@@ -285,8 +285,8 @@ suite("a foreign, damaged or incomplete file is refused and left unchanged", () 
     [
       "another program's database with a mark",
       foreign("PRAGMA application_id = 7"),
-      /it is not a store of this program/,
-      /name a file of its own/,
+      /not a store/,
+      /name a file/,
     ],
     [
       "a store of a later format",
