@@ -14,10 +14,19 @@ interface Local {
   readonly release: () => void;
 }
 
+/** One of the two is called, once. */
+interface Replacement {
+  readonly keep: () => void;
+  readonly undo: () => void;
+}
+
+const UNCHANGED: Replacement = { keep: () => undefined, undo: () => undefined };
+
 /**
  * Guarantees
  * - Registrations that leave the host have the manager's URL; the answer to their caller has its own URL.
  * - A URL leads to the process that was there at the registration, or to nobody. UNAVAILABLE if nobody was there.
+ * - After a failed registration an endpoint has the URL that it had before, if any.
  * - `self:` URLs, of roles of this process, can only be registered by this process, and sockets only by this host.
  *   INVALID_ARGUMENT otherwise.
  */
@@ -37,15 +46,15 @@ export class LocalBypass {
       request: async (call, endpoint, next) => {
         const { name, url } = endpoint;
         checkUrl(call, endpoint);
-        const isNew = !this.#urls.has(name);
-        await this.#put(name, url);
+        const put = await this.#put(name, url);
         endpoint.url = this.#ownUrl;
         try {
           const registered = await next(endpoint);
+          put.keep();
           registered.url = url;
           return registered;
         } catch (error) {
-          if (isNew) this.#delete(name);
+          put.undo();
           throw error;
         }
       },
@@ -70,11 +79,21 @@ export class LocalBypass {
     return local === undefined && endpoint.url === this.#ownUrl && !isDeleted ? undefined : endpoint;
   }
 
-  async #put(name: string, url: string): Promise<void> {
-    if (this.#urls.get(name)?.url === url) return;
-    const release = await this.#hold(url);
-    this.#delete(name);
-    this.#urls.set(name, { url, release });
+  /** Replaces the URL of an endpoint. The previous URL stays held until the caller keeps or undoes the change. */
+  async #put(name: string, url: string): Promise<Replacement> {
+    if (this.#urls.get(name)?.url === url) return UNCHANGED;
+    const local: Local = { url, release: await this.#hold(url) };
+    const previous = this.#urls.get(name);
+    this.#urls.set(name, local);
+    return {
+      keep: () => previous?.release(),
+      undo: () => {
+        // Closed, or replaced again, in between: the previous URL is of no use any more.
+        if (this.#urls.get(name) !== local) return previous?.release();
+        this.#delete(name);
+        if (previous) this.#urls.set(name, previous);
+      },
+    };
   }
 
   #delete(name: string): void {
