@@ -237,8 +237,11 @@ export class DesiredState {
   }
 }
 
-/** The error for a damaged wish. */
-function unreadableWish(path: string, { problem, isNewer }: Extract<Unsealed, { ok: false }>): NetloomError {
+/** The error for a damaged wish. `path` is that of its file. */
+export function unreadableWish(
+  path: string,
+  { problem, isNewer }: Extract<Unsealed, { ok: false }>,
+): NetloomError {
   const message = `read what this host is to do from ${path}: ${problem}`;
   if (isNewer)
     return new NetloomError("FAILED_PRECONDITION", message, {

@@ -37,7 +37,7 @@ const FOREIGN = { kind: "Connect", name: "far", workload: { pid: 2 }, service: "
 
 test("documents are written as release 0.1.0 has them, with the ids of their wires", async () => {
   const { disk, file } = diskWith(seal(WISH_SEAL, wishOf([WEB, FOREIGN])));
-  assert.equal(await writeFormerWish(disk, toFormer), 2);
+  assert.equal(await writeFormerWish({ disk, stateDir: "/state" }, toFormer), 2);
   const sealed = unseal(FORMER, file() ?? new Uint8Array());
   assert.ok(sealed.ok);
   const { attachments, closing } = fromBinary(WishSchema, sealed.content);
@@ -54,17 +54,21 @@ test("documents are written as release 0.1.0 has them, with the ids of their wir
 test("a wish of release 0.1.0, and none, stay as they are", async () => {
   const former = seal(FORMER, wishOf([FOREIGN]));
   const { disk, file } = diskWith(former);
-  assert.equal(await writeFormerWish(disk, toFormer), 0);
+  assert.equal(await writeFormerWish({ disk, stateDir: "/state" }, toFormer), 0);
   assert.equal(file(), former);
-  assert.equal(await writeFormerWish(diskWith(undefined).disk, toFormer), 0);
+  assert.equal(await writeFormerWish({ disk: diskWith(undefined).disk, stateDir: "/state" }, toFormer), 0);
 });
 
 test("a damaged wish is refused and left", async () => {
   const damaged = seal(WISH_SEAL, wishOf([WEB])).slice(0, -1);
   const { disk, file } = diskWith(damaged);
   await assert.rejects(
-    writeFormerWish(disk, toFormer),
-    (error: unknown) => error instanceof NetloomError && error.code === "FAILED_PRECONDITION",
+    writeFormerWish({ disk, stateDir: "/state" }, toFormer),
+    (error: unknown) =>
+      error instanceof NetloomError &&
+      error.code === "FAILED_PRECONDITION" &&
+      error.message.includes(`/state/${WISH_FILE}`) &&
+      error.hint !== undefined,
   );
   assert.equal(file(), damaged);
 });

@@ -6,7 +6,7 @@
  *   labels: { app: web }  →  metadata: { name: web-db, labels: { app: web } }
  *   service: db              spec: { service: db }
  */
-import { Document, isMap, type YAMLMap } from "yaml";
+import { Document, type YAMLMap } from "yaml";
 import type { Document as NetloomDocument } from "../attachments/wish.ts";
 import { isRecord } from "../text/check-shape.ts";
 import { UPSTREAM_API_VERSION } from "./api-version.ts";
@@ -39,15 +39,12 @@ export function isFormerLab(data: Data): boolean {
 
 /** The document that replaces one of release 0.1.0, as plain data. `notes` gets a sentence for each key that is left out. */
 export function fromFormer(data: Data, notes: string[] = []): unknown {
-  const tree = treeOf(data);
-  return tree && isFormer(data) ? new Document(migrateMap(tree, data["kind"], notes)).toJS() : data;
+  return isFormer(data) ? new Document(migrateMap(treeOf(data), data["kind"], notes)).toJS() : data;
 }
 
-/** The documents that replace a lab of release 0.1.0: the Lab, and its attachments. `notes` as in `fromFormer`. */
-export function fromFormerLab(data: Data, notes: string[] = []): unknown[] {
-  const tree = treeOf(data);
-  if (!tree) return [data];
-  const { lab, attachments } = migrateLab(tree, kindsOf(data["attachments"]), notes);
+/** The documents that replace a lab of release 0.1.0: the Lab, and its attachments. */
+export function fromFormerLab(data: Data): unknown[] {
+  const { lab, attachments } = migrateLab(treeOf(data), kindsOf(data["attachments"]), []);
   return [lab, ...attachments].map((map): unknown => new Document(map).toJS());
 }
 
@@ -56,9 +53,8 @@ export function kindsOf(attachments: unknown): unknown[] {
   return Array.isArray(attachments) ? attachments.map((each) => isRecord(each) && each["kind"]) : [];
 }
 
-function treeOf(data: Data): YAMLMap | undefined {
-  const { contents } = new Document<YAMLMap>(data, { aliasDuplicateObjects: false });
-  return isMap(contents) ? contents : undefined;
+function treeOf(data: Data): YAMLMap {
+  return new Document().createNode(data, { aliasDuplicateObjects: false });
 }
 
 /**
@@ -84,7 +80,7 @@ export function toFormer(document: NetloomDocument): object {
     kind: former,
     name: metadata.name,
     ...(labels && { labels }),
-    ...(tree && (new Document(tree).toJS() as object)),
+    ...(new Document(tree).toJS() as object),
   };
 }
 

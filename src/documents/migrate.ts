@@ -41,6 +41,7 @@ export function migrateText(text: string, file = "the file"): MigrationResult {
     ...oddParts(source.data).map((finding) => source.locate(finding)),
   ]);
   if (problems.length > 0) return { ok: false, problems: inFileOrder(problems) };
+  if (!sources.some(({ data }) => isToBeReplaced(data))) return { ok: true, text, converted: 0, notes: [] };
   try {
     const wanted = said(sources.flatMap(({ data }) => successorsOf(data)));
     for (const isPlain of [false, true]) {
@@ -64,9 +65,12 @@ function said(documents: readonly unknown[]): string {
 
 /** The documents that replace a document; the document itself if it needs no change. */
 function successorsOf(data: unknown): unknown[] {
-  if (!isRecord(data)) return [data];
-  if (isFormer(data)) return [fromFormer(data)];
-  return isFormerLab(data) ? fromFormerLab(data) : [data];
+  if (!isToBeReplaced(data)) return [data];
+  return isFormerLab(data) ? fromFormerLab(data) : [fromFormer(data)];
+}
+
+function isToBeReplaced(data: unknown): data is Readonly<Record<string, unknown>> {
+  return isRecord(data) && (isFormer(data) || isFormerLab(data));
 }
 
 /** The parts of a document that cannot be written, and attachments of a lab that would get lost. */
@@ -107,7 +111,6 @@ function rewrite(text: string, isPlain: boolean): MigratedFile {
     converted += successors.length;
     at = end;
   }
-  if (converted === 0) return { text, converted, notes };
   const whole = [...parts, text.slice(at)].join("");
   return { text: withSchema(whole), converted, notes };
 }
@@ -133,7 +136,7 @@ function withoutTail(text: string): [string, string] {
 function successorTrees(own: string, isPlain: boolean, notes: string[]): Document[] {
   const document: Document = parseDocument(own, { logLevel: "error" });
   const data: unknown = document.toJS({ maxAliasCount: -1 });
-  if (!isRecord(data) || !(isFormer(data) || isFormerLab(data))) return [];
+  if (!isToBeReplaced(data)) return [];
   const contents = isPlain ? plain(document) : document.contents;
   if (!isMap(contents)) return [];
   keepFlowStyle(contents, own);

@@ -75,10 +75,10 @@ export class DocumentTable implements Kinds {
   }
 
   /** The kind of a document, or the reason why it has none. */
-  #entryOf({ apiVersion, kind, ...rest }: Readonly<Record<string, unknown>>): Entry | Finding {
+  #entryOf(data: Readonly<Record<string, unknown>>): Entry | Finding {
+    if (isFormer(data)) return { path: ["kind"], message: FORMER_DOCUMENT };
+    const { apiVersion, kind } = data;
     const kinds = this.all.map((each) => each.kind);
-    if (apiVersion === undefined && isFormer({ kind, ...rest }))
-      return { path: ["kind"], message: FORMER_DOCUMENT };
     if (kind === undefined)
       return { path: ["kind"], message: `is missing; it is one of ${listAlternatives(kinds)}` };
     const entry = this.#entries.find((each) => each.kind === kind);

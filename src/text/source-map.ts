@@ -101,8 +101,7 @@ class Places {
   }
 }
 
-function syntaxError({ code, message }: { readonly code: string; readonly message: string }): string {
-  if (code === "MULTIPLE_DOCS") return "the file holds more than one document, and one is wanted";
+function syntaxError({ message }: { readonly message: string }): string {
   return `not YAML: ${message.replace(/[.\s]+$/, "").replace(/^./, (letter) => letter.toLowerCase())}`;
 }
 

@@ -47,7 +47,7 @@ export function downgradeCommand(context: CommandContext): Command {
       const machine = await LinuxMachine.open();
       try {
         const tunnels = await giveBack(await machine.kernel({ bpffs }));
-        const documents = await writeFormerWish(nodeDisk(stateDir), toFormer);
+        const documents = await writeFormerWish({ disk: nodeDisk(stateDir), stateDir }, toFormer);
         context.out.line(
           tunnels === 0
             ? "no wire leads to another host: there is nothing to turn"

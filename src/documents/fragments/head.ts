@@ -36,25 +36,26 @@ interface Head<Kind extends string, Spec extends z.ZodType> {
 
 /** A document of one of Netloom's kinds. */
 export function documentSchema<Kind extends string, Spec extends z.ZodType>(head: Head<Kind, Spec>) {
-  return z
-    .strictObject({
-      ...headKeys(API_VERSION, head.kind),
-      metadata: z.strictObject({
-        ...metadataKeys(head),
-        generation: z.int().optional().describe("Written by netloom get, and ignored."),
-      }),
-      spec: head.spec,
-      status: statusSchema,
-    })
-    .meta({ title: head.kind });
+  const generation = z.int().optional().describe("Written by netloom get, and ignored.");
+  return resourceSchema(API_VERSION, head, { generation });
 }
 
 /** A document of a kind that upstream defines. */
 export function upstreamSchema<Kind extends string, Spec extends z.ZodType>(head: Head<Kind, Spec>) {
+  return resourceSchema(UPSTREAM_API_VERSION, head, ADDED_BY_KUBERNETES);
+}
+
+/** `added` are more keys of the metadata. */
+function resourceSchema<
+  Version extends string,
+  Kind extends string,
+  Spec extends z.ZodType,
+  Added extends z.ZodRawShape,
+>(apiVersion: Version, head: Head<Kind, Spec>, added: Added) {
   return z
     .strictObject({
-      ...headKeys(UPSTREAM_API_VERSION, head.kind),
-      metadata: z.strictObject({ ...metadataKeys(head), ...ADDED_BY_KUBERNETES }),
+      ...headKeys(apiVersion, head.kind),
+      metadata: z.strictObject({ ...metadataKeys(head), ...added }),
       spec: head.spec,
       status: statusSchema,
     })

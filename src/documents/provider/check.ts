@@ -22,7 +22,7 @@ export function checkProvider(document: ProviderDocument): Finding[] {
       ...checkInterfacePrefix(spec.interface, ["interface"]),
       ...checkPort(spec, [
         [spec.interface, ["interface"]],
-        [checkService(spec.services[0] ?? "", []).interface, ["services", 0]],
+        [services.interface, ["services", 0]],
       ]),
       ...checkOffer(
         { name: metadata.name, ...spec },
@@ -46,5 +46,7 @@ function readServices(services: readonly string[]) {
   return {
     findings: [...read.flatMap(({ findings }) => findings), ...twice],
     labels: read.map(({ labels }) => labels),
+    /** The name that the first service gives to interfaces, if any. */
+    interface: read[0]?.interface,
   };
 }

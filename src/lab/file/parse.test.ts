@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { parseLab } from "./parse.ts";
+import { parseKeptLab, parseLab } from "./parse.ts";
 import { formatProblem, FileError } from "../../text/problem.ts";
 import { mustParseLab } from "./parse.ts";
 
@@ -345,4 +345,12 @@ test("text from a file cannot control a terminal", () => {
   );
   assert.ok(!result.ok);
   assert.match(result.problems.map(formatProblem).join(""), /^[\x20-\x7e…]+$/);
+});
+
+test("the file of a lab that is up may be one of release 0.1.0, and no other file may", () => {
+  const former = "name: lab\nhosts:\n  alpha: { workloads: [web] }\n";
+  assert.equal(parseLab(former, "lab.yaml").ok, false);
+  const kept = parseKeptLab(former, "lab.yaml");
+  assert.ok(kept.ok);
+  assert.deepEqual(parseKeptLab(inLab(""), "lab.yaml"), parseLab(inLab(""), "lab.yaml"));
 });
