@@ -14,15 +14,9 @@ interface Local {
   readonly release: () => void;
 }
 
-/** One of the two is called, once. */
-interface Replacement {
-  readonly keep: () => void;
-  readonly undo: () => void;
-}
-
-const UNCHANGED: Replacement = { keep: () => undefined, undo: () => undefined };
-
 /**
+ * Requests and closes of one endpoint come one after the other (`Begin`).
+ *
  * Guarantees
  * - Registrations that leave the host have the manager's URL; the answer to their caller has its own URL.
  * - A URL leads to the process that was there at the registration, or to nobody. UNAVAILABLE if nobody was there.
@@ -46,15 +40,20 @@ export class LocalBypass {
       request: async (call, endpoint, next) => {
         const { name, url } = endpoint;
         checkUrl(call, endpoint);
-        const put = await this.#put(name, url);
+        const previous = this.#urls.get(name);
+        const local = previous?.url === url ? previous : { url, release: await this.#hold(url) };
+        this.#urls.set(name, local);
         endpoint.url = this.#ownUrl;
         try {
           const registered = await next(endpoint);
-          put.keep();
+          if (local !== previous) previous?.release();
           registered.url = url;
           return registered;
         } catch (error) {
-          put.undo();
+          if (local !== previous) {
+            this.#delete(name);
+            if (previous) this.#urls.set(name, previous);
+          }
           throw error;
         }
       },
@@ -77,23 +76,6 @@ export class LocalBypass {
     const local = this.#urls.get(endpoint.name)?.url;
     if (local !== undefined) endpoint.url = local;
     return local === undefined && endpoint.url === this.#ownUrl && !isDeleted ? undefined : endpoint;
-  }
-
-  /** Replaces the URL of an endpoint. The previous URL stays held until the caller keeps or undoes the change. */
-  async #put(name: string, url: string): Promise<Replacement> {
-    if (this.#urls.get(name)?.url === url) return UNCHANGED;
-    const local: Local = { url, release: await this.#hold(url) };
-    const previous = this.#urls.get(name);
-    this.#urls.set(name, local);
-    return {
-      keep: () => previous?.release(),
-      undo: () => {
-        // Closed, or replaced again, in between: the previous URL is of no use any more.
-        if (this.#urls.get(name) !== local) return previous?.release();
-        this.#delete(name);
-        if (previous) this.#urls.set(name, previous);
-      },
-    };
   }
 
   #delete(name: string): void {
