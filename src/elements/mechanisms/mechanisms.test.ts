@@ -237,6 +237,30 @@ test("the far side keeps a free VNI, draws one if none is proposed, and uses the
   });
 });
 
+test("an endpoint's ALREADY_EXISTS is not about the VNI", async () => {
+  const worlds = new Worlds();
+  const world = worlds.world("beta");
+  const refused = new NetloomError("ALREADY_EXISTS", "call nse: client name already registered");
+  const chain = new Chain(world, [
+    mechanisms(
+      tunnelServers({
+        addresses: ["10.8.0.2"],
+        ways: new TunnelWays({ kernel: world.kernel }),
+        identifiers: new IdentifierPools(world.random),
+      }),
+    ),
+  ]);
+  chain.answer = () => {
+    throw refused;
+  };
+  await worlds.run(async () => {
+    await assert.rejects(
+      chain.request({ id: "c1" }, { preferences: [vxlan({ src_ip: "10.8.0.1", vni: "7" })] }),
+      refused,
+    );
+  });
+});
+
 test("after a restart a tunnel's VNI is proposed again, and a refused VNI is released", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");

@@ -8,7 +8,6 @@ import { readNumber } from "../../mechanisms/parameters.ts";
 import type { ServerMechanism } from "./mechanisms.ts";
 import {
   isClash,
-  isTaken,
   limitMtu,
   narrowed,
   taken,
@@ -70,8 +69,9 @@ function tunnelServer(type: RemoteType, options: TunnelOptions): ServerMechanism
     },
     failed(call, error) {
       const id = call.memory.get(held);
-      if (id === undefined || !isTaken(error, type, id)) return error;
-      if (isClash(error, type, id)) pool.avoid(id);
+      // A stranger's device in this host's kernel. The refusal of a later station is about something else.
+      if (id === undefined || !isClash(error, type, id)) return error;
+      pool.avoid(id);
       return taken(type, { id, host: own, cause: error });
     },
     close(call, connection) {
