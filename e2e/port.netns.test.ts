@@ -261,11 +261,12 @@ function ip(...args: readonly string[]): string {
   return execFileSync("ip", args, { encoding: "utf8" });
 }
 
-/** Gives the machine's end its addresses, as the machine's owner does. */
-function configure(netns: string, addresses: readonly string[]): void {
+/** Gives the machine's end its addresses, as the machine's owner does. An IPv6 address is local a moment later, even with `nodad`. */
+async function configure(netns: string, addresses: readonly string[]): Promise<void> {
   for (const address of addresses) {
     const [length, ...options] = address.includes(":") ? [127, "nodad"] : [31];
     ip("-n", netns, "address", "add", `${address}/${length}`, "dev", "eth0", ...options);
+    await until(() => ip("-n", netns, "route", "get", address).startsWith("local"));
   }
 }
 
@@ -276,7 +277,7 @@ test(
     const bench = await Bench.up(t);
     const before = bench.borrowed();
     const { own, far } = bench.wire("machine", "eth9", "db");
-    configure(bench.machine, own);
+    await configure(bench.machine, own);
     const db = namespaceName(bench.lab.name, "beta/db");
     const say = await bench.conversation(db, far[0] ?? "", bench.machine);
     // More than one segment of TCP at once.
@@ -324,7 +325,7 @@ test(
       );
       return true;
     });
-    configure(bench.machine, own);
+    await configure(bench.machine, own);
     const again = await bench.conversation(bench.machine, own[0] ?? "", db);
     assert.equal(await again("from the service to the machine"), "from the service to the machine");
 
@@ -387,7 +388,7 @@ test(
     assert.equal(offered.state, "up", offered.reason);
     const { own, far } = bench.wire("vm", "tap0", "machine");
     await have(own);
-    configure(bench.machine, far);
+    await configure(bench.machine, far);
     for (const address of far) await ping(address);
     const second = bench.apply(
       "---\napiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: web }\nspec: { workload: alpha/web, service: machine }".replace(

@@ -22,7 +22,7 @@ function suite(t: TestContext, lines: string, minutes = "3") {
   const file = join(folder, "a.test.mjs");
   const mark = `4${process.pid}${Math.floor(Math.random() * 1e6)}`;
   const head = `
-    import { test } from "node:test";
+    import { after, test } from "node:test";
     import { spawn, execFileSync } from "node:child_process";
     import { writeFileSync } from "node:fs";
     const forever = () => spawn("sleep", ["${mark}"], { detached: true, stdio: ["ignore", "inherit", "inherit"] });
@@ -85,6 +85,19 @@ test("a file whose tests pass but leave a process behind fails", options, async 
   const { code, said } = await suite(t, `test("passes", () => { forever(); });`).outcome();
   assert.equal(code, 1, said);
   assert.match(said, /left running by/);
+});
+
+test("a file whose last hook fails, after a while, fails", options, async (t) => {
+  const { code, said } = await suite(
+    t,
+    `test("passes", () => {});
+     after(async () => {
+       await new Promise((resolve) => setTimeout(resolve, 4000));
+       throw new Error("the hook has failed");
+     });`,
+  ).outcome();
+  assert.equal(code, 1, said);
+  assert.match(said, /the hook has failed/);
 });
 
 test("kernel objects and files below /run that a test leaves are not on the machine", options, async (t) => {

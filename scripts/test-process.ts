@@ -3,6 +3,7 @@
  * lists them, and fails the file. They are recognised by a mark in their environment. A file that something keeps alive after its
  * last test ends a moment later: `--test-force-exit` would do that at once, and lose reports that are still on their way.
  */
+import { AsyncResource } from "node:async_hooks";
 import { randomUUID } from "node:crypto";
 import { readdirSync, readFileSync, writeSync } from "node:fs";
 import { after } from "node:test";
@@ -12,6 +13,8 @@ import { SLOWNESS } from "../fixtures/async/slowness.ts";
 /** Time for processes that were told to end, or that end by themselves when this process is gone. */
 const PATIENCE_MS = 10_000 * SLOWNESS;
 const POLL_MS = 20;
+/** Time for the last hooks of a file. A file whose hooks hang fails. */
+const HOOKS_MS = 60_000 * SLOWNESS;
 /** Time for the reports of a file to reach the runner. */
 const REPORT_MS = 1_000 * SLOWNESS;
 const MARK = "TEST_PROCESS";
@@ -20,8 +23,13 @@ const MARK = "TEST_PROCESS";
 if (process.env["NODE_TEST_CONTEXT"] !== undefined && isMainThread) {
   const mark = `${MARK}=${randomUUID()}`;
   process.env[MARK] = mark.slice(MARK.length + 1);
-  // A file that nothing keeps alive ends by itself before.
-  after(() => void setTimeout(() => process.exit(), REPORT_MS).unref());
+  // The inner hook runs after the hooks of the file. A file that nothing keeps alive ends by itself before.
+  after(
+    AsyncResource.bind(() => {
+      endAfter(HOOKS_MS, 1);
+      after(() => endAfter(REPORT_MS));
+    }),
+  );
   process.on("exit", () => {
     const left = markedAfterPatience(mark);
     for (const pid of left) {
@@ -30,6 +38,10 @@ if (process.env["NODE_TEST_CONTEXT"] !== undefined && isMainThread) {
     }
     if (left.length > 0) process.exitCode = 1;
   });
+}
+
+function endAfter(ms: number, code?: number): void {
+  setTimeout(() => process.exit(code), ms).unref();
 }
 
 function markedAfterPatience(mark: string): number[] {

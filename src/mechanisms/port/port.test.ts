@@ -4,6 +4,7 @@ import { suite, test } from "node:test";
 import fc from "fast-check";
 import type { PortFacts } from "../../kernel/kernel.ts";
 import { readMechanism } from "../list.ts";
+import { interfaceNameProblem } from "../../net/interface-name.ts";
 import { port } from "./port.ts";
 
 const parameters = { inodeURL: "inode://4/4026531840", name: "tap0", ifindex: "7", MTU: "1400" };
@@ -52,7 +53,9 @@ suite("PORT", () => {
       fc.property(
         fc.record({
           netns: fc.constantFrom("file:///run/netns/a", "inode://4/1"),
-          device: fc.stringMatching(/^[a-z][a-z0-9.]{0,14}$/),
+          device: fc
+            .stringMatching(/^[a-z][a-z0-9.]{0,14}$/)
+            .filter((name) => interfaceNameProblem(name) === undefined),
           index: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
           mtuBytes: fc.integer({ min: 1, max: 65_535 }),
         }),
