@@ -5,7 +5,7 @@
 import { readdirSync } from "node:fs";
 import { KIND_NAMES, type ObjectKindName } from "../src/kernel/objects.ts";
 import { ARROWS, roomOf, targetOf } from "./arrows.ts";
-import { textDecisions } from "./text-rules.ts";
+import { textDecisions, type TextFinding } from "./text-rules.ts";
 import { type Token, tokenise } from "./tokens.ts";
 
 /** Rooms outside of the deterministic zone (R1). */
@@ -239,16 +239,11 @@ function importViolation(path: string, name: string, inZone: boolean): string | 
   return isAllowed ? undefined : `${from} imports ${to}: that arrow points up`;
 }
 
-interface Finding {
-  readonly line: number;
-  readonly why: string;
-}
-
 /**
  * Finds comparisons with the name of a kind of kernel object, except in rooms with a file for each kind and in mechanisms,
  * which make the objects.
  */
-function kindSwitches(path: string, tokens: readonly Token[]): Finding[] {
+function kindSwitches(path: string, tokens: readonly Token[]): TextFinding[] {
   const isPastObjects = !importsOf(tokens).some(({ name }) => name.includes("kernel"));
   if (
     isPastObjects ||
@@ -269,7 +264,7 @@ function kindSwitches(path: string, tokens: readonly Token[]): Finding[] {
 }
 
 /** Finds actions reserved for `linux`: opening files of the machine, entering namespaces, calling the C library. */
-function unprivileged(room: string, tokens: readonly Token[], inZone: boolean): Finding[] {
+function unprivileged(room: string, tokens: readonly Token[], inZone: boolean): TextFinding[] {
   if (room === "linux") return [];
   const imports = importsOf(tokens).map(({ name }) => name);
   const opensFiles = imports.some((name) => name.startsWith("node:fs"));
@@ -289,7 +284,7 @@ function isOfKindCall({ kind, text }: Token): boolean {
   return kind === "name" && text === "ofKind";
 }
 
-function bannedNames(tokens: readonly Token[]): Finding[] {
+function bannedNames(tokens: readonly Token[]): TextFinding[] {
   return tokens.flatMap(({ kind, text, line }, index) => {
     if (kind !== "name" && !(kind === "string" && tokens[index - 1]?.text === "[")) return [];
     const before = tokens[index - 1]?.text;
@@ -308,7 +303,7 @@ function bannedNames(tokens: readonly Token[]): Finding[] {
 }
 
 /** Finds promises that float behind `void` (R3); the linter finds all others. */
-function floatingPromises(tokens: readonly Token[]): Finding[] {
+function floatingPromises(tokens: readonly Token[]): TextFinding[] {
   return tokens.flatMap(({ kind, text, line }, index) => {
     const before = tokens[index - 1]?.text ?? ";";
     const isStatement = kind === "name" && text === "void" && [";", "{", "}"].includes(before);
@@ -317,7 +312,7 @@ function floatingPromises(tokens: readonly Token[]): Finding[] {
 }
 
 /** Finds `if (!(error instanceof NetloomError)) throw error; }`: an operating error that is not reported. */
-function swallowedErrors(tokens: readonly Token[]): Finding[] {
+function swallowedErrors(tokens: readonly Token[]): TextFinding[] {
   return tokens.flatMap(({ kind, text, line }, index) => {
     if (kind !== "name" || text !== "instanceof" || tokens[index + 1]?.text !== "NetloomError") return [];
     const after = tokens.slice(index + 2, index + 8).map((token) => token.text);
@@ -328,7 +323,7 @@ function swallowedErrors(tokens: readonly Token[]): Finding[] {
 }
 
 /** Finds module-level state: `let`, `var`, a container that is not read-only, an instance, a static field. */
-function mutableState(tokens: readonly Token[]): Finding[] {
+function mutableState(tokens: readonly Token[]): TextFinding[] {
   return tokens.flatMap(({ kind, text, line, depth }, index) => {
     if (kind !== "name") return [];
     const next = tokens[index + 1];

@@ -50,10 +50,18 @@ function looks(tokens: readonly Token[]): TextFinding[] {
     if (kind !== "name" || !TEXTS.has(text)) return [];
     const method = isDot(tokens[i + 1]) && tokens[i + 3]?.text === "(" ? tokens[i + 2]?.text : undefined;
     if (method !== undefined && LOOKING.has(method)) return [finding(line, `${text}.${method}`)];
+    if (text !== "reason" && isComparedWithText(tokens, i))
+      return [finding(line, `${text} ${tokens[i + 1]?.text} "…"`)];
     const isWhole = !isDot(tokens[i + 1]) && tokens[i + 1]?.text !== ":" && tokens[i + 1]?.text !== "(";
     const call = isWhole ? calledWith(tokens, i, depth) : undefined;
     return call !== undefined && LOOKING_INTO.has(call) ? [finding(line, `${call}(${text})`)] : [];
   });
+}
+
+/** A `reason` is often one of a few words, and an empty text is no text. */
+function isComparedWithText(tokens: readonly Token[], index: number): boolean {
+  const [sign, other] = [tokens[index + 1], tokens[index + 2]];
+  return /^[!=]==?$/.test(sign?.text ?? "") && other?.kind === "string" && other.text !== "";
 }
 
 function finding(line: number, what: string): TextFinding {

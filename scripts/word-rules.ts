@@ -1,17 +1,13 @@
 /** Plain words, as far as a machine can keep them: how a comment begins, and words that the glossary bans. */
 
+import type { TextFinding } from "./text-rules.ts";
 import type { Token } from "./tokens.ts";
 
 /** A comment that begins with a relative clause names no thing. A question may begin so. */
 const RELATIVE = /^(?:What|Who|Whom|Whose|Where|Which|Whoever|Whatever)\b/;
 
-export interface WordFinding {
-  readonly line: number;
-  readonly why: string;
-}
-
 /** Finds comments of TypeScript or C that begin with a relative clause. */
-export function relativeClauses(text: string): WordFinding[] {
+export function relativeClauses(text: string): TextFinding[] {
   const lines = text.split("\n");
   return lines.flatMap((line, i) => {
     const words = commentOn(line, lines[i - 1] ?? "");
@@ -64,7 +60,7 @@ export function bannedWords(glossary: string): BannedWord[] {
 }
 
 /** Finds banned words in a text, whatever their case. */
-export function wordsBanned(text: string, banned: readonly BannedWord[]): WordFinding[] {
+export function wordsBanned(text: string, banned: readonly BannedWord[]): TextFinding[] {
   return text
     .split("\n")
     .flatMap((line, i) =>

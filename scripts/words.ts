@@ -1,14 +1,8 @@
 /** Plain words in the sources and pages, for `make check`: prints each place that breaks a rule, and exits with 1. */
 import { readdirSync, readFileSync } from "node:fs";
-import { textDecisions } from "./text-rules.ts";
+import type { TextFinding } from "./text-rules.ts";
 import { tokenise } from "./tokens.ts";
-import {
-  bannedWords,
-  relativeClauses,
-  repeatedSentences,
-  type WordFinding,
-  wordsBanned,
-} from "./word-rules.ts";
+import { bannedWords, relativeClauses, repeatedSentences, wordsBanned } from "./word-rules.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const GLOSSARY = "docs/reference/glossary.md";
@@ -36,13 +30,11 @@ function read(path: string): string {
 const banned = bannedWords(read(GLOSSARY));
 if (banned.length === 0) throw new Error(`${GLOSSARY} has no table of words that are not used`);
 
-function findingsIn(path: string): readonly WordFinding[] {
+function findingsIn(path: string): readonly TextFinding[] {
   const text = read(path);
   const words = path === GLOSSARY ? [] : wordsBanned(text, banned);
   if (path.endsWith(".md")) return words;
-  const isProduct = path.startsWith("src/") && !path.endsWith(".test.ts");
-  const decisions = isProduct ? textDecisions(path.slice("src/".length), tokenise(text)) : [];
-  return [...words, ...relativeClauses(text), ...decisions];
+  return [...words, ...relativeClauses(text)];
 }
 
 const all = files();

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import { ARROWS, circles, unusedArrows } from "../scripts/arrows.ts";
 import { filesImported, MAX_LINES, testViolations, typesTwice, violations } from "../scripts/house-rules.ts";
+import { bannedWords, relativeClauses, repeatedSentences, wordsBanned } from "../scripts/word-rules.ts";
 import { tokenise } from "../scripts/tokens.ts";
 
 const ROOT = new URL("./", import.meta.url);
@@ -278,6 +279,12 @@ const PLANTED: readonly (readonly [string, string, string, RegExp])[] = [
     "const f = (e: E) => e.reason.startsWith('no ');",
     /decides by a text, reason\.startsWith/,
   ],
+  [
+    "a message that is compared",
+    "cli/a.ts",
+    "const f = (e: E) => e.message === 'taken';",
+    /decides by a text, message ===/,
+  ],
   ["a leave that nobody uses", "transport/grpc-text.ts", "export {};", /it looks into no text/],
   ["a long file", "linux/a.ts", "//\n".repeat(MAX_LINES), /500 lines/],
   ["a file of utilities", "linux/string-utils.ts", "", /says nothing/],
@@ -293,6 +300,24 @@ suite("a planted violation is found", () => {
       assert.match(found[0] ?? "", expected);
     });
   }
+});
+
+test("planted words are found", () => {
+  const banned = bannedWords(
+    "## Words that Netloom does not use\n\n| not | but |\n|---|---|\n| blob | bytes |\n",
+  );
+  const found = [
+    wordsBanned("const a = 1;\n// A Blob.", banned),
+    relativeClauses("/** What it is. */\nconst a = 1;\n// Who asks?\n/* A thing. */"),
+  ];
+  assert.deepEqual(
+    found.map((each) => each.map(({ line }) => line)),
+    [[2], [1]],
+  );
+  const tokens = tokenise("f(/one two three four five six/); f(/one two/); f(/one two/);");
+  assert.deepEqual(repeatedSentences(new Map([["a.test.ts", tokens]])), []);
+  const both = new Map(["a.test.ts", "b.test.ts"].map((path) => [path, tokens]));
+  assert.match(repeatedSentences(both).join("\n"), /^b\.test\.ts:1: .* first at a\.test\.ts:1: .*$/);
 });
 
 /** [what is allowed, path, source] */

@@ -75,9 +75,9 @@ try {
   const onProblem = (problem: BatchRefusal | undefined): void => send({ type: "problem", problem });
   const watched = new FileWatch(file, { onProblem, onWrite: others.onWrite });
   const transactions = new Transactions(database, file, () => watched.problem("write to the store"));
-  parentPort?.on("message", (message: StoreBatch | "close") => {
-    if (message !== "close") {
-      send({ type: "reply", reply: transactions.run(message) });
+  parentPort?.on("message", (asked: StoreBatch | "close") => {
+    if (asked !== "close") {
+      send({ type: "reply", reply: transactions.run(asked) });
       return;
     }
     others.end();
