@@ -85,7 +85,7 @@ export class HostGuard {
         throw new NetloomError(code, `make a wire in the namespace of its ${side}: ${message}`, {
           topic,
           side,
-          ...(hint !== undefined && { hint }),
+          hint,
         });
       }
       own.push(side);

@@ -45,7 +45,7 @@ const TOPICS: Readonly<Record<ErrorCode, Topic>> = {
 
 export interface ErrorDetails {
   /** The next step for the reader, as a sentence or a command. Printed on its own line. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   /** Default: the topic of a cause with the same code, otherwise that of the code. */
   readonly topic?: Topic;
   /**
@@ -105,6 +105,17 @@ export function mostTelling(failures: readonly NetloomError[]): NetloomError | u
   const refusals = failures.filter((error) => !hasCode(error, ...ON_THE_WAY));
   const pool = refusals.length > 0 ? refusals : failures;
   return pool.findLast(({ reason }) => reason !== undefined) ?? pool.at(-1);
+}
+
+/** The failure of all alternatives, with the code and the hint of the most telling one. DEADLINE_EXCEEDED if none was tried. */
+export function allFailed(message: string, failures: readonly NetloomError[]): NetloomError {
+  const cause = mostTelling(failures);
+  return new NetloomError(cause?.code ?? "DEADLINE_EXCEEDED", message, { cause, hint: cause?.hint });
+}
+
+/** The same error, with its reason at this end of a wire. */
+export function onSide(error: NetloomError, side: "client" | "endpoint"): NetloomError {
+  return new NetloomError(error.code, error.message, { cause: error, hint: error.hint, side });
 }
 
 /**

@@ -139,7 +139,7 @@ export function mustAllow(authorize: Authorize, asked: Question): void {
   const { code, reason, topic, hint } = refusal;
   throw new NetloomError(code, `${attemptOf(asked)}: ${reason}`, {
     ...(topic !== undefined && { topic }),
-    ...(hint !== undefined && { hint }),
+    hint,
   });
 }
 

@@ -1,7 +1,6 @@
 /** A hop over gRPC. */
 import { type ClientReadableStream, type Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { NetloomError } from "../errors/errors.ts";
-import { reason } from "../errors/reasons.ts";
 import type { Watch } from "../async/watch.ts";
 import type { Credentials } from "../world/credentials.ts";
 import type { Hop, Message, Metadata as Pairs, Waiting } from "../world/hops.ts";
@@ -9,7 +8,7 @@ import type { Peer } from "../world/peer.ts";
 import { GrpcLine } from "./grpc-line.ts";
 import { fromMetadata, toMetadata } from "./grpc-metadata.ts";
 import { Liveness } from "./liveness.ts";
-import { type FailedCall, fromStatus } from "./status.ts";
+import { type FailedCall, fromStatus, unreachable } from "./status.ts";
 import { StreamQueue } from "../async/stream-queue.ts";
 import { grpcTarget, originAt } from "./url.ts";
 
@@ -196,11 +195,7 @@ export class GrpcHop implements Hop {
 
   #silence(error: ServiceError, attempt: string): NetloomError {
     this.#liveness.suspect();
-    return new NetloomError("UNAVAILABLE", `${attempt}: ${this.#noSign()}`, {
-      cause: error,
-      topic: "NL-701",
-      reason: reason("PEER_UNREACHABLE", { url: this.#url, why: this.#noSign() }),
-    });
+    return unreachable({ url: this.#url, attempt }, { words: this.#noSign(), cause: error });
   }
 
   #noSign(): string {
@@ -271,14 +266,9 @@ function deliver(
   });
 }
 
-function peerFailure(error: unknown, line: GrpcLine, { url, attempt }: FailedCall): NetloomError {
-  if (error instanceof NetloomError || line.refusal) return refused(attempt, line.refusal ?? error);
-  const why = "nobody answers there in time";
-  return new NetloomError("UNAVAILABLE", `${attempt}: ${why}`, {
-    cause: error,
-    topic: "NL-701",
-    reason: reason("PEER_UNREACHABLE", { url, why }),
-  });
+function peerFailure(error: unknown, line: GrpcLine, call: FailedCall): NetloomError {
+  if (error instanceof NetloomError || line.refusal) return refused(call.attempt, line.refusal ?? error);
+  return unreachable(call, { words: "nobody answers there in time", cause: error });
 }
 
 function refused(attempt: string, refusal: unknown): NetloomError {

@@ -16,8 +16,7 @@ export function isReset({ details }: Details): boolean {
  * empty if grpc-js gives none. grpc-js: src/load-balancer-pick-first.ts
  */
 export function whyUnreachable({ details }: Details): { readonly words: string; readonly why: string } {
-  const errno = /\b(?:connect )?(E[A-Z]{3,})\b/.exec(details)?.[1];
+  const errno = /\b(E[A-Z]{3,})\b/.exec(details)?.[1];
   if (errno !== undefined) return { words: errno, why: errno };
-  const words = details === "" ? "no reason given" : details;
-  return { words, why: words.split(": ").at(-1)?.trim() ?? "" };
+  return { words: details || "no reason given", why: details.split(": ").at(-1)?.trim() ?? "" };
 }

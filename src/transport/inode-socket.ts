@@ -68,7 +68,8 @@ export class HeldSockets {
 function gone(url: string, cause: NetloomError): NetloomError {
   return new NetloomError("UNAVAILABLE", `call ${url}: ${cause.message}`, {
     cause,
+    topic: "NL-701",
     reason: reason("PEER_UNREACHABLE", { url, why: cause.message }),
-    ...(cause.hint !== undefined && { hint: cause.hint }),
+    hint: cause.hint,
   });
 }

@@ -107,7 +107,8 @@ function refusal(attempt: string, error: unknown): unknown {
   const code = codeOf(error);
   if (code === "") return error;
   const { errno } = error as NodeJS.ErrnoException;
-  const message = `${attempt}: ${code}${errno === undefined ? "" : `: ${getSystemErrorMessage(errno)}`}`;
+  const why = errno === undefined ? (error as Error).message : getSystemErrorMessage(errno);
+  const message = `${attempt}: ${code}: ${why}`;
   if (code === "ENOSPC" || code === "EDQUOT") {
     return new NetloomError("RESOURCE_EXHAUSTED", message, { cause: error, hint: "free space there: df -h" });
   }

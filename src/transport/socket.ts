@@ -146,7 +146,7 @@ function refusal(url: string, error: NodeJS.ErrnoException): NetloomError {
   const fail = (code: ErrorCode, why: string, hint?: string): NetloomError =>
     new NetloomError(code, `listen on ${url}: ${error.code}: ${why}`, {
       cause: error,
-      ...(hint !== undefined && { hint }),
+      hint,
     });
   switch (error.code) {
     case "EADDRINUSE":

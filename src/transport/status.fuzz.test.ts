@@ -38,10 +38,7 @@ const error = fc
       { nil: undefined },
     ),
   })
-  .map(
-    ({ message, hint, reason }) =>
-      new NetloomError("ABORTED", message, { reason, ...(hint !== undefined && { hint }) }),
-  );
+  .map(({ message, hint, reason }) => new NetloomError("ABORTED", message, { reason, hint }));
 
 test("details that were written are read back", () => {
   fc.assert(

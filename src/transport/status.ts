@@ -35,17 +35,25 @@ export function fromStatus(error: ServiceError, { url, attempt }: FailedCall): N
   if (told) return new NetloomError(code, error.details, { cause: error, ...told });
   if (isUnreachable(error)) {
     const { words, why } = whyUnreachable(error);
-    return new NetloomError("UNAVAILABLE", `${attempt}: nobody answers there: ${words}`, {
-      cause: error,
-      topic: "NL-701",
-      reason: reason("PEER_UNREACHABLE", { url, why }),
-      hint: "check that it runs, and that its address is the one given here",
-    });
+    return unreachable({ url, attempt }, { words: `nobody answers there: ${words}`, why, cause: error });
   }
   if (error.code === status.DEADLINE_EXCEEDED)
     return new NetloomError(code, `${attempt}: no answer in time`, { cause: error });
   const details = error.details === "" ? "no reason given" : error.details;
   return new NetloomError(code, `${attempt}: ${details}`, { cause: error });
+}
+
+/** The error of a call to a peer that does not answer. `words` complete the attempt; `why` is the reason as data. */
+export function unreachable(
+  { url, attempt }: FailedCall,
+  { words, why = words, cause }: { readonly words: string; readonly why?: string; readonly cause: unknown },
+): NetloomError {
+  return new NetloomError("UNAVAILABLE", `${attempt}: ${words}`, {
+    cause,
+    topic: "NL-701",
+    reason: reason("PEER_UNREACHABLE", { url, why }),
+    hint: "check that it runs, and that its address is the one given here",
+  });
 }
 
 /**

@@ -8,7 +8,7 @@ import { State } from "../../api/gen/nsm/connection_pb.js";
 import type { Match, NetworkServiceEndpoint } from "../../api/gen/nsm/registry_pb.js";
 import { memoryKey, type Call } from "../../chain/call.ts";
 import { missingLabel, type Labels } from "../../registry/matching/match.ts";
-import { mostTelling, NetloomError } from "../../errors/errors.ts";
+import { allFailed, NetloomError } from "../../errors/errors.ts";
 import { reason } from "../../errors/reasons.ts";
 import { FORWARDERS } from "./forwarders.ts";
 import { connectionOf, nextSegment, type ConnectionElement } from "../connection.ts";
@@ -74,12 +74,10 @@ export function discoverForwarder(options: ForwarderDiscoveryOptions): Connectio
           failed.push({ name, error });
         }
       }
-      const cause = mostTelling(failed.map(({ error }) => error));
       const reasons = failed.map(({ name, error }) => `${name}: ${error.message}`).join("; ");
-      throw new NetloomError(
-        cause?.code ?? "DEADLINE_EXCEEDED",
+      throw allFailed(
         `connect to ${connection.networkService}: all forwarders have failed: ${reasons}`,
-        { cause, ...(cause?.hint !== undefined && { hint: cause.hint }) },
+        failed.map(({ error }) => error),
       );
     },
     async close(call, connection, next) {

@@ -2,7 +2,7 @@
 import { copyMessage } from "../../api/copy-message.ts";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import type { EndpointRegistryHop } from "../../api/hops.ts";
-import { mostTelling, NetloomError } from "../../errors/errors.ts";
+import { allFailed, NetloomError } from "../../errors/errors.ts";
 import { connectionOf, type ConnectionElement } from "../connection.ts";
 import { CANDIDATES, type Discovery } from "./discover.ts";
 import { TurnOrder } from "./turn-order.ts";
@@ -66,20 +66,18 @@ export function select(
         }
       }
       onSelection?.(id, { taken: undefined, failed });
-      throw allFailed(discovery, failed);
+      throw noneLeft(discovery, failed);
     },
   };
 }
 
-function allFailed({ service, candidates }: Discovery, failed: readonly Failed[]): NetloomError {
+function noneLeft({ service, candidates }: Discovery, failed: readonly Failed[]): NetloomError {
   const reasons = failed.slice(0, 8).map(({ endpoint, error }) => `${endpoint}: ${error.message}`);
   const untried = new Set(candidates.map(({ endpoint }) => endpoint.name)).size - failed.length;
   if (failed.length > 8) reasons.push(`${failed.length - 8} more`);
   if (untried > 0) reasons.push(`no time was left for ${untried} more`);
-  const cause = mostTelling(failed.map(({ error }) => error));
-  return new NetloomError(
-    cause?.code ?? "DEADLINE_EXCEEDED",
+  return allFailed(
     `connect to ${service}: all candidates have failed: ${reasons.join("; ")}`,
-    { cause, ...(cause?.hint !== undefined && { hint: cause.hint }) },
+    failed.map(({ error }) => error),
   );
 }

@@ -4,7 +4,7 @@
  */
 import type { Connection, Mechanism, PathSegment } from "../../api/gen/nsm/connection_pb.js";
 import { copyMessage } from "../../api/copy-message.ts";
-import { NetloomError } from "../../errors/errors.ts";
+import { NetloomError, onSide } from "../../errors/errors.ts";
 import { LOCAL_TYPES } from "../../mechanisms/list.ts";
 import type { BorrowingKernel } from "../../mechanisms/mechanism-type.ts";
 import type { Side } from "../../mechanisms/side.ts";
@@ -87,11 +87,6 @@ async function borrow(
     return Object.assign(copyMessage(mechanism), { parameters: await type.borrow(read.value, kernel) });
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
-    const { code, message, hint } = error;
-    throw new NetloomError(code, message, {
-      side,
-      cause: error,
-      ...(hint !== undefined && { hint }),
-    });
+    throw onSide(error, side);
   }
 }

@@ -23,7 +23,7 @@ import {
   type NetworkServiceRequest,
 } from "../../api/gen/nsm/networkservice_pb.js";
 import { memoryKey, type Call } from "../../chain/call.ts";
-import { NetloomError } from "../../errors/errors.ts";
+import { NetloomError, onSide } from "../../errors/errors.ts";
 import type { Netns } from "../../kernel/kernel.ts";
 import { preferenceFor } from "../../mechanisms/list.ts";
 import { smallerMtu } from "../../mechanisms/parameters.ts";
@@ -195,13 +195,7 @@ export class Onward {
 
 /** The error as one of the first wire: both ends of the next wire lie at its endpoint's end. */
 function behind(error: NetloomError): NetloomError {
-  const { code, message, hint, side } = error;
-  if (side === undefined) return error;
-  return new NetloomError(code, message, {
-    cause: error,
-    side: "endpoint",
-    ...(hint !== undefined && { hint }),
-  });
+  return error.side === undefined ? error : onSide(error, "endpoint");
 }
 
 /** The answer as a client would see it whose path begins with the wire. */

@@ -94,7 +94,7 @@ export function blame(error: NetloomError, wire: Wire, ends: WireEnds): NetloomE
   return new NetloomError(error.code, inWords(error.message), {
     side: error.side ?? sideOf(error, wire),
     cause: error,
-    ...(error.hint !== undefined && { hint: inWords(error.hint) }),
+    hint: error.hint && inWords(error.hint),
   });
 }
 

@@ -17,7 +17,7 @@ export class StepRefused extends KernelError {
       cause,
       topic,
       reason: cause.reason,
-      ...(hint !== undefined && { hint }),
+      hint,
       ...(errno !== undefined && { errno }),
       ...(words !== undefined && { words }),
       ...(at && { at }),

@@ -43,7 +43,7 @@ export function refuseStep(
     words: reason,
     reason: data,
     ...(at && { at }),
-    ...(hint !== undefined && { hint }),
+    hint,
     ...(cause !== undefined && { cause }),
   });
 }

@@ -84,7 +84,7 @@ export function copyError(error: unknown, life: Life): NetloomError {
     return new NetloomError("INTERNAL", "internal error: see the log of the other side");
   }
   const { code, message, hint, topic, reason: why } = error;
-  return new NetloomError(code, message, { topic, reason: why, ...(hint !== undefined && { hint }) });
+  return new NetloomError(code, message, { topic, reason: why, hint });
 }
 
 /** Ends the scope of a call with a known outcome. Operating errors of its tasks no longer matter. */

@@ -281,7 +281,7 @@ export class SqliteStore implements Store {
 
 /** Turns a refusal into an error. */
 export function errorOf({ code, message, hint, topic }: BatchRefusal): NetloomError {
-  return new NetloomError(code, message, { ...(hint !== undefined && { hint }), ...(topic && { topic }) });
+  return new NetloomError(code, message, { hint, ...(topic && { topic }) });
 }
 
 const NO_OUTCOME = {
