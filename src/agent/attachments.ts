@@ -272,13 +272,12 @@ export class Attachments {
         throw error;
       }
       for (const [name] of found) this.#running.delete(name);
+      this.#news.deleted(found.map(([, { kept }]) => refOf(kept.wish)));
       return found.map(([name, running]) => ({ running, leaving: this.#leave(name, running) }));
     });
     await Promise.all(gone.map(({ leaving }) => leaving.gone));
     for (const { running } of gone) this.#closing.delete(running.kept.connectionId);
-    const deleted = gone.map(({ running }) => refOf(running.kept.wish));
-    this.#news.deleted(deleted);
-    return deleted;
+    return gone.map(({ running }) => refOf(running.kept.wish));
   }
 
   /**

@@ -71,7 +71,7 @@ suite("a client", () => {
       assert.deepEqual(conditions, [
         "Ready=False EndpointNotFound",
         "Programmed=True Programmed",
-        "Reachable=False Lost",
+        "Reachable=Unknown NotProven",
         "Healing=True Lost",
       ]);
       assert.match(events.at(-1) ?? "", /^!Healing ×\d+$/);

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Clock } from "../async/clock.ts";
+import { Progress } from "./progress.ts";
 import { type Condition, type ConditionFacts, conditionsOf } from "./conditions.ts";
 
 function told(conditions: readonly Condition[]): string[] {
@@ -44,12 +46,12 @@ test("a condition keeps its time while its status stays, whatever its reason", (
   ]);
 });
 
-test("a wire that heals stays programmed, and is not reachable", () => {
+test("a wire that heals stays programmed, and packets may still pass", () => {
   const up = conditionsOf(facts({}), 1);
   assert.deepEqual(told(conditionsOf(facts({ state: "healing", message: "the endpoint is gone" }), 2, up)), [
     "Ready=False Healing 2",
     "Programmed=True Programmed 1",
-    "Reachable=False Lost 2",
+    "Reachable=Unknown NotProven 1",
     "Healing=True Lost 2",
   ]);
 });
@@ -65,6 +67,13 @@ test("a port without carrier makes its wire unready and unreachable, and leaves 
     "Ready=False LinkDown 2",
     "Programmed=True Programmed 2",
     "Reachable=False LinkDown 2",
-    "Healing=False WaitingForWorkload 2",
+    "Healing=False LinkDown 2",
   ]);
+});
+
+test("a port that is without carrier from the start leaves its wire programmed too", () => {
+  const progress = new Progress({ wallMs: () => 1 } as Clock, () => undefined);
+  progress.requesting("ask for db");
+  progress.linkDown("port eth1 is down");
+  assert.equal(told(progress.view.conditions)[1], "Programmed=True Programmed 1");
 });

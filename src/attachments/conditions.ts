@@ -76,11 +76,10 @@ function programmed({ state, isProgrammed }: ConditionFacts): Next {
   return { type: "Programmed", status: "False", reason: READY_REASONS[state], message: "" };
 }
 
-function reachable({ state, isProgrammed, message, whyDown }: ConditionFacts): Next {
+function reachable({ isProgrammed, whyDown }: ConditionFacts): Next {
   const type = "Reachable";
   if (whyDown !== undefined) return { type, status: "False", reason: "LinkDown", message: whyDown };
   if (!isProgrammed) return { type, status: "False", reason: "NotProgrammed", message: "" };
-  if (state === "healing") return { type, status: "False", reason: "Lost", message };
   return {
     type,
     status: "Unknown",
@@ -89,8 +88,8 @@ function reachable({ state, isProgrammed, message, whyDown }: ConditionFacts): N
   };
 }
 
-function healing({ state, message }: ConditionFacts): Next {
-  return state === "healing"
-    ? { type: "Healing", status: "True", reason: "Lost", message }
-    : { type: "Healing", status: "False", reason: READY_REASONS[state], message: "" };
+function healing({ state, message, whyDown }: ConditionFacts): Next {
+  if (state === "healing") return { type: "Healing", status: "True", reason: "Lost", message };
+  const reason = whyDown === undefined ? READY_REASONS[state] : "LinkDown";
+  return { type: "Healing", status: "False", reason, message: "" };
 }

@@ -44,6 +44,7 @@ export class Progress {
 
   /** The wire or endpoint exists, but its workload, a port, lets no packet pass. */
   linkDown(reason: string): void {
+    this.#isProgrammed = true;
     this.#set({ state: "waiting", reason }, reason);
   }
 

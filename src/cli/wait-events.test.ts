@@ -56,12 +56,18 @@ test("wait --for=delete returns when the document is gone", async () => {
   await at("alpha", "delete", "client/short");
   const { code, stdout } = await waiting;
   assert.deepEqual([code, stdout], [0, "short: is gone\n"]);
+  const { events } = (await json(at("alpha", "events", "client/short", "-o", "json"))) as {
+    readonly events: readonly { readonly reason: string }[];
+  };
+  assert.equal(events.filter(({ reason }) => reason === "Deleted").length, 1);
 });
 
 test("wait refuses a goal that it does not know, as a mistake of the command line", async () => {
-  const { code, stderr } = await at("alpha", "wait", "web-db", "--for=ready");
-  assert.equal(code, 2);
-  assert.match(stderr, /It is condition=Ready, condition=Ready=False, or delete/);
+  for (const goal of ["ready", "condition=Redy"]) {
+    const { code, stderr } = await at("alpha", "wait", "web-db", `--for=${goal}`);
+    assert.equal(code, 2);
+    assert.match(stderr, /It is condition=Ready, condition=Ready=False, or delete/);
+  }
 });
 
 test("events lists what the agent did, the newest last; of one document or of all", async () => {

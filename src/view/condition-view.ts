@@ -24,37 +24,21 @@ export function conditionView({ type, status, reason, message, lastTransition }:
   };
 }
 
-/** States in which a wire's kernel objects exist. */
-const PROGRAMMED: ReadonlySet<State> = new Set(["up", "down", "unclaimed", "healing"]);
+/** States of a wire in which this host knows that no packet passes. */
+const CUT: ReadonlySet<State> = new Set(["down", "waiting"]);
 
-/** The conditions of a wire. No check proves yet that packets pass, so `Reachable` is never true. */
-export function wireConditions({
-  state,
-  reason,
-  upSince,
-}: Pick<WireView, "state" | "reason" | "upSince">): ConditionView[] {
-  const isUp = state === "up";
-  const isProgrammed = PROGRAMMED.has(state);
+/** The conditions of a wire of a status: its objects are in the kernel. No check proves yet that packets pass, so `Reachable` is never true. */
+export function wireConditions({ state, reason }: Pick<WireView, "state" | "reason">): ConditionView[] {
   const word = `${state.charAt(0).toUpperCase()}${state.slice(1)}`;
-  const truth = (is: boolean): string => (is ? "True" : "False");
   const message = optional("message", reason);
   return [
-    {
-      type: "Ready",
-      status: truth(isUp),
-      reason: word,
-      ...message,
-      ...optional("lastTransitionTime", isUp ? upSince : undefined),
-    },
-    { type: "Programmed", status: truth(isProgrammed), reason: isProgrammed ? "Programmed" : word },
-    isUp
-      ? { type: "Reachable", status: "Unknown", reason: "NotProven" }
-      : { type: "Reachable", status: "False", reason: isProgrammed ? "Lost" : "NotProgrammed", ...message },
-    {
-      type: "Healing",
-      status: truth(state === "healing"),
-      reason: word,
-      ...(state === "healing" && message),
-    },
+    { type: "Ready", status: state === "up" ? "True" : "False", reason: word, ...message },
+    { type: "Programmed", status: "True", reason: "Programmed" },
+    CUT.has(state)
+      ? { type: "Reachable", status: "False", reason: word, ...message }
+      : { type: "Reachable", status: "Unknown", reason: "NotProven" },
+    state === "healing"
+      ? { type: "Healing", status: "True", reason: "Lost", ...message }
+      : { type: "Healing", status: "False", reason: word },
   ];
 }

@@ -47,12 +47,14 @@ export function waitCommand(context: CommandContext): Command {
     });
 }
 
-const GOAL = /^condition=([A-Za-z]+)(?:=(True|False|Unknown))?$/i;
+const GOAL = /^condition=(Ready|Programmed|Reachable|Healing)(?:=(True|False|Unknown))?$/i;
 
 function parseGoal(text: string): Goal {
   if (text === "delete") return { type: "delete" };
   const [, condition, status = "True"] = GOAL.exec(text) ?? [];
   if (condition === undefined)
-    throw new InvalidArgumentError("It is condition=Ready, condition=Ready=False, or delete.");
+    throw new InvalidArgumentError(
+      "It is condition=Ready, condition=Ready=False, or delete. Other conditions are Programmed, Reachable and Healing.",
+    );
   return { type: "condition", condition, status };
 }

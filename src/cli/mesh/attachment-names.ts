@@ -40,8 +40,12 @@ export async function findRef(agent: AgentClient, text: string): Promise<Ref> {
   const [first, ...others] = found;
   if (!first) throw await noSuchAttachment(agent, text);
   if (others.length === 0) return create(RefSchema, first);
+  throw ambiguousName(text, found);
+}
+
+export function ambiguousName(text: string, found: readonly Pick<Ref, "kind" | "name">[]): NetloomError {
   const names = found.map(({ kind, name }) => `${kind}/${name}`);
-  throw new NetloomError(
+  return new NetloomError(
     "INVALID_ARGUMENT",
     `choose an attachment: ${quote(text)} is the name of ${names.length}`,
     {

@@ -5,7 +5,7 @@ import { count, table } from "../output.ts";
 import { formatAge, putRightText } from "./ages.ts";
 import { type AttachmentView, attachmentView } from "../../view/attachment-view.ts";
 import { toldWire } from "../../view/told-wire.ts";
-import { wireNames } from "../../view/wire-names.ts";
+import { isWireNamed } from "../../view/wire-names.ts";
 import type { HopView, TunnelWayView } from "../../view/way.ts";
 import type { WireView } from "../../view/wire-view.ts";
 import type { ScreenLine } from "./status-screen.ts";
@@ -43,13 +43,9 @@ export function describeFound(
   const isHeld = (wire: Wire): boolean =>
     wire.attachments.some((ref) => views.some(({ kind, name }) => kind === ref.kind && name === ref.name)) ||
     views.some(({ wireId }) => wireId === wire.id);
-  const isNamed = (view: WireView): boolean =>
-    wireNames(view).includes(name) ||
-    view.interfaces.client?.interface === name ||
-    (name.length >= 8 && view.id.startsWith(name));
   const wires = [...status.wires, ...status.unclaimed].flatMap((wire) => {
     const view = toldWire([{ host: status.host, wire }]);
-    return isHeld(wire) || isNamed(view) ? [wireDescription(view, wire)] : [];
+    return isHeld(wire) || isWireNamed(view, name) ? [wireDescription(view, wire)] : [];
   });
   return { attachments: views, wires };
 }

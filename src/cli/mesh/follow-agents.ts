@@ -53,6 +53,11 @@ async function follow(
   }
 }
 
+/** The error of a stream of statuses that its agent has ended. */
+export function agentEnded({ url }: Pick<AgentClient, "url">): NetloomError {
+  return new NetloomError("UNAVAILABLE", `watch the agent at ${url}: it has ended`, { topic: "NL-201" });
+}
+
 /**
  * Follows one agent until the stream ends, and returns the reason. Rejects with an error that does not come from the
  * agent.
@@ -62,9 +67,7 @@ async function followOnce(agent: AgentClient, learn: (status: HostStatus) => voi
   const statuses = agent.watch(Agent.method.watch, request);
   try {
     for await (const status of statuses) learn(status);
-    return new NetloomError("UNAVAILABLE", `watch the agent at ${agent.url}: it has ended`, {
-      topic: "NL-201",
-    });
+    return agentEnded(agent);
   } catch (error) {
     if (error instanceof NetloomError && error.code === "UNAVAILABLE") return error;
     throw error;

@@ -10,9 +10,10 @@ import {
 import { attachmentView } from "../../view/attachment-view.ts";
 import { type ConditionView, wireConditions } from "../../view/condition-view.ts";
 import { meshView } from "../../view/mesh-view.ts";
-import { wireNames } from "../../view/wire-names.ts";
+import { isWireNamed } from "../../view/wire-names.ts";
 import type { AgentClient } from "./agent-access.ts";
-import { parseName } from "./attachment-names.ts";
+import { ambiguousName, parseName } from "./attachment-names.ts";
+import { agentEnded } from "./follow-agents.ts";
 
 export type Goal =
   | { readonly type: "delete" }
@@ -42,41 +43,41 @@ export async function waitFor(
 ): Promise<Outcome[]> {
   const needsGraph = things.some((thing) => kindOf(thing) === "service");
   const statuses = agent.watch(Agent.method.watch, create(StatusRequestSchema, { minIntervalMs: 100 }));
-  const isOver = after(timeoutMs);
-  try {
-    let status = await statuses.take();
-    let next = statuses.take();
-    // The rejection is handled where it is awaited.
+  const deadlineMs = performance.now() + timeoutMs;
+  const take = (): Promise<HostStatus | undefined> => {
+    const next = statuses.take();
+    // A rejection is handled where it is awaited.
     next.catch(() => undefined);
+    return next;
+  };
+  try {
+    let status = await take();
+    let next = take();
     for (;;) {
-      if (!status) throw new TypeError("an agent ends no stream of its status by itself");
+      if (!status) throw agentEnded(agent);
       const graph = needsGraph ? await agent.call(Agent.method.graph, create(GraphRequestSchema)) : undefined;
-      const outcomes = things.map((thing) => outcomeOf(thing, goal, { status: status as HostStatus, graph }));
-      if (outcomes.every(({ isMet }) => isMet)) return outcomes;
-      const pause = after(needsGraph ? SERVICES_MS : timeoutMs);
-      const news = await Promise.race([next, isOver.done, pause.done]);
-      pause.stop();
-      if (news === "over" && isOver.isOver()) return outcomes;
-      if (news !== "over") {
-        status = news;
-        next = statuses.take();
-        next.catch(() => undefined);
-      }
+      const known = { status, graph };
+      const outcomes = things.map((thing) => outcomeOf(thing, goal, known));
+      const leftMs = deadlineMs - performance.now();
+      if (outcomes.every(({ isMet }) => isMet) || leftMs <= 0) return outcomes;
+      const news = await within(next, needsGraph ? Math.min(leftMs, SERVICES_MS) : leftMs);
+      if (news === "late") continue;
+      status = news;
+      next = take();
     }
   } finally {
-    isOver.stop();
     statuses.close();
   }
 }
 
-function after(ms: number) {
-  const { promise, resolve } = Promise.withResolvers<"over">();
-  let isOver = false;
-  const timer = setTimeout(() => {
-    isOver = true;
-    resolve("over");
-  }, ms);
-  return { done: promise, isOver: () => isOver, stop: () => clearTimeout(timer) };
+async function within<T>(task: Promise<T>, ms: number): Promise<T | "late"> {
+  const { promise, resolve } = Promise.withResolvers<"late">();
+  const timer = setTimeout(resolve, ms, "late");
+  try {
+    return await Promise.race([task, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function kindOf(thing: string): "wire" | "service" | "document" {
@@ -105,16 +106,20 @@ function conditionsOf(thing: string, { status, graph }: Known): readonly Conditi
   const kind = kindOf(thing);
   if (kind === "document") {
     const { kind: wanted, name } = parseName(thing);
-    const found = status.attachments.find(
+    const [found, ...others] = status.attachments.filter(
       ({ ref }) => ref?.name === name && (wanted === undefined || ref.kind === wanted),
     );
-    return found && attachmentView(status.host, found).conditions;
+    if (!found) return undefined;
+    if (others.length > 0)
+      throw ambiguousName(
+        thing,
+        [found, ...others].flatMap(({ ref }) => ref ?? []),
+      );
+    return attachmentView(status.host, found).conditions;
   }
   const name = thing.slice(thing.indexOf("/") + 1);
   if (kind === "service") return serviceConditions(name, graph);
-  const wire = meshView([status]).wires.find(
-    (each) => wireNames(each).includes(name) || (name.length >= 8 && each.id.startsWith(name)),
-  );
+  const wire = meshView([status]).wires.find((each) => isWireNamed(each, name));
   return wire && wireConditions(wire);
 }
 

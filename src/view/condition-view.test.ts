@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { wireConditions } from "./condition-view.ts";
+import type { State } from "./state.ts";
+
+function told(state: State): string[] {
+  return wireConditions({ state, reason: "why" }).map(
+    ({ type, status, reason }) => `${type}=${status} ${reason}`,
+  );
+}
+
+test("a wire of a status is programmed, whatever its state, and is unreachable only if its host knows that", () => {
+  const cases: readonly (readonly [State, string, string, string])[] = [
+    ["up", "Ready=True Up", "Reachable=Unknown NotProven", "Healing=False Up"],
+    ["down", "Ready=False Down", "Reachable=False Down", "Healing=False Down"],
+    ["waiting", "Ready=False Waiting", "Reachable=False Waiting", "Healing=False Waiting"],
+    ["healing", "Ready=False Healing", "Reachable=Unknown NotProven", "Healing=True Lost"],
+    ["unclaimed", "Ready=False Unclaimed", "Reachable=Unknown NotProven", "Healing=False Unclaimed"],
+  ];
+  for (const [state, ready, reachable, healing] of cases)
+    assert.deepEqual(told(state), [ready, "Programmed=True Programmed", reachable, healing], state);
+});
