@@ -97,26 +97,53 @@ function start(t: TestContext, tree: string, { host, args }: RunningDaemon): voi
   t.after(() => process.kill("SIGKILL"));
 }
 
-/** Pings through a wire during the upgrade, and counts the lost packets at the end. */
+/** A step of the operator, and when it began, in seconds since 1970: a lost packet is reported with the step before it. */
+interface Step {
+  readonly name: string;
+  readonly at: number;
+}
+
+/** Pings through a wire during the upgrade, and finds the lost packets at the end. */
 class Stream {
+  readonly #name: string;
   readonly #ping: ChildProcess;
   #text = "";
 
-  constructor(t: TestContext, host: string, address: string) {
-    const words = ["netns", "exec", `nl-${LAB}-${host}`, "ping", "-n", "-i", "0.02", address];
+  constructor(t: TestContext, name: string, host: string, address: string) {
+    this.#name = name;
+    const words = ["netns", "exec", `nl-${LAB}-${host}`, "ping", "-n", "-D", "-i", "0.02", address];
     this.#ping = spawn("ip", words, { stdio: ["ignore", "pipe", "inherit"] });
     this.#ping.stdout?.on("data", (bytes: Buffer) => (this.#text += bytes.toString()));
     t.after(() => this.#ping.kill("SIGKILL"));
   }
 
-  /** Packets without an answer before the last answered one: later answers are still on the way. */
-  async lost(): Promise<{ readonly sent: number; readonly lost: number }> {
+  /**
+   * The packets without an answer before the last answered one, each with its wire and the step during which it was
+   * sent. Later answers are still on the way.
+   */
+  async lost(steps: readonly Step[]): Promise<string[]> {
     const ended = once(this.#ping, "close");
     this.#ping.kill("SIGINT");
     await ended;
-    const answered = new Set([...this.#text.matchAll(/icmp_seq=(\d+)/g)].map(([, number]) => Number(number)));
-    const sent = Math.max(0, ...answered);
-    return { sent, lost: sent - answered.size };
+    const answered = new Map(
+      [...this.#text.matchAll(/^\[([\d.]+)\] .*icmp_seq=(\d+)/gm)].map(([, at, number]) => [
+        Number(number),
+        Number(at),
+      ]),
+    );
+    const sent = Math.max(0, ...answered.keys());
+    assert.ok(sent > 50, `${sent} packets were sent through ${this.#name}`);
+    const lost: string[] = [];
+    let at = 0;
+    for (let number = 1; number <= sent; number++) {
+      at = answered.get(number) ?? at;
+      if (answered.has(number)) continue;
+      const step = steps.findLast((each) => each.at <= at);
+      const after =
+        step === undefined ? "before any step" : `${(at - step.at).toFixed(2)} s after: ${step.name}`;
+      lost.push(`${this.#name}: packet ${number} of ${sent}, ${after}`);
+    }
+    return lost;
   }
 }
 
@@ -133,11 +160,15 @@ test("a running mesh of the last release is upgraded host by host, and downgrade
   const found = identities();
   const streams = wires().map(({ wire, addresses }): Stream => {
     const [host = "", workload = ""] = wire.split("/");
-    return new Stream(t, `${host}-${workload}`, (addresses.endpoint[0] ?? "").split("/")[0] ?? "");
+    return new Stream(t, wire, `${host}-${workload}`, (addresses.endpoint[0] ?? "").split("/")[0] ?? "");
   });
   assert.equal(streams.length, 2 * EACH);
+  const steps: Step[] = [];
+  const step = (name: string): number => steps.push({ name, at: Date.now() / 1000 });
   for (const daemon of before.toSorted((a, b) => (a.kind > b.kind ? -1 : 1))) {
+    step(`the ${daemon.kind} of ${daemon.host} ends`);
     await end(daemon);
+    step(`the ${daemon.kind} of ${daemon.host} starts in this version`);
     start(t, present, daemon);
     await until(() => {
       assert.deepEqual(new Set(states()), new Set(["up"]));
@@ -146,6 +177,7 @@ test("a running mesh of the last release is upgraded host by host, and downgrade
     });
   }
   assert.deepEqual(new Set(findDaemons(LAB).map(treeOf)), new Set([present]));
+  step("lab status --ping");
   netloom(present, "lab", "status", LAB, "--ping");
   const service = join(folder, "service.yaml");
   writeFileSync(
@@ -154,9 +186,12 @@ test("a running mesh of the last release is upgraded host by host, and downgrade
   );
   for (const daemon of findDaemons(LAB).filter(({ kind }) => kind === "agent")) {
     // From now on its document is written in this version's format.
+    step(`apply on ${daemon.host}`);
     netloom(present, "apply", "--lab", LAB, "--host", daemon.host, "-f", service);
     const [bpffs, stateDir] = [optionOf(daemon, "--bpffs"), optionOf(daemon, "--state-dir")];
+    step(`the agent of ${daemon.host} ends`);
     await end(daemon);
+    step(`downgrade of ${daemon.host}`);
     const words = [
       `--net=/run/netns/nl-${LAB}-${daemon.host}`,
       join(present, "bin/netloom"),
@@ -170,6 +205,7 @@ test("a running mesh of the last release is upgraded host by host, and downgrade
     assert.equal(status, 0, stdout + stderr);
     assert.match(stdout, /^turned 10 tunnels into VXLAN devices$/m);
     assert.match(stdout, /^wrote \d+ documents as release 0\.1\.0 reads them$/m);
+    step(`the agent of ${daemon.host} starts in the last release`);
     start(t, release, daemon);
     await until(() => {
       assert.deepEqual(new Set(states()), new Set(["up"]));
@@ -185,11 +221,9 @@ test("a running mesh of the last release is upgraded host by host, and downgrade
     ),
     new Set([release]),
   );
-  for (const stream of streams) {
-    const { sent, lost } = await stream.lost();
-    assert.ok(sent > 50, `${sent} packets were sent`);
-    assert.equal(lost, 0, `${lost} of ${sent} packets were lost`);
-  }
+  step("the end");
+  const lost = await Promise.all(streams.map((stream) => stream.lost(steps)));
+  assert.deepEqual(lost.flat(), [], "packets that were lost");
   netloom(present, "lab", "down", LAB);
   assert.deepEqual(await leftovers(LAB), []);
 });
