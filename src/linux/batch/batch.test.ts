@@ -16,6 +16,7 @@ function readU32(message: Uint8Array, offset: number): number {
 
 /**
  * Places whose sockets log the links that are set up and queried, as `up 2` and `ask 1`. The numbers are those of creation.
+ * The data path logs the changed verdicts, as `change 1`.
  */
 function notingPlaces(): { readonly log: string[]; readonly context: BatchContext } {
   const log: string[] = [];
@@ -32,6 +33,7 @@ function notingPlaces(): { readonly log: string[]; readonly context: BatchContex
     netns,
     identity: `inode://1/${netns.length}`,
     fd: 9,
+    run: <T>(action: () => T): T => action(),
     socket: {
       changes,
       change(request: Uint8Array) {
@@ -52,6 +54,13 @@ function notingPlaces(): { readonly log: string[]; readonly context: BatchContex
     places: { of, find: of },
     reaper: { withdraw: () => [] },
     settings: { write: () => undefined },
+    datapath: () => ({
+      action: () => undefined,
+      change: ({ ifindex }: { readonly ifindex: number }) =>
+        void log.push(`change ${ifindex - firstIndex + 1}`),
+      closeTunnel: () => undefined,
+      tunnel: () => undefined,
+    }),
     mark: MESH_MARK,
   };
   return { log, context: context as unknown as BatchContext };
@@ -85,4 +94,32 @@ test("of two ends the one set up first is queried, whatever the order of the ope
     await batch.run();
     assert.deepEqual(log, expected);
   }
+});
+
+test("a verdict changes after everything before it in the batch is done", async () => {
+  const [a, b] = ["file:///run/netns/a", "file:///run/netns/bb"] as const;
+  const pair = veth(a, b);
+  const [first, second] = pair.ends;
+  const program = { kind: "program", netns: a, link: first.name } as const;
+  const { log, context } = notingPlaces();
+  const batch = new Batch(
+    context,
+    [
+      { verb: "add", object: pair },
+      { verb: "add", object: { kind: "up", netns: b, link: second.name } },
+      {
+        verb: "change",
+        object: { ...program, verdict: "redirect", target: first.name },
+        from: { ...program, verdict: "pass" },
+      },
+      { verb: "add", object: { kind: "up", netns: a, link: first.name } },
+    ],
+    {},
+  );
+  batch.prepare();
+  await batch.run();
+  assert.deepEqual(
+    log.filter((line) => !line.startsWith("ask")),
+    ["up 2", "change 1", "up 1"],
+  );
 });

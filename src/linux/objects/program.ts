@@ -19,9 +19,11 @@ export const program: LinuxObjectKind<Program> = {
     await attachWire(tools, task);
     if (object.tunnel) openTunnel(tools, task, object.tunnel);
   },
-  change(tools, job, object) {
+  async change(tools, job, object) {
     const task = taskOf(tools, job, object);
     if (!task) return;
+    // Frames flow by the new verdict at once: everything that it relies on comes first, such as a device that is set up.
+    await tools.transaction.flush();
     if (object.tunnel) demandFreeTunnel(tools, job, task, object.tunnel);
     // Open the tunnel first, so that frames find it as soon as the program sends them there.
     if (object.tunnel) openTunnel(tools, task, object.tunnel);
