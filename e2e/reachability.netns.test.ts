@@ -36,7 +36,7 @@ interface Ask {
   readonly service: number;
 }
 
-interface Wish {
+interface Spec {
   readonly asks: readonly Ask[];
   /** The workload of service 0. */
   readonly first: string;
@@ -55,7 +55,7 @@ function tier(name: string): "gold" | "silver" {
 }
 
 /** Each client asks for one service, every third one for another too. */
-function firstWish(): Wish {
+function firstSpec(): Spec {
   const asks: Ask[] = [];
   for (let i = 0; i < CLIENTS; i++) {
     asks.push({ client: client(i), n: 0, service: i % SERVICES });
@@ -65,8 +65,8 @@ function firstWish(): Wish {
 }
 
 /** Some clients stop asking, some ask for something else, some for more; and an endpoint has moved to another host. */
-function secondWish(): Wish {
-  const asks = firstWish()
+function secondSpec(): Spec {
+  const asks = firstSpec()
     .asks.filter((_, i) => i % 7 !== 0)
     .map((ask, i) => (i % 11 === 5 ? { ...ask, service: (ask.service + 1) % SERVICES } : ask));
   for (let i = 1; i < CLIENTS; i += 5) asks.push({ client: client(i), n: 2, service: (i + 5) % SERVICES });
@@ -74,7 +74,7 @@ function secondWish(): Wish {
 }
 
 /** The workload that serves `ask`. */
-function serverOf({ client: asking, service }: Ask, { first }: Wish): string {
+function serverOf({ client: asking, service }: Ask, { first }: Spec): string {
   if (service === SPLIT) return `${host(SPLIT)}/${tier(asking)}`;
   return service === 0 ? first : `${host(service)}/s${service}`;
 }
@@ -87,7 +87,7 @@ function expose(workload: string, services: readonly string[], n: number, labels
   return providerDocument(workload.split("/")[1] ?? "", { workload, services, pools }, labels);
 }
 
-function fileOf(wish: Wish): string {
+function fileOf(spec: Spec): string {
   const workloads = (of: string): string[] =>
     [
       ...Array.from({ length: CLIENTS }, (_, i) => client(i)),
@@ -107,12 +107,12 @@ function fileOf(wish: Wish): string {
   };
   return labText("NAME", lab, [
     serviceDocument(`s${SPLIT}`, { matches }),
-    expose(wish.first, ["s0"], 0),
+    expose(spec.first, ["s0"], 0),
     ...[1, 2, 3, 4, 5, 6].map((n) => expose(`${host(n)}/s${n}`, [`s${n}`], n)),
     ...["gold", "silver"].map((each, i) =>
       expose(`${host(SPLIT)}/${each}`, [`s${SPLIT}`], SPLIT + i, { tier: each }),
     ),
-    ...wish.asks.map(({ client: workload, n, service }) =>
+    ...spec.asks.map(({ client: workload, n, service }) =>
       clientDocument(
         `${workload.replace("/", "-")}-${n}`,
         { workload, service: `s${service}`, interface: `wire${n}` },
@@ -128,9 +128,9 @@ function workloadOf({ interfaces }: WireView, side: Side): string {
   return end ? `${end.host}/${end.workload}` : "";
 }
 
-/** Waits until the wires are those of `wish`, and answer. */
-async function settle(lab: LabFixture, wish: Wish): Promise<LabStatus> {
-  const wanted = wish.asks.map((ask) => `${ask.client}/wire${ask.n} ${serverOf(ask, wish)}`).sort();
+/** Waits until the wires are those of `spec`, and answer. */
+async function settle(lab: LabFixture, spec: Spec): Promise<LabStatus> {
+  const wanted = spec.asks.map((ask) => `${ask.client}/wire${ask.n} ${serverOf(ask, spec)}`).sort();
   return until(async () => {
     const status = await lab.assertHealthy();
     const found = status.wires.map((wire) => `${wire.wire} ${workloadOf(wire, "endpoint")}`).sort();
@@ -184,7 +184,7 @@ async function answering(lab: LabFixture, place: string, addresses: readonly str
 suite("5 hosts, 8 services and 40 clients over both families", { skip: needsRoot }, () => {
   test("reach each other exactly as requested, before and after applies, deletes and restarts", async (t) => {
     const lab = await labFixture(t);
-    const [before, after] = [firstWish(), secondWish()];
+    const [before, after] = [firstSpec(), secondSpec()];
     const { durationMs } = await lab.up(fileOf(before));
     const first = await settle(lab, before);
     const pairs = await assertReachability(lab, first);

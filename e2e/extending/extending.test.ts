@@ -214,7 +214,7 @@ import { documentSchema } from "../fragments/head.ts";
 import type { DocumentKind } from "../kind.ts";
 import { Progress } from "../../attachments/progress.ts";
 import { NoteController } from "./note-controller.ts";
-import type { NoteWish } from "./wish.ts";
+import type { NoteSpec } from "./spec.ts";
 
 const noteSchema = documentSchema({
   kind: "Note",
@@ -226,7 +226,7 @@ const noteSchema = documentSchema({
   }),
 });
 
-export const noteKind: Readonly<DocumentKind<z.infer<typeof noteSchema>, NoteWish>> = {
+export const noteKind: Readonly<DocumentKind<z.infer<typeof noteSchema>, NoteSpec>> = {
   schema: noteSchema,
   check: ({ spec: { workload, text } }) =>
     within("spec", [
@@ -234,14 +234,14 @@ export const noteKind: Readonly<DocumentKind<z.infer<typeof noteSchema>, NoteWis
       ...(text === "" ? [{ path: ["text"], message: "a note says something" }] : []),
     ]),
   mean: (document) => ({ ...document.spec, kind: document.kind, name: document.metadata.name, document }),
-  control: (wish, { parts, workloads }, { onChange }) =>
-    new NoteController(wish, workloads.use(wish.workload), new Progress(parts.world.clock, onChange)),
+  control: (spec, { parts, workloads }, { onChange }) =>
+    new NoteController(spec, workloads.use(spec.workload), new Progress(parts.world.clock, onChange)),
 };
 `,
-  "wish.ts": `import type { Wish } from "../../attachments/wish.ts";
+  "spec.ts": `import type { Spec } from "../../attachments/spec.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
 
-export interface NoteWish extends Wish {
+export interface NoteSpec extends Spec {
   readonly workload: WorkloadRef;
 }
 `,
@@ -251,18 +251,18 @@ import type { Progress, ProgressView } from "../../attachments/progress.ts";
 import type { Workload } from "../../attachments/workloads.ts";
 import type { Scope } from "../../async/scope.ts";
 import type { NetloomError } from "../../errors/errors.ts";
-import type { NoteWish } from "./wish.ts";
+import type { NoteSpec } from "./spec.ts";
 
 export class NoteController implements AttachmentController {
   readonly connectionId = "";
   readonly endpointName = "";
   readonly wires: AttachmentController["wires"] = new Map();
-  readonly wish: NoteWish;
+  readonly spec: NoteSpec;
   readonly #workload: Workload;
   readonly #progress: Progress;
 
-  constructor(wish: NoteWish, workload: Workload, progress: Progress) {
-    this.wish = wish;
+  constructor(spec: NoteSpec, workload: Workload, progress: Progress) {
+    this.spec = spec;
     this.#workload = workload;
     this.#progress = progress;
   }

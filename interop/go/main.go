@@ -71,7 +71,7 @@ func run(arguments []string) error {
 	flags.IntVar(&o.leaseMs, "lease-ms", 60_000, "how long an endpoint is kept after its last sign of life")
 	flags.IntVar(&o.lifetimeMs, "lifetime-ms", 0, "how long the client says that it stays; 0: it does not say")
 	flags.BoolVar(&o.withHeal, "heal", false, "heal connections")
-	flags.BoolVar(&o.withUpstreamRefresh, "upstream-refresh", false, "ask again when the endpoint wishes so, as cmd-nsc does")
+	flags.BoolVar(&o.withUpstreamRefresh, "upstream-refresh", false, "ask again when the endpoint requests it, as cmd-nsc does")
 	flags.BoolVar(&o.withFiles, "files", true, "pass namespaces and sockets as files, as upstream's programs do")
 	flags.BoolVar(&o.isStrict, "strict", false, "the endpoint takes back addresses that it does not give")
 	if err := flags.Parse(arguments[1:]); err != nil {

@@ -182,7 +182,7 @@ suite("an agent whose workloads and services come and go", () => {
     });
 });
 
-suite("an agent whose wish changes", () => {
+suite("an agent whose desired state changes", () => {
   test("changes a wire if its attachment has changed, and nothing otherwise", async () => {
     const mesh = new AgentMesh();
     await mesh.runWithWire(async () => {
@@ -235,7 +235,7 @@ const forColour = (colour: string): string =>
 const BLUE = edited(DB, { labels: { colour: "blue" } });
 const GREEN = edited(other("alpha/a2"), { labels: { colour: "green" }, spec: { pools: ["10.0.3.0/24"] } });
 
-suite("wires that are up when a wish changes", () => {
+suite("wires that are up when a spec changes", () => {
   for (const outage of ["", ", also with the registry down"])
     test(`get the changes of their provider at once, and none goes down${outage}`, async () => {
       const mesh = new AgentMesh();

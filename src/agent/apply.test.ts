@@ -1,4 +1,4 @@
-/** Wishes that change while their old attachments are still being closed, because another host does not answer. */
+/** Specs that change while their old attachments are still being closed, because another host does not answer. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { edited } from "../../fixtures/documents/documents.ts";
@@ -21,7 +21,7 @@ async function cutOff(body: (mesh: AgentMesh, now: () => number) => Promise<void
 }
 
 suite("an apply", () => {
-  test("answers when the wish is on the disk; changes during a close do not wait, and the last one counts", async () => {
+  test("answers when the state is on the disk; changes during a close do not wait, and the last one counts", async () => {
     await cutOff(async (mesh, now) => {
       const { attachments } = mesh.agent("alpha");
       const id = attachments.find(REF)?.connectionId;

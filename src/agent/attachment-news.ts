@@ -1,7 +1,7 @@
 /** Reports changes of attachments: in the log, for the operator of the host, and in the journal, for later questions. */
 import type { AttachmentState } from "../attachments/attachment-state.ts";
 import type { ProgressView } from "../attachments/progress.ts";
-import { type Ref, refOf, refText, type Wish } from "../attachments/wish.ts";
+import { type Ref, refOf, refText, type Spec } from "../attachments/spec.ts";
 import type { World } from "../world/world.ts";
 import { Journal } from "./journal.ts";
 
@@ -32,8 +32,8 @@ export class AttachmentNews {
   }
 
   /** Reports a new state, or a new reason, of an attachment. */
-  turned(wish: Wish, { state, reason, error, attempts }: ProgressView): void {
-    const fields = { attachment: refText(wish), reason: reason || undefined, hint: error?.hint };
+  turned(spec: Spec, { state, reason, error, attempts }: ProgressView): void {
+    const fields = { attachment: refText(spec), reason: reason || undefined, hint: error?.hint };
     if (state === "failed" && attempts === 1) this.#log.warn("an attachment does not work yet", fields);
     else if (state === "failed") this.#log.debug("an attachment does not work yet", { ...fields, attempts });
     else if (state === "healing" && attempts <= 1) this.#log.warn("a wire heals", fields);
@@ -41,11 +41,11 @@ export class AttachmentNews {
     else if (state === "up") this.#log.info("an attachment is up", fields);
     else this.#log.debug(`an attachment is ${state}`, fields);
     // Later tries would add an event each.
-    if (state !== "requesting" || attempts <= 1) this.#write(refOf(wish), wordOf(state), reason, state);
+    if (state !== "requesting" || attempts <= 1) this.#write(refOf(spec), wordOf(state), reason, state);
   }
 
-  bug(wish: Wish, error: unknown): void {
-    this.#log.error("bug in an attachment", { attachment: refText(wish) }, error);
+  bug(spec: Spec, error: unknown): void {
+    this.#log.error("bug in an attachment", { attachment: refText(spec) }, error);
   }
 
   #write(ref: Ref, reason: string, message: string, state?: AttachmentState): void {

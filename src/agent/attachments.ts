@@ -2,7 +2,7 @@
  * The attachments of a host, with their progress. They are applied, changed and removed while the agent runs.
  *
  * Guarantees
- * - An accepted wish is on the disk: after a restart the agent does the same, under the same ids.
+ * - An accepted change is on the disk: after a restart the agent does the same, under the same ids.
  * - A failed attachment is tried again. Neither a failure nor a slow removal delays other attachments.
  * - The successor of an attachment starts when that attachment is gone.
  * - Wires of an earlier agent are taken over as they are. Wires that are known to be unwanted are removed at once, other
@@ -24,7 +24,7 @@ import { backoffMs } from "../async/backoff.ts";
 import { Semaphore } from "../async/semaphore.ts";
 import type { WorkloadRef } from "../resolvers/resolver.ts";
 import { workloadKey } from "../resolvers/workload-ref.ts";
-import { type Document, type Ref, refOf, refText, type Wish } from "../attachments/wish.ts";
+import { type Document, type Ref, refOf, refText, type Spec } from "../attachments/spec.ts";
 import { Workloads } from "../attachments/workloads.ts";
 
 export interface AttachmentsOptions {
@@ -84,7 +84,7 @@ export class Attachments {
   readonly #leaving = new Map<string, Leaving>();
   readonly #closing = new Set<string>();
   readonly #listeners = new Set<() => void>();
-  /** The last change in the queue: changes of the wish run one after the other. */
+  /** The last change in the queue: changes of the desired state run one after the other. */
   #tail: Promise<unknown> = Promise.resolve();
   #isEnding = false;
   /** Whether all attachments from the disk have been started. */
@@ -114,8 +114,8 @@ export class Attachments {
   }
 
   /**
-   * Reads the wish, adopts the existing wires, and starts the attachments. INTERNAL if the disk or the kernel cannot be read,
-   * FAILED_PRECONDITION for a damaged wish.
+   * Reads the desired state, adopts the existing wires, and starts the attachments. INTERNAL if the disk or the kernel cannot be read,
+   * FAILED_PRECONDITION for a damaged state.
    */
   static async start(options: AttachmentsOptions): Promise<Attachments> {
     const attachments = new Attachments(options);
@@ -125,7 +125,7 @@ export class Attachments {
     if (adopted.length > 0)
       world.log.info("took over the wires from before the restart", { wires: adopted.length });
     for (const id of loaded.closing) attachments.#closing.add(id);
-    // Changes of the wish wait until all attachments have been started.
+    // Changes of the desired state wait until all attachments have been started.
     world.scope.spawn("begin", (scope) => attachments.#inTurn(() => attachments.#begin(loaded, scope)));
     world.scope.spawn("sweep", (scope) => attachments.#sweep(scope, options.sweepAfterMs ?? SWEEP_AFTER_MS));
     return attachments;
@@ -155,15 +155,15 @@ export class Attachments {
     return this.#running.get(refText(ref))?.attached;
   }
 
-  /** The current wish of an attachment, even while its predecessor is still being removed. */
-  wish(ref: Ref): Wish | undefined {
-    return this.#running.get(refText(ref))?.kept.wish;
+  /** The current spec of an attachment, even while its predecessor is still being removed. */
+  spec(ref: Ref): Spec | undefined {
+    return this.#running.get(refText(ref))?.kept.spec;
   }
 
   /** The documents as people wrote them. */
   documents(query: Partial<Ref> = {}): Document[] {
     return this.#kept()
-      .map(({ wish }) => wish.document)
+      .map(({ spec }) => spec.document)
       .filter(
         ({ kind, metadata: { name } }) =>
           (query.kind === undefined || kind === query.kind) &&
@@ -188,13 +188,13 @@ export class Attachments {
   }
 
   #wantedBy(wireId: string, name: string): Ref | undefined {
-    const owner = this.#kept().find(({ connectionId }) => connectionId === wireId)?.wish;
+    const owner = this.#kept().find(({ connectionId }) => connectionId === wireId)?.spec;
     return owner?.interface === name && this.isAwaited(wireId) ? refOf(owner) : undefined;
   }
 
-  /** Whether the wish requests a wire. Such a wish keeps the wire's id, and starts after the endpoints. */
-  #asks(wish: Wish): boolean {
-    return this.kinds.of(wish).end === "client";
+  /** Whether the spec requests a wire. Such a spec keeps the wire's id, and starts after the endpoints. */
+  #asks(spec: Spec): boolean {
+    return this.kinds.of(spec).end === "client";
   }
 
   /** Calls the listeners. Called from outside when the forwarder's wires change. */
@@ -202,23 +202,23 @@ export class Attachments {
     for (const listener of this.#listeners) listener();
   }
 
-  /** The changes that `apply` would make. INVALID_ARGUMENT for wishes that contradict each other. */
-  async compare(wishes: readonly Wish[]): Promise<Applied[]> {
-    await this.#refuseClashes(wishes);
-    return wishes.map((wish) => {
-      const ref = refOf(wish);
-      const before = this.wish(ref)?.document;
+  /** The changes that `apply` would make. INVALID_ARGUMENT for specs that contradict each other. */
+  async compare(specs: readonly Spec[]): Promise<Applied[]> {
+    await this.#refuseClashes(specs);
+    return specs.map((spec) => {
+      const ref = refOf(spec);
+      const before = this.spec(ref)?.document;
       if (!before) return { ref, change: "added", differences: [] };
-      const paths = differences(before, wish.document);
+      const paths = differences(before, spec.document);
       return { ref, change: paths.length > 0 ? "changed" : "unchanged", differences: paths };
     });
   }
 
-  /** Throws for clashes of `wishes` only. Clashes among the other attachments are reported in their states. */
-  async #refuseClashes(wishes: readonly Wish[]): Promise<void> {
-    const changed = new Set(wishes.map(refText));
-    const others = this.#kept().flatMap(({ wish }) => (changed.has(refText(wish)) ? [] : [wish]));
-    const all = [...others, ...wishes];
+  /** Throws for clashes of `specs` only. Clashes among the other attachments are reported in their states. */
+  async #refuseClashes(specs: readonly Spec[]): Promise<void> {
+    const changed = new Set(specs.map(refText));
+    const others = this.#kept().flatMap(({ spec }) => (changed.has(refText(spec)) ? [] : [spec]));
+    const all = [...others, ...specs];
     const keyOf = await this.#identify(perhapsTheSame(all));
     const clashes = [
       ...clashesOf(all, keyOf),
@@ -226,8 +226,8 @@ export class Attachments {
     ];
     const clash = clashes.find(({ index }) => index >= others.length);
     if (!clash) return;
-    const wish = all[clash.index];
-    throw new NetloomError("INVALID_ARGUMENT", `apply ${wish ? refText(wish) : ""}: ${clash.problem}`);
+    const spec = all[clash.index];
+    throw new NetloomError("INVALID_ARGUMENT", `apply ${spec ? refText(spec) : ""}: ${clash.problem}`);
   }
 
   /** A key function for workloads: equal for one namespace under two names, and for equal spelling. */
@@ -240,15 +240,15 @@ export class Attachments {
     return (part) => keys.get(workloadKey(part)) ?? workloadKey(part);
   }
 
-  /** Applies all of `wishes` or none. Resolves when they are on the disk, and does not wait for closed or new wires. */
-  apply(wishes: readonly Wish[]): Promise<Applied[]> {
+  /** Applies all of `specs` or none. Resolves when they are on the disk, and does not wait for closed or new wires. */
+  apply(specs: readonly Spec[]): Promise<Applied[]> {
     return this.#inTurn(async () => {
-      const applied = await this.compare(wishes);
-      const fresh = wishes.filter((_, i) => applied[i]?.change !== "unchanged");
+      const applied = await this.compare(specs);
+      const fresh = specs.filter((_, i) => applied[i]?.change !== "unchanged");
       if (fresh.length === 0) return applied;
-      const kept = fresh.map((wish) => this.#keep(wish));
-      const changed = new Map(kept.map((each) => [refText(each.wish), each]));
-      const others = this.#kept().filter(({ wish }) => !changed.has(refText(wish)));
+      const kept = fresh.map((spec) => this.#keep(spec));
+      const changed = new Map(kept.map((each) => [refText(each.spec), each]));
+      const others = this.#kept().filter(({ spec }) => !changed.has(refText(spec)));
       await this.#save([...others, ...kept]);
       this.#news.applied(applied);
       for (const each of kept) this.#put(each);
@@ -266,18 +266,18 @@ export class Attachments {
       const ids = found.flatMap(([, { kept }]) => kept.connectionId || []);
       for (const id of ids) this.#closing.add(id);
       try {
-        await this.#save(this.#kept().filter(({ wish }) => !names.has(refText(wish))));
+        await this.#save(this.#kept().filter(({ spec }) => !names.has(refText(spec))));
       } catch (error) {
         for (const id of ids) this.#closing.delete(id);
         throw error;
       }
       for (const [name] of found) this.#running.delete(name);
-      this.#news.deleted(found.map(([, { kept }]) => refOf(kept.wish)));
+      this.#news.deleted(found.map(([, { kept }]) => refOf(kept.spec)));
       return found.map(([name, running]) => ({ running, leaving: this.#leave(name, running) }));
     });
     await Promise.all(gone.map(({ leaving }) => leaving.gone));
     for (const { running } of gone) this.#closing.delete(running.kept.connectionId);
-    return gone.map(({ running }) => refOf(running.kept.wish));
+    return gone.map(({ running }) => refOf(running.kept.spec));
   }
 
   /**
@@ -287,7 +287,7 @@ export class Attachments {
   async closeWire(id: string): Promise<boolean> {
     const owner = this.#kept().find(({ connectionId }) => connectionId === id);
     if (owner) {
-      const name = refText(owner.wish);
+      const name = refText(owner.spec);
       throw new NetloomError("FAILED_PRECONDITION", `close wire ${id}: it belongs to ${name}`, {
         hint: `netloom delete ${name.replace(" ", "/")}`,
       });
@@ -321,7 +321,7 @@ export class Attachments {
     }
   }
 
-  /** Closes all attachments and keeps the wish on the disk. Used when an agent ends for good. */
+  /** Closes all attachments and keeps the desired state on the disk. Used when an agent ends for good. */
   async closeAll(): Promise<void> {
     this.#isEnding = true;
     for (const [name, running] of this.#running) this.#leave(name, running);
@@ -343,28 +343,28 @@ export class Attachments {
     return this.#state.save(desired);
   }
 
-  /** The entry of a wish for the disk. A changed wish keeps the id of its wire. */
-  #keep(wish: Wish): Kept {
-    const known = this.#running.get(refText(wish))?.kept;
+  /** The entry of a spec for the disk. A changed spec keeps the id of its wire. */
+  #keep(spec: Spec): Kept {
+    const known = this.#running.get(refText(spec))?.kept;
     const { keys } = this.#parts.world;
-    const connectionId = this.#asks(wish) ? known?.connectionId || keys.uuid() : "";
-    return { wish, connectionId, generation: (known?.generation ?? 0) + 1 };
+    const connectionId = this.#asks(spec) ? known?.connectionId || keys.uuid() : "";
+    return { spec, connectionId, generation: (known?.generation ?? 0) + 1 };
   }
 
-  /** Puts a wish to work: its controller takes the change over, or is closed and then replaced by a new one. */
+  /** Puts a spec to work: its controller takes the change over, or is closed and then replaced by a new one. */
   #put(kept: Kept): void {
-    const name = refText(kept.wish);
+    const name = refText(kept.spec);
     const leaving = this.#leaving.get(name);
     const there = leaving?.running ?? this.#running.get(name);
     if (!there) return this.#start(kept, undefined);
-    const isUpdated = !leaving && there.attached.update(kept.wish);
+    const isUpdated = !leaving && there.attached.update(kept.spec);
     const observedGeneration = isUpdated ? kept.generation : there.observedGeneration;
     const next = { ...there, kept, observedGeneration };
     this.#running.set(name, next);
     if (!leaving && !isUpdated) this.#leave(name, next);
   }
 
-  /** Closes an attachment, unless that is under way. Then it starts the current wish of the same name, if there is one. */
+  /** Closes an attachment, unless that is under way. Then it starts the current spec of the same name, if there is one. */
   #leave(name: string, running: Running): Leaving {
     const known = this.#leaving.get(name);
     if (known) return known;
@@ -393,21 +393,21 @@ export class Attachments {
       await attached.close();
     } catch (error) {
       if (this.#parts.world.scope.ended) throw error;
-      this.#news.bug(attached.wish, error);
+      this.#news.bug(attached.spec, error);
     }
   }
 
   #start(kept: Kept, answers: Loaded["answers"] | undefined): void {
     const attached = this.#make(kept, answers);
-    const task = this.#parts.world.scope.child(refText(kept.wish));
-    task.spawn(refText(kept.wish), (scope) => this.#run(attached, scope));
+    const task = this.#parts.world.scope.child(refText(kept.spec));
+    task.spawn(refText(kept.spec), (scope) => this.#run(attached, scope));
     const running: Running = {
       attached,
       kept,
       observedGeneration: kept.generation,
       stop: () => task.end(),
     };
-    this.#running.set(refText(kept.wish), running);
+    this.#running.set(refText(kept.spec), running);
   }
 
   /**
@@ -416,13 +416,13 @@ export class Attachments {
    */
   async #run(attached: AttachmentController, scope: Scope): Promise<void> {
     const { clock, random } = this.#parts.world;
-    const name = refText(attached.wish);
+    const name = refText(attached.spec);
     for (let failures = 1; !scope.ended; failures++) {
       try {
         return await attached.run(scope);
       } catch (error) {
         if (scope.ended && error instanceof NetloomError) return;
-        this.#news.bug(attached.wish, error);
+        this.#news.bug(attached.spec, error);
         if (attached.view.state === "up") failures = 1;
         const delayMs = backoffMs(failures, random.fraction(`after a bug in ${name}`, failures));
         attached.fail(operatingError(`work on ${name}`, error), delayMs);
@@ -431,12 +431,12 @@ export class Attachments {
     }
   }
 
-  #make({ wish, connectionId }: Kept, answers: Loaded["answers"] | undefined): AttachmentController {
-    return this.kinds.of(wish).control(wish, this.#tools, {
+  #make({ spec, connectionId }: Kept, answers: Loaded["answers"] | undefined): AttachmentController {
+    return this.kinds.of(spec).control(spec, this.#tools, {
       connectionId,
       answer: answers?.get(connectionId),
       onChange: (view) => {
-        this.#news.turned(wish, view);
+        this.#news.turned(spec, view);
         this.changed();
       },
     });
@@ -445,14 +445,14 @@ export class Attachments {
   /** Removes deleted wires, whose names may be wanted, then starts the attachments from the disk. Endpoints start before clients. */
   async #begin({ kept, answers }: Loaded, scope: Scope): Promise<void> {
     await this.#closeRest();
-    const first = kept.filter(({ wish }) => !this.#asks(wish));
+    const first = kept.filter(({ spec }) => !this.#asks(spec));
     for (const each of first) this.#start(each, answers);
     await this.settled(
-      first.map(({ wish }) => refOf(wish)),
+      first.map(({ spec }) => refOf(spec)),
       first.length > 0 ? ENDPOINTS_FIRST_MS : 0,
       scope,
     );
-    for (const each of kept) if (!this.#running.has(refText(each.wish))) this.#start(each, answers);
+    for (const each of kept) if (!this.#running.has(refText(each.spec))) this.#start(each, answers);
     this.#hasBegun = true;
     this.changed();
   }

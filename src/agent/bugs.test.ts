@@ -78,9 +78,9 @@ suite("an attachment that meets an unexpected exception", () => {
   test("for its own document has a state with the reason, and its next document starts afresh", async () => {
     const mesh = new AgentMesh({ log: NO_LOG });
     // No parser accepts such a label: it stands for any unexpected value.
-    const [wish] = read(edited(DB, { labels: { site: "y" } }));
-    assert.ok(wish?.kind === "NetworkServiceProvider");
-    const damaged = { ...wish, labels: new Map([["db", { site: "\uD800x" }]]) };
+    const [spec] = read(edited(DB, { labels: { site: "y" } }));
+    assert.ok(spec?.kind === "NetworkServiceProvider");
+    const damaged = { ...spec, labels: new Map([["db", { site: "\uD800x" }]]) };
     await mesh.run(async () => {
       await mesh.sleep(100);
       const { attachments } = mesh.agent("beta");

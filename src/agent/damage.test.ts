@@ -73,7 +73,7 @@ async function relive(file: string, damage: Damage, more: { readonly onRefusal?:
 
 suite("an agent whose disk is damaged", () => {
   for (const [how, damage] of Object.entries(DAMAGES)) {
-    test(`refuses a wish that ${how}, as a whole, says what to do, and changes nothing`, async () => {
+    test(`refuses a kept state that ${how}, as a whole, says what to do, and changes nothing`, async () => {
       const errors: unknown[] = [];
       const { before, after } = await relive("wish", damage, { onRefusal: (error) => errors.push(error) });
       const [error] = errors;

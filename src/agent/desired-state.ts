@@ -1,12 +1,12 @@
 /**
- * The desired state of an agent, on its disk: the wish (attachments, and the ids of their wires), and the last answers to it.
+ * The desired state of an agent, on its disk: the documents (attachments, and the ids of their wires), and the last answers to it.
  *
  * Guarantees
- * - The wish is on the disk before `save` resolves. Calls during a write are written together afterwards.
+ * - They are on the disk before `save` resolves. Calls during a write are written together afterwards.
  * - Answers are written a moment later. The loss of an answer only costs its wire new ids on the path.
  * - For a full or broken disk `save` rejects with the reason. Answers are written again later, and the failure is logged
  *   once.
- * - A damaged wish is refused: with half of it, the wires of the other half would be removed. Damaged answers are left
+ * - A damaged state is refused: with half of it, the wires of the other half would be removed. Damaged answers are left
  *   out: the kernel and the hosts on the path know the rest.
  * - An attachment that this version does not understand stays on the disk for a version that does.
  */
@@ -15,7 +15,7 @@ import {
   AnswersSchema,
   type Wanted,
   WantedSchema,
-  WishSchema,
+  DesiredStateSchema,
 } from "../api/gen/netloom/agent/v1/state_pb.js";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { copyMessage } from "../api/copy-message.ts";
@@ -25,12 +25,12 @@ import { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import type { World } from "../world/world.ts";
 import type { Disk } from "../world/disk.ts";
-import { type Document, type ReadResult, refText, type Wish } from "../attachments/wish.ts";
+import { type Document, type ReadResult, refText, type Spec } from "../attachments/spec.ts";
 
-export const WISH_FILE = "wish";
+export const STATE_FILE = "wish";
 const ANSWERS_FILE = "answers";
 /** Version 1 holds documents in the form of release 0.1.0. */
-export const WISH_SEAL = { what: "wish", version: 2, formerVersions: [1] } as const;
+export const STATE_SEAL = { what: "wish", version: 2, formerVersions: [1] } as const;
 const ANSWERS_SEAL = { what: "answers", version: 1 } as const;
 
 /** The delay before answers are written. It grows with the number of wires. */
@@ -39,10 +39,10 @@ const ANSWERS_MS_PER_WIRE = 1;
 const RETRY_MS = 5_000;
 const KEEP_ANSWERS = "keep the last answers on the disk";
 
-/** A wish with the values that stay on the disk with it. */
+/** A spec, and the values that stay on the disk with it. */
 export interface Kept {
-  readonly wish: Wish;
-  /** Id of the wire, if the wish requests one; else empty. */
+  readonly spec: Spec;
+  /** Id of the wire, if the spec requests one; else empty. */
   readonly connectionId: string;
   /** The number of changes of the document, the first one included. */
   readonly generation: number;
@@ -88,11 +88,11 @@ export class DesiredState {
   }
 
   /**
-   * Reads the wish and the answers, and starts to save answers. INTERNAL if the disk cannot be read, FAILED_PRECONDITION
-   * for a wish that is damaged or of another version.
+   * Reads the state and the answers, and starts to save answers. INTERNAL if the disk cannot be read, FAILED_PRECONDITION
+   * for a state that is damaged or of another version.
    */
   async load(): Promise<Loaded> {
-    const desired = await this.#readWish();
+    const desired = await this.#readState();
     for (const connection of await this.#readAnswers()) this.#answers.set(idOf(connection), connection);
     const answers = new Map(this.#answers);
     this.#world.scope.spawn("save answers", (task) => this.#saveAnswers(task));
@@ -141,8 +141,8 @@ export class DesiredState {
       for (let next = this.#next; next; next = this.#next) {
         this.#next = undefined;
         try {
-          const message = wishMessage(next.desired, this.#foreign);
-          await replace(this.#disk, WISH_FILE, seal(WISH_SEAL, toBinary(WishSchema, message)));
+          const message = stateMessage(next.desired, this.#foreign);
+          await replace(this.#disk, STATE_FILE, seal(STATE_SEAL, toBinary(DesiredStateSchema, message)));
           next.written.resolve();
         } catch (error) {
           // Every waiting caller must get the error, also if another caller's write caused it.
@@ -186,21 +186,21 @@ export class DesiredState {
     }
   }
 
-  async #readWish(): Promise<Desired> {
-    const bytes = await this.#disk.read(WISH_FILE);
+  async #readState(): Promise<Desired> {
+    const bytes = await this.#disk.read(STATE_FILE);
     if (!bytes) return { kept: [], closing: [] };
-    const sealed = unseal(WISH_SEAL, bytes);
-    if (!sealed.ok) throw unreadableWish(this.#path(WISH_FILE), sealed);
-    const { attachments, closing } = fromBinary(WishSchema, sealed.content);
+    const sealed = unseal(STATE_SEAL, bytes);
+    if (!sealed.ok) throw unreadableState(this.#path(STATE_FILE), sealed);
+    const { attachments, closing } = fromBinary(DesiredStateSchema, sealed.content);
     const foreign: Wanted[] = [];
     const kept = attachments.flatMap((wanted): Kept[] => {
       const result = this.#read(JSON.parse(wanted.document));
       if (result.ok) {
         for (const note of result.notes ?? [])
-          this.#world.log.warn("a wish of an earlier version is converted", { note });
+          this.#world.log.warn("the kept state of an earlier version is converted", { note });
         return [
           {
-            wish: result.wish,
+            spec: result.spec,
             connectionId: wanted.connectionId,
             generation: Number(wanted.generation) || 1,
           },
@@ -237,8 +237,8 @@ export class DesiredState {
   }
 }
 
-/** The error for a damaged wish. `path` is that of its file. */
-export function unreadableWish(
+/** The error for a damaged state. `path` is that of its file. */
+export function unreadableState(
   path: string,
   { problem, isNewer }: Extract<Unsealed, { ok: false }>,
 ): NetloomError {
@@ -266,21 +266,21 @@ function textOf({ $unknown: _unknown, ...connection }: Connection): unknown {
   return connection;
 }
 
-function wishMessage({ kept, closing }: Desired, foreign: readonly Wanted[]) {
-  const own = kept.map(({ wish, connectionId, generation }) =>
+function stateMessage({ kept, closing }: Desired, foreign: readonly Wanted[]) {
+  const own = kept.map(({ spec, connectionId, generation }) =>
     create(WantedSchema, {
-      document: JSON.stringify(wish.document),
+      document: JSON.stringify(spec.document),
       connectionId,
       generation: BigInt(generation),
     }),
   );
-  const names = new Set(kept.map(({ wish }) => refText(wish)));
+  const names = new Set(kept.map(({ spec }) => refText(spec)));
   // An attachment that was applied again replaces the one that could not be read.
   const rest = foreign.filter(({ document }) => {
     const { kind, metadata } = JSON.parse(document) as Partial<Document>;
     return !names.has(`${kind} ${metadata?.name}`);
   });
-  return create(WishSchema, { closing: [...closing], attachments: [...own, ...rest] });
+  return create(DesiredStateSchema, { closing: [...closing], attachments: [...own, ...rest] });
 }
 
 async function replace(disk: Disk, name: string, bytes: Uint8Array): Promise<void> {

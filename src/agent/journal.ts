@@ -3,7 +3,7 @@
  * and has a limit. An event that repeats the last one of its attachment is counted.
  */
 import type { Clock } from "../async/clock.ts";
-import { type Ref, refText } from "../attachments/wish.ts";
+import { type Ref, refText } from "../attachments/spec.ts";
 
 const KEPT_MS = 3_600_000;
 /** Limit of events. One takes about 200 bytes. */

@@ -24,7 +24,7 @@ import type { World } from "../world/world.ts";
 import type { Mended, Mends } from "./drift/mends.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { NameFile } from "./name-file.ts";
-import type { Ref } from "../attachments/wish.ts";
+import type { Ref } from "../attachments/spec.ts";
 import { isHollow, type Unclaimed, unclaimedOf } from "./unclaimed.ts";
 
 /** Name of the file with the namespaces. Their wires disappear when the machine reboots. */

@@ -1,4 +1,4 @@
-/** A wish that an agent cannot fulfil: it reports why, changes nothing else, and fulfils the wish when it can. */
+/** A spec that an agent cannot fulfil: it reports why, changes nothing else, and fulfils the spec when it can. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { NetloomError } from "../errors/errors.ts";
@@ -58,7 +58,7 @@ suite("an agent that cannot", () => {
     });
   });
 
-  test("write to its disk refuses the wish with the reason, changes nothing, and accepts the wish when there is room", async () => {
+  test("write to its disk refuses the change with the reason, changes nothing, and accepts it when there is room", async () => {
     const writes = Array.from({ length: 30 }, (_, n) => n);
     const mesh = new AgentMesh({
       faults: writes.map((n) => ({ kind: "disk", host: "alpha", n, how: "full" })),

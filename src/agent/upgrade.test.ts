@@ -1,4 +1,4 @@
-/** The wish that an agent of an earlier version left on its disk has the same meaning in this version. */
+/** The state that an agent of an earlier version left on its disk has the same meaning in this version. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { lineLog } from "../observe/log.ts";
@@ -7,7 +7,7 @@ import { serviceText } from "../../fixtures/documents/documents.ts";
 import { AgentMesh, read } from "../../fixtures/roles/agent.ts";
 
 /** The file `wish` of an agent of commit 4c7e1ad: one document of each kind with every key, and the id of a deleted wire. */
-const WISH: readonly string[] = [
+const STATE: readonly string[] = [
   "bmV0bG9vbSB3aXNoIDEgMTM4MyBjYzAzYWIxNDgzNjg4NzY1CgrrAQroAXsia2luZCI6Ik5ldHdvcmtTZXJ2aWNlIiwibmFtZSI6",
   "InNob3AiLCJwYXlsb2FkIjoiRVRIRVJORVQiLCJtYXRjaGVzIjpbeyJzb3VyY2VTZWxlY3RvciI6eyJyb2xlIjoidGVzdGVyIn0s",
   "ImZhbGx0aHJvdWdoIjp0cnVlLCJyb3V0ZXMiOlt7ImRlc3RpbmF0aW9uU2VsZWN0b3IiOnsidHJhY2siOiJjYW5hcnkifSwid2Vp",
@@ -29,7 +29,7 @@ const WISH: readonly string[] = [
   "MzAwLCJyb3V0ZXJBZHZlcnRpc2VtZW50cyI6dHJ1ZX0SJDk5OTk5OTk5LTExMTEtNDIyMi04MzMzLTQ0NDQ0NDQ0NDQ0NA==",
 ];
 
-/** The same wish in documents of this version. Name servers are left out, and a log line says so. */
+/** The same state in documents of this version. Name servers are left out, and a log line says so. */
 const DOCUMENTS = `
 apiVersion: networkservicemesh.io/v1
 kind: NetworkService
@@ -80,8 +80,8 @@ spec:
   routerAdvertisements: true
 `;
 
-test("a wish of an earlier version is taken over, with the ids of its wires", async () => {
-  const before = Uint8Array.from(Buffer.from(WISH.join(""), "base64"));
+test("the kept state of an earlier version is taken over, with the ids of its wires", async () => {
+  const before = Uint8Array.from(Buffer.from(STATE.join(""), "base64"));
   let written: Uint8Array | undefined;
   const wrap = (world: HostWorld): HostWorld =>
     world.host !== "alpha"
@@ -107,7 +107,7 @@ test("a wish of an earlier version is taken over, with the ids of its wires", as
     mesh
       .agent("alpha")
       .attachments.all()
-      .flatMap(({ wish, connectionId }) => (connectionId === "" ? [] : `${wish.name} ${connectionId}`))
+      .flatMap(({ spec, connectionId }) => (connectionId === "" ? [] : `${spec.name} ${connectionId}`))
       .sort();
   const wanted = [
     "api-shop 00000002-1111-4222-8333-444444444444",
@@ -122,10 +122,10 @@ test("a wish of an earlier version is taken over, with the ids of its wires", as
       ["shop", "web-shop", "api-shop", "shop"].map((name) => [name, "unchanged"]),
     );
     assert.deepEqual(ids(), wanted);
-    const said = lines.filter((line) => line.includes("a wish of an earlier version is converted"));
+    const said = lines.filter((line) => line.includes("the kept state of an earlier version is converted"));
     assert.equal(said.length, 1);
     assert.match(said[0] ?? "", /dns of shop is left out/);
-    // The agent reads the wish again that this version has written.
+    // The agent reads the state again that this version has written.
     await attachments.apply(read(serviceText("bank")));
     await mesh.restart("alpha");
     assert.equal(mesh.agent("alpha").attachments.all().length, 5);

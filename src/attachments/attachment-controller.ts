@@ -3,10 +3,10 @@ import type { NetloomError } from "../errors/errors.ts";
 import type { Scope } from "../async/scope.ts";
 import type { Side } from "../mechanisms/side.ts";
 import type { ProgressView } from "./progress.ts";
-import type { Wish } from "./wish.ts";
+import type { Spec } from "./spec.ts";
 
 export interface AttachmentController {
-  readonly wish: Wish;
+  readonly spec: Spec;
   readonly view: ProgressView;
   /** The workload's name on this host: `web`; empty for an attachment without a workload. */
   readonly workload: string;
@@ -20,12 +20,12 @@ export interface AttachmentController {
   readonly whyDown?: string | undefined;
   /** The end at which the workload stands, for each established wire, by the wire's id. */
   readonly wires: ReadonlyMap<string, Side>;
-  /** Fulfils the wish and keeps it fulfilled until `scope` ends. The end of `scope` leaves everything as it is. */
+  /** Fulfils the spec and keeps it fulfilled until `scope` ends. The end of `scope` leaves everything as it is. */
   run(scope: Scope): Promise<void>;
   /** Records that `run` ended with the unexpected `error` and is called again in `delayMs`. */
   fail(error: NetloomError, delayMs: number): void;
-  /** Takes a changed wish over if that needs no removal. False if the attachment must be closed and started again. */
-  update(wish: Wish): boolean;
+  /** Takes a changed spec over if that needs no removal. False if the attachment must be closed and started again. */
+  update(spec: Spec): boolean;
   /** Announces `close`: the state is `closing` from now on, whatever `run` still does. */
   leave(): void;
   /**

@@ -9,7 +9,7 @@ import type { Interfaces } from "./clashes.ts";
 import type { Clients } from "./clients.ts";
 import type { AgentParts } from "./parts.ts";
 import type { ProgressView } from "./progress.ts";
-import type { ReadResult, Ref, Wish } from "./wish.ts";
+import type { ReadResult, Ref, Spec } from "./spec.ts";
 import type { Workloads } from "./workloads.ts";
 
 /** The tools that all controllers of an agent share. */
@@ -45,30 +45,30 @@ export interface Kind {
    * requests one wire, whose id never changes, and starts after the kinds that request none.
    */
   readonly end?: Side;
-  /** Makes the controller of a wish of this kind. */
-  control(wish: Wish, tools: Tools, life: AttachmentLife): AttachmentController;
-  /** The reason why the wish contradicts the others, as a finding in its document. Absent: it never does. */
-  contradicts?(wish: Wish, others: readonly Wish[]): Finding | undefined;
+  /** Makes the controller of a spec of this kind. */
+  control(spec: Spec, tools: Tools, life: AttachmentLife): AttachmentController;
+  /** The reason why the spec contradicts the others, as a finding in its document. Absent: it never does. */
+  contradicts?(spec: Spec, others: readonly Spec[]): Finding | undefined;
 }
 
-/** A wish that contradicts others. */
+/** A spec that contradicts others. */
 export interface Contradiction {
-  /** Index of the wish in the list. */
+  /** Index of the spec in the list. */
   readonly index: number;
   readonly finding: Finding;
 }
 
 export type ParsedDocuments =
-  | { readonly ok: true; readonly wishes: readonly Wish[] }
+  | { readonly ok: true; readonly specs: readonly Spec[] }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** The kinds of documents, and how they are read. */
 export interface Kinds {
   readonly all: readonly Kind[];
-  /** The kind of a wish. */
-  of(wish: Wish): Kind;
-  /** The wishes that contradict others, on any hosts. Clashes of device names are found by src/attachments/clashes.ts. */
-  contradictions(wishes: readonly Wish[]): Contradiction[];
+  /** The kind of a spec. */
+  of(spec: Spec): Kind;
+  /** The specs that contradict others, on any hosts. Clashes of device names are found by src/attachments/clashes.ts. */
+  contradictions(specs: readonly Spec[]): Contradiction[];
   /** Reads one document as data. Never throws. */
   read(data: unknown): ReadResult;
   /** Reads one document as data, of this version or of release 0.1.0, as an agent keeps it on the disk. Never throws. */
@@ -76,5 +76,5 @@ export interface Kinds {
   /** Reads any number of documents. Reports all problems at once, in the order of the file, and never throws. */
   parse(text: string, file: string): ParsedDocuments;
   /** Reads any number of documents, and throws a `FileError` for an invalid file. */
-  mustParse(text: string, file: string): readonly Wish[];
+  mustParse(text: string, file: string): readonly Spec[];
 }

@@ -15,7 +15,7 @@ import type { Disk } from "../world/disk.ts";
 import type { ClientNews } from "../roles/client.ts";
 import type { ConnectionRole } from "../roles/role.ts";
 import type { World } from "../world/world.ts";
-import type { Ref } from "./wish.ts";
+import type { Ref } from "./spec.ts";
 
 export interface NewClient {
   /** Name of the first segment in the paths of its connections. */

@@ -12,7 +12,7 @@ export const commands: readonly Entry[] = [
   },
   {
     name: "apply",
-    summary: "make the attachments of a file the wish of this host",
+    summary: "apply the documents of a file on this host",
     load: async () => (await import("./commands/apply.ts")).applyCommand,
   },
   {
@@ -32,7 +32,7 @@ export const commands: readonly Entry[] = [
   },
   {
     name: "delete",
-    summary: "take attachments out of the wish, and their wires down",
+    summary: "delete attachments, and take their wires down",
     load: async () => (await import("./commands/delete.ts")).deleteCommand,
   },
   {

@@ -1,16 +1,16 @@
-/** Documents are parsed to wishes, and every mistake is reported with its place. */
+/** Documents are parsed to specs, and every mistake is reported with its place. */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { suite, test } from "node:test";
 import { tokenise } from "../../scripts/tokens.ts";
 import { formatProblem } from "../text/problem.ts";
-import type { ClientWish } from "./client/wish.ts";
+import type { ClientSpec } from "./client/spec.ts";
 import { documentsJsonSchema } from "../lab/file/json-schema.ts";
 import { DOCUMENTS } from "./documents.ts";
-import type { ProviderWish } from "./provider/wish.ts";
+import type { ProviderSpec } from "./provider/spec.ts";
 import { KINDS } from "./kinds.ts";
 import { networkServiceOf } from "./network-service/registry-entry.ts";
-import type { NetworkServiceWish } from "./network-service/wish.ts";
+import type { NetworkServiceSpec } from "./network-service/spec.ts";
 
 const root = new URL("../../", import.meta.url);
 
@@ -136,14 +136,14 @@ suite("documents", () => {
     assert.equal(published, documentsJsonSchema(), "run: make docs");
   });
 
-  test("the example file is parsed to its wishes", () => {
+  test("the example file is parsed to its specs", () => {
     const text = readFileSync(new URL("examples/attachments.yaml", root), "utf8");
-    const wishes = DOCUMENTS.mustParse(text, "attachments.yaml");
+    const specs = DOCUMENTS.mustParse(text, "attachments.yaml");
     assert.deepEqual(
-      wishes.map(({ kind }) => kind),
+      specs.map(({ kind }) => kind),
       ["NetworkService", "NetworkServiceProvider", "NetworkServiceClient"],
     );
-    const [service, expose, connect] = wishes as [NetworkServiceWish, ProviderWish, ClientWish];
+    const [service, expose, connect] = specs as [NetworkServiceSpec, ProviderSpec, ClientSpec];
     assert.equal(service.document.spec?.matches?.length, 2);
     assert.deepEqual(expose.pools, [["10.10.0.0/24"], ["fd00:10::/64"]]);
     assert.deepEqual([...expose.labels], [["shop", { track: "stable" }]]);
@@ -156,13 +156,13 @@ suite("documents", () => {
   });
 
   test("an upstream NetworkService applies as a Kubernetes API server returns it, with empty selectors", () => {
-    const [wish] = DOCUMENTS.mustParse(
+    const [spec] = DOCUMENTS.mustParse(
       "apiVersion: networkservicemesh.io/v1\nkind: NetworkService\nmetadata: { name: a, namespace: ns-1, generation: 1, uid: x }\n" +
         'spec:\n  payload: ETHERNET\n  matches:\n    - source_selector:\n      fallthrough: true\n      routes:\n        - destination_selector:\n            podName: "{{ .podName }}"\n' +
         "    - source_selector: {}\n      metadata:\n        labels: { p2p: other }\n",
       "x.yaml",
     );
-    const { name, payload, matches } = networkServiceOf((wish as NetworkServiceWish).document);
+    const { name, payload, matches } = networkServiceOf((spec as NetworkServiceSpec).document);
     assert.deepEqual([name, payload], ["a", "ETHERNET"]);
     assert.deepEqual(
       matches.map(({ sourceSelector, fallthrough, routes, metadata }) => ({

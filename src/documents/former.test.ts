@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { stringify } from "yaml";
-import type { Document } from "../attachments/wish.ts";
+import type { Document } from "../attachments/spec.ts";
 import { formatProblem } from "../text/problem.ts";
 import { DOCUMENTS } from "./documents.ts";
 import { fromFormer, isFormer, toFormer } from "./former.ts";

@@ -7,7 +7,7 @@
  *   service: db              spec: { service: db }
  */
 import { Document, type YAMLMap } from "yaml";
-import type { Document as NetloomDocument } from "../attachments/wish.ts";
+import type { Document as NetloomDocument } from "../attachments/spec.ts";
 import { isRecord } from "../text/check-shape.ts";
 import { UPSTREAM_API_VERSION } from "./api-version.ts";
 import { migrateLab, migrateMap } from "./former-tree.ts";

@@ -5,22 +5,22 @@
 import type { z } from "zod";
 import type { AttachmentController } from "../attachments/attachment-controller.ts";
 import type { AttachmentLife, Tools } from "../attachments/kind.ts";
-import type { Document, Wish } from "../attachments/wish.ts";
+import type { Document, Spec } from "../attachments/spec.ts";
 import type { Side } from "../mechanisms/side.ts";
 import type { Finding } from "../text/problem.ts";
 import type { KindCommand } from "./command.ts";
 
-/** Reads the documents of one kind and works for them. `D` is the document as written, `W` the wish it means. */
-export interface DocumentKind<D extends Document = Document, W extends Wish = Wish> {
+/** Reads the documents of one kind and works for them. `D` is the document as written, `W` the spec it means. */
+export interface DocumentKind<D extends Document = Document, W extends Spec = Spec> {
   readonly schema: z.ZodType<D>;
   /** All problems of a document that has the right shape. */
   check(document: D): readonly Finding[];
-  /** The wish of a checked document. */
+  /** The spec of a checked document. */
   mean(document: D): W;
-  /** Makes the controller of a wish. */
-  control(wish: W, tools: Tools, life: AttachmentLife): AttachmentController;
-  /** The reason why the wish contradicts the others, as a finding in its document. Absent: it never does. */
-  contradicts?(wish: W, others: readonly Wish[]): Finding | undefined;
+  /** Makes the controller of a spec. */
+  control(spec: W, tools: Tools, life: AttachmentLife): AttachmentController;
+  /** The reason why the spec contradicts the others, as a finding in its document. Absent: it never does. */
+  contradicts?(spec: W, others: readonly Spec[]): Finding | undefined;
 }
 
 /** The words for a kind in documents, commands and output. */

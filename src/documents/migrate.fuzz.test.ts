@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Document, isCollection, isNode, isPair, visit } from "yaml";
-import type { Document as NetloomDocument } from "../attachments/wish.ts";
+import type { Document as NetloomDocument } from "../attachments/spec.ts";
 import { parseLab } from "../lab/file/parse.ts";
 import { formatProblem } from "../text/problem.ts";
 import { readYamlStream } from "../text/source-map.ts";

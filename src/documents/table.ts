@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import { clashesOf } from "../attachments/clashes.ts";
 import type { Contradiction, Kind, Kinds, ParsedDocuments } from "../attachments/kind.ts";
-import { type Document, type ReadResult, refText, type Wish } from "../attachments/wish.ts";
+import { type Document, type ReadResult, refText, type Spec } from "../attachments/spec.ts";
 import { checkShape, describe, isRecord } from "../text/check-shape.ts";
 import {
   didYouMean,
@@ -41,17 +41,17 @@ export class DocumentTable implements Kinds {
     return this.#entries.map(({ schema }) => schema);
   }
 
-  of({ kind }: Wish): Kind {
+  of({ kind }: Spec): Kind {
     const found = this.all.find((each) => each.kind === kind);
-    if (!found) throw new TypeError(`there is no kind ${kind}: not a wish of this table`);
+    if (!found) throw new TypeError(`there is no kind ${kind}: not a spec of this table`);
     return found;
   }
 
-  contradictions(wishes: readonly Wish[]): Contradiction[] {
-    return wishes.flatMap((wish, index) => {
-      const finding = this.of(wish).contradicts?.(
-        wish,
-        wishes.filter((_, i) => i !== index),
+  contradictions(specs: readonly Spec[]): Contradiction[] {
+    return specs.flatMap((spec, index) => {
+      const finding = this.of(spec).contradicts?.(
+        spec,
+        specs.filter((_, i) => i !== index),
       );
       return finding ? [{ index, finding }] : [];
     });
@@ -71,7 +71,7 @@ export class DocumentTable implements Kinds {
     if (!shape.ok) return shape;
     const document = withoutServerParts(shape.data);
     const findings = entry.check(document);
-    return findings.length > 0 ? { ok: false, findings } : { ok: true, wish: entry.mean(document) };
+    return findings.length > 0 ? { ok: false, findings } : { ok: true, spec: entry.mean(document) };
   }
 
   /** The kind of a document, or the reason why it has none. */
@@ -98,7 +98,7 @@ export class DocumentTable implements Kinds {
 
   parse(text: string, file: string): ParsedDocuments {
     const problems: Problem[] = [];
-    const wishes: Wish[] = [];
+    const specs: Spec[] = [];
     const sources: SourceMap[] = [];
     const places = new Map<string, Problem>();
     for (const source of readYamlStream(text, file)) {
@@ -109,7 +109,7 @@ export class DocumentTable implements Kinds {
         problems.push(...result.findings.map((finding) => source.locate(finding)));
         continue;
       }
-      const name = refText(result.wish);
+      const name = refText(result.spec);
       const place = source.locate({ path: ["metadata", "name"], message: "" });
       const first = places.get(name);
       if (first) {
@@ -117,25 +117,25 @@ export class DocumentTable implements Kinds {
         problems.push({ ...place, message });
       }
       places.set(name, place);
-      wishes.push(result.wish);
+      specs.push(result.spec);
       sources.push(source);
     }
-    for (const { index, problem } of clashesOf(wishes)) {
+    for (const { index, problem } of clashesOf(specs)) {
       const place = sources[index]?.locate({ path: ["spec", "interface"], message: problem });
       if (place) problems.push(place);
     }
-    for (const { index, finding } of this.contradictions(wishes)) {
+    for (const { index, finding } of this.contradictions(specs)) {
       const place = sources[index]?.locate(finding);
       if (place) problems.push(place);
     }
-    if (problems.length === 0 && wishes.length === 0)
+    if (problems.length === 0 && specs.length === 0)
       problems.push({ file, line: 1, column: 1, path: "", message: "there is no document in it" });
-    return problems.length === 0 ? { ok: true, wishes } : { ok: false, problems: inFileOrder(problems) };
+    return problems.length === 0 ? { ok: true, specs } : { ok: false, problems: inFileOrder(problems) };
   }
 
-  mustParse(text: string, file: string): readonly Wish[] {
+  mustParse(text: string, file: string): readonly Spec[] {
     const result = this.parse(text, file);
-    if (result.ok) return result.wishes;
+    if (result.ok) return result.specs;
     throw new FileError(
       result.problems,
       "docs/reference/attachments.md lists every key; netloom schema prints what editors need to check while you type",

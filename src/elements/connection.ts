@@ -47,7 +47,7 @@ export function ipContextOf(connection: Connection): IPContext {
   return (contextOf(connection).ipContext ??= create(IPContextSchema));
 }
 
-/** Asks for another endpoint and another way there. The rest of the context stays, as wishes. */
+/** Asks for another endpoint and another way there. The rest of the context stays, as a request. */
 function forgetEndpoint(connection: Connection): void {
   delete connection.mechanism;
   connection.networkServiceEndpointName = "";
@@ -80,7 +80,7 @@ export const CONNECTION_KIND: Readonly<ResourceKind<NetworkServiceRequest, Conne
   again: (last, { reselect }) => {
     const request = copyMessage(last.request);
     request.connection = copyMessage(last.resource);
-    // The answered MTU is not a wish: the next answer may have a larger one.
+    // The answered MTU is not a requested one: the next answer may have a larger one.
     contextOf(request.connection).MTU = last.request.connection?.context?.MTU ?? 0;
     if (reselect) forgetEndpoint(request.connection);
     return request;

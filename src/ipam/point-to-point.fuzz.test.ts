@@ -8,9 +8,9 @@ import { PointToPointIpam, type WantedAddress } from "./point-to-point.ts";
 
 const NOTHING: WantedAddress = { excluded: [], srcAddresses: [], dstAddresses: [] };
 const groups = (...list: string[][]) => list.map((prefixes) => prefixes.map(mustParsePrefix));
-const text = (ipam: PointToPointIpam, owner: string, wish: Partial<WantedAddress> = {}, nowMs = 0) =>
+const text = (ipam: PointToPointIpam, owner: string, requested: Partial<WantedAddress> = {}, nowMs = 0) =>
   ipam
-    .assign(owner, { ...NOTHING, ...wish }, nowMs)
+    .assign(owner, { ...NOTHING, ...requested }, nowMs)
     .map(({ dst, src }) => `${formatIp(dst)} ${formatIp(src)}`);
 
 test("the endpoint's address comes first, then the client's, from each group one pair", () => {
@@ -40,8 +40,8 @@ test("excluded prefixes are skipped at no cost, however large", () => {
 
 test("an address that no interface can have is never given, even if a client brings it", () => {
   const last = new PointToPointIpam("icmp", groups(["255.255.255.252/30"]));
-  const wish = { dstAddresses: ["255.255.255.254/32"], srcAddresses: ["255.255.255.255/32"] };
-  assert.deepEqual(text(last, "a", wish), ["255.255.255.252 255.255.255.253"]);
+  const requested = { dstAddresses: ["255.255.255.254/32"], srcAddresses: ["255.255.255.255/32"] };
+  assert.deepEqual(text(last, "a", requested), ["255.255.255.252 255.255.255.253"]);
   assert.throws(() => text(last, "b"), /has no room left/);
   last.release("a");
   assert.deepEqual(text(last, "b"), ["255.255.255.252 255.255.255.253"]);
@@ -59,9 +59,9 @@ test("a pair that has become excluded is replaced, and becomes free", () => {
 
 test("a client that brings its old addresses gets them again if they are free", () => {
   const ipam = new PointToPointIpam("icmp", groups(["10.0.0.0/24"]));
-  const wish = { dstAddresses: ["10.0.0.8/32"], srcAddresses: ["192.0.2.1/32", "10.0.0.9/32"] };
-  assert.deepEqual(text(ipam, "a", wish), ["10.0.0.8 10.0.0.9"]);
-  assert.deepEqual(text(ipam, "b", wish), ["10.0.0.0 10.0.0.1"]);
+  const requested = { dstAddresses: ["10.0.0.8/32"], srcAddresses: ["192.0.2.1/32", "10.0.0.9/32"] };
+  assert.deepEqual(text(ipam, "a", requested), ["10.0.0.8 10.0.0.9"]);
+  assert.deepEqual(text(ipam, "b", requested), ["10.0.0.0 10.0.0.1"]);
 });
 
 test("a lost owner's pair stays reserved for it, then becomes free for others", () => {

@@ -57,7 +57,7 @@ export class PointToPointIpam {
    * Gives `owner` one pair of each group. RESOURCE_EXHAUSTED if a group has no room; then nothing has changed. `nowMs` is
    * monotonic.
    */
-  assign(owner: string, wish: WantedAddress, nowMs: number): Pair[] {
+  assign(owner: string, requested: WantedAddress, nowMs: number): Pair[] {
     this.#expire(nowMs);
     const before = this.#holdings.get(owner) ?? [];
     const after: Holding[] = [];
@@ -65,8 +65,8 @@ export class PointToPointIpam {
       for (const [index, pools] of this.#groups.entries()) {
         const old = before[index];
         const isStale =
-          old && [old.pair.src, old.pair.dst].some((address) => isExcluded(address, wish.excluded));
-        after.push(old && !isStale ? old : (this.#recover(pools, wish) ?? this.#take(pools, wish)));
+          old && [old.pair.src, old.pair.dst].some((address) => isExcluded(address, requested.excluded));
+        after.push(old && !isStale ? old : (this.#recover(pools, requested) ?? this.#take(pools, requested)));
       }
     } catch (error) {
       for (const holding of after) if (!before.includes(holding)) giveBack(holding);
@@ -100,10 +100,10 @@ export class PointToPointIpam {
     for (const [owner, untilMs] of this.#reservedUntilMs) if (untilMs <= nowMs) this.release(owner);
   }
 
-  #recover(pools: readonly AddressPool[], wish: WantedAddress): Holding | undefined {
+  #recover(pools: readonly AddressPool[], requested: WantedAddress): Holding | undefined {
     for (const pool of pools) {
-      const [dst, src] = [wish.dstAddresses, wish.srcAddresses].map((list) =>
-        firstOf(list, pool.prefix, wish.excluded),
+      const [dst, src] = [requested.dstAddresses, requested.srcAddresses].map((list) =>
+        firstOf(list, pool.prefix, requested.excluded),
       );
       if (!dst || !src || !pool.claim(toInteger(dst))) continue;
       if (pool.claim(toInteger(src))) return { pool, pair: { dst, src } };
@@ -112,11 +112,11 @@ export class PointToPointIpam {
     return undefined;
   }
 
-  #take(pools: readonly AddressPool[], wish: WantedAddress): Holding {
+  #take(pools: readonly AddressPool[], requested: WantedAddress): Holding {
     for (const pool of pools) {
-      const dst = pool.take(wish.excluded);
+      const dst = pool.take(requested.excluded);
       if (dst === undefined) continue;
-      const src = pool.take(wish.excluded);
+      const src = pool.take(requested.excluded);
       if (src === undefined) {
         pool.free(dst);
         continue;
@@ -127,7 +127,7 @@ export class PointToPointIpam {
     const names = pools.map((pool) => `${formatIp(pool.prefix.address)}/${pool.prefix.length}`).join(", ");
     throw new NetloomError(
       "RESOURCE_EXHAUSTED",
-      `give ${wish.client ?? "a client"} a pair of addresses of ${this.#name}: its pool ${names} has no room left`,
+      `give ${requested.client ?? "a client"} a pair of addresses of ${this.#name}: its pool ${names} has no room left`,
       {
         topic: "NL-501",
         reason: reason("NO_FREE_ADDRESS", { endpoint: this.#name, pools: names.replaceAll(" ", "") }),

@@ -1,7 +1,7 @@
 /** Applies the attachments of a lab to its agents, and reads their statuses. */
 import { create } from "@bufbuild/protobuf";
 import { stringify } from "yaml";
-import { type Ref, refOf, refText } from "../attachments/wish.ts";
+import { type Ref, refOf, refText } from "../attachments/spec.ts";
 import { DOCUMENTS } from "../documents/documents.ts";
 import {
   Agent as AgentApi,
@@ -57,7 +57,7 @@ export async function bringAttachments(lab: Lab, before: Lab | undefined): Promi
     if (!hosts.has(host)) continue;
     await withdraw(lab.name, host, each);
   }
-  const isAsking = ({ wish }: LabAttachment): boolean => DOCUMENTS.of(wish).end === "client";
+  const isAsking = ({ spec }: LabAttachment): boolean => DOCUMENTS.of(spec).end === "client";
   const offers = wanted.filter((each) => !isAsking(each));
   const asks = wanted.filter(isAsking);
   return [...(await apply(lab.name, offers)), ...(await apply(lab.name, asks))];
@@ -87,23 +87,23 @@ async function untilFresh(hop: GrpcHop): Promise<void> {
 }
 
 async function withdraw(lab: string, host: string, attachments: readonly LabAttachment[]): Promise<void> {
-  const request = create(DeleteRequestSchema, { refs: attachments.map(({ wish }) => refOf(wish)) });
+  const request = create(DeleteRequestSchema, { refs: attachments.map(({ spec }) => refOf(spec)) });
   await ask(lab, host, (hop) => call(hop, AgentApi.method.delete, request, { timeoutMs: CALL_MS }));
 }
 
 async function apply(lab: string, attachments: readonly LabAttachment[]): Promise<LabAttachmentState[]> {
   const answers = await Promise.all(
     [...byHost(attachments)].map(async ([host, each]) => {
-      const documents = each.map(({ wish }) => stringify(wish.document)).join("---\n");
+      const documents = each.map(({ spec }) => stringify(spec.document)).join("---\n");
       const request = create(ApplyRequestSchema, { documents, fileName: lab, waitMs: PATIENCE_MS });
       const answer = await ask(lab, host, (hop) =>
         call(hop, AgentApi.method.apply, request, { timeoutMs: CALL_MS }),
       );
-      return each.map(({ wish }) =>
+      return each.map(({ spec }) =>
         stateOf(
           host,
-          refOf(wish),
-          answer.attachments.find(({ ref }) => ref && refText(ref) === refText(wish)),
+          refOf(spec),
+          answer.attachments.find(({ ref }) => ref && refText(ref) === refText(spec)),
         ),
       );
     }),
@@ -146,8 +146,8 @@ async function ask<T>(lab: string, host: string, question: (hop: GrpcHop) => Pro
   }
 }
 
-function keyOf({ host, wish }: LabAttachment): string {
-  return `${host} ${refText(wish)}`;
+function keyOf({ host, spec }: LabAttachment): string {
+  return `${host} ${refText(spec)}`;
 }
 
 function byHost(attachments: readonly LabAttachment[]): Map<string, LabAttachment[]> {

@@ -5,7 +5,7 @@ import type { Netns } from "../kernel/kernel.ts";
 import { kernel } from "./kernel/kernel.ts";
 import { port } from "./port/port.ts";
 import type {
-  DeviceWish,
+  DeviceRequest,
   LocalType,
   MechanismClass,
   MechanismOf,
@@ -95,10 +95,10 @@ export function servedFor(mechanism: TypedMechanism): readonly Server[] {
 /** The mechanism to ask a forwarder for, for a workload at `place`. */
 export function preferenceFor(
   place: WorkloadPlace,
-  wish: DeviceWish,
+  requested: DeviceRequest,
 ): { readonly cls: MechanismClass; readonly type: string; readonly parameters: Record<string, string> } {
   const type = typeFor(place);
-  const said = Object.entries(type.forWorkload(place, wish) ?? {}).filter(([, value]) => value !== "");
+  const said = Object.entries(type.forWorkload(place, requested) ?? {}).filter(([, value]) => value !== "");
   return { cls: type.cls, type: type.type, parameters: Object.fromEntries(said) };
 }
 

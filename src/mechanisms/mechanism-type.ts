@@ -65,8 +65,8 @@ interface WorkloadPort {
   readonly index: number;
 }
 
-/** The wishes of a workload's owner for its device. */
-export interface DeviceWish extends Trust {
+/** The device that a workload's owner requests. */
+export interface DeviceRequest extends Trust {
   /** Empty: the maker of the device chooses. */
   readonly name: string;
   /** The workload's kernel forwards packets that arrive on the device. Default: as the namespace is set. */
@@ -79,7 +79,7 @@ export interface DeviceWish extends Trust {
 export interface WorkloadDevice {
   readonly netns: Netns;
   readonly interfaceName: string;
-  /** As in `DeviceWish`. */
+  /** As in `DeviceRequest`. */
   readonly sources?: readonly string[];
 }
 
@@ -89,7 +89,7 @@ export interface LocalType<M extends TypedMechanism = TypedMechanism> extends Co
   /** Completes a client's preference for the forwarder. `newName` makes a name for a device that has none. */
   accept(offered: ParameterMap, newName: () => string): Record<string, string>;
   /** The parameters for a workload at `place`, "" for those that are not set; `undefined` if this type does not fit the place. */
-  forWorkload(place: WorkloadPlace, wish: DeviceWish): Record<string, string> | undefined;
+  forWorkload(place: WorkloadPlace, requested: DeviceRequest): Record<string, string> | undefined;
   /** The device that the workload sees, or that is the workload. */
   device(mechanism: M): WorkloadDevice;
   /** The servers that the other end of the wire may be for the workload. */

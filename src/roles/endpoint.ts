@@ -1,5 +1,5 @@
 /** Upstream: sdk/pkg/networkservice/chains/endpoint/server.go, cmd-nse-icmp-responder */
-import { clientWishes } from "../elements/context/client-wishes.ts";
+import { clientRequest } from "../elements/context/client-request.ts";
 import { ConnectionDoor } from "../elements/door.ts";
 import { endpointContext, type ContextOptions } from "../elements/context/endpoint-context.ts";
 import { ipam, type AddressOptions } from "../elements/context/ipam.ts";
@@ -29,7 +29,7 @@ export interface EndpointOptions extends RoleOptions {
 }
 
 /**
- * Answers requests for a workload that offers a network service. Only `clientWishes` of a client's context reach the workload.
+ * Answers requests for a workload that offers a network service. Only `clientRequest` of a client's context reach the workload.
  */
 export function endpoint(options: EndpointOptions): ConnectionRole {
   const { world, name, identity, place, addresses, context, trust } = options;
@@ -45,7 +45,7 @@ export function endpoint(options: EndpointOptions): ConnectionRole {
       monitor(board),
       trimPath(),
       mechanisms([endpointDevice({ place, nameOf: options.interfaceName, trust })]),
-      clientWishes({
+      clientRequest({
         addresses: !addresses ? "none" : addresses.policy === "polite" ? "any" : "pools",
         routes: options.clientRoutes,
       }),

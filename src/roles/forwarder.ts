@@ -10,7 +10,7 @@ import { ConnectionDoor } from "../elements/door.ts";
 import { followNext } from "../elements/discovery/follow-next.ts";
 import { offerDevices, serveDevices } from "../elements/wires/devices.ts";
 import { mechanisms } from "../elements/mechanisms/mechanisms.ts";
-import { mtuWish } from "../elements/context/mtu-wish.ts";
+import { requestedMtu } from "../elements/context/requested-mtu.ts";
 import { metrics } from "../elements/path/metrics.ts";
 import { MonitorBoard } from "../elements/upkeep/monitor-board.ts";
 import { monitor } from "../elements/upkeep/monitor.ts";
@@ -61,7 +61,7 @@ export function forwarder(options: ForwarderOptions): ConnectionRole {
       updateToken(identity),
       timeout(),
       monitor(board),
-      mtuWish(),
+      requestedMtu(),
       discover({ services, endpoints }, options.onDiscovery),
       select(endpoints, options.onSelection),
       via(endpoints),

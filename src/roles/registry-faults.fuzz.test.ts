@@ -23,12 +23,12 @@ const FAULTS_MS = 20_000;
 /** Long enough for lost entries to expire, and for the longest back-off. */
 const QUIET_MS = 200_000;
 
-interface Wishes {
+interface Wanted {
   readonly wanted: Map<string, Set<string>>;
 }
 
 /** A host that registers wanted endpoints and closes others, and retries until that works. */
-function agent(host: string, { wanted }: Wishes, managers: Map<string, ManagerRegistry>) {
+function agent(host: string, { wanted }: Wanted, managers: Map<string, ManagerRegistry>) {
   return async (world: HostWorld): Promise<void> => {
     const url = `tcp://${host}:5001`;
     const identity = labIdentity(world);
@@ -53,7 +53,7 @@ function agent(host: string, { wanted }: Wishes, managers: Map<string, ManagerRe
       }
     };
     const endpointNamed = (name: string) => endpointOf(name, { url: `self:${name}` });
-    world.scope.spawn("wish", async (scope) => {
+    world.scope.spawn("operate", async (scope) => {
       for (;;) {
         const caller = () => ({
           ...callerOf(world),
@@ -78,7 +78,7 @@ function agent(host: string, { wanted }: Wishes, managers: Map<string, ManagerRe
 }
 
 async function run(seed: string): Promise<void> {
-  const wishes: Wishes = { wanted: new Map(AGENTS.map((host) => [host, new Set()])) };
+  const plan: Wanted = { wanted: new Map(AGENTS.map((host) => [host, new Set()])) };
   const managers = new Map<string, ManagerRegistry>();
   const now: { registry?: Registry } = {};
   const serve = async (world: HostWorld): Promise<void> => {
@@ -99,7 +99,7 @@ async function run(seed: string): Promise<void> {
     }
     await world.hops.serve(URL, serveAll(now.registry.served));
   };
-  const programs = Object.fromEntries(AGENTS.map((host) => [host, agent(host, wishes, managers)]));
+  const programs = Object.fromEntries(AGENTS.map((host) => [host, agent(host, plan, managers)]));
   const hosts = [...AGENTS, "registry", STORE_HOST];
   const faults = drawFaults({ seed, hosts, durationMs: FAULTS_MS, count: 25 }).filter(
     (fault) =>
@@ -113,16 +113,16 @@ async function run(seed: string): Promise<void> {
   await withHosts(
     { ...programs, registry: serve },
     async ({ clock, world: hostWorld }) => {
-      const random = new SimRandom(seed, "wishes");
+      const random = new SimRandom(seed, "plan");
       for (let step = 0; step < 40; step++) {
         const host = AGENTS[Math.floor(random.fraction("host", step) * AGENTS.length)] ?? "";
         const name = `${host}-${Math.floor(random.fraction("name", step) * 6)}`;
-        const wanted = wishes.wanted.get(host);
+        const wanted = plan.wanted.get(host);
         if (!wanted?.delete(name)) wanted?.add(name);
         await clock.sleep((FAULTS_MS * random.fraction("pause", step)) / 20);
       }
       await clock.sleep(QUIET_MS);
-      const wanted = [...wishes.wanted.values()].flatMap((names) => [...names]).sort();
+      const wanted = [...plan.wanted.values()].flatMap((names) => [...names]).sort();
       for (const host of AGENTS) {
         const manager = managers.get(host);
         assert.ok(manager);

@@ -1,7 +1,7 @@
 /** Upstream: cmd-nse-firewall-vpp, sdk/pkg/networkservice/common/passthrough */
 import type { ConnectionHop } from "../api/hops.ts";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
-import { clientWishes } from "../elements/context/client-wishes.ts";
+import { clientRequest } from "../elements/context/client-request.ts";
 import { connect } from "../elements/connect.ts";
 import { endpointDevice } from "../elements/wires/devices.ts";
 import { ConnectionDoor } from "../elements/door.ts";
@@ -50,7 +50,7 @@ export function serviceFunctionRole(options: ServiceFunctionRoleOptions): Connec
       monitor(board),
       sayWorkload(workload),
       mechanisms([endpointDevice({ place: { netns }, nameOf: deviceName("in"), forwarding: true })]),
-      clientWishes({ addresses: "pools" }),
+      clientRequest({ addresses: "pools" }),
       ipam(name, addresses),
       endpointContext(context),
       onward.element(),

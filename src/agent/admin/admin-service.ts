@@ -4,7 +4,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { stringify } from "yaml";
 import type { Applied } from "../attachments.ts";
 import type { Kinds } from "../../attachments/kind.ts";
-import { type Document, type Ref, refText, type Wish } from "../../attachments/wish.ts";
+import { type Document, type Ref, refText, type Spec } from "../../attachments/spec.ts";
 import {
   Agent as AgentApi,
   Applied_Change,
@@ -124,10 +124,10 @@ async function apply(
       return create(ApplyResponseSchema, {
         problems: result.problems.map((problem) => create(ProblemSchema, problem)),
       });
-    const compared = await attachments.compare(result.wishes);
+    const compared = await attachments.compare(result.specs);
     return create(ApplyResponseSchema, {
       applied: compared.map((each, i) =>
-        appliedMessage(each, { before: attachments.wish(each.ref), after: result.wishes[i] }),
+        appliedMessage(each, { before: attachments.spec(each.ref), after: result.specs[i] }),
       ),
     });
   }
@@ -136,8 +136,8 @@ async function apply(
       "INVALID_ARGUMENT",
       `apply ${file}: to wait ${waitMs} ms is too long; ${MAX_WAIT_MS} are allowed`,
     );
-  const wishes = attachments.kinds.mustParse(documents, file);
-  const applied = await attachments.apply(wishes);
+  const specs = attachments.kinds.mustParse(documents, file);
+  const applied = await attachments.apply(specs);
   const refs = applied.map(({ ref }) => ref);
   if (waitMs > 0) await attachments.settled(refs, waitMs, scope);
   return create(ApplyResponseSchema, {
@@ -154,14 +154,14 @@ async function apply(
 
 function appliedMessage(
   { ref, change, differences }: Applied,
-  documents: { readonly before?: Wish | undefined; readonly after?: Wish | undefined } = {},
+  documents: { readonly before?: Spec | undefined; readonly after?: Spec | undefined } = {},
 ) {
   const changes = {
     unchanged: Applied_Change.UNCHANGED,
     added: Applied_Change.ADDED,
     changed: Applied_Change.CHANGED,
   } as const;
-  const text = (wish: Wish | undefined): string => (wish ? documentText(wish.document) : "");
+  const text = (spec: Spec | undefined): string => (spec ? documentText(spec.document) : "");
   return create(AppliedSchema, {
     ref: refMessage(ref),
     change: changes[change],

@@ -79,7 +79,7 @@ function named(wires: readonly Wire[], parts: AdminParts, name: string): Wire[] 
 }
 
 function namesOf({ attachments, world }: AdminParts): (wire: Wire) => string[] {
-  const asking = new Map(attachments.all().map((each) => [each.connectionId, each.wish.name]));
+  const asking = new Map(attachments.all().map((each) => [each.connectionId, each.spec.name]));
   return (wire) => [
     ...[asking.get(wire.id) ?? []].flat(),
     ...wireNames(toldWire([{ host: world.host, wire }])),

@@ -65,10 +65,10 @@ export function attachmentStatus({
   generation,
   observedGeneration,
 }: AttachmentRecord): AttachmentStatus {
-  const { wish, view, workload, connectionId, endpointName, wires } = attached;
+  const { spec, view, workload, connectionId, endpointName, wires } = attached;
   const { error, nextTryMs } = view;
   return create(AttachmentStatusSchema, {
-    ref: refMessage(wish),
+    ref: refMessage(spec),
     state: STATES[view.state],
     since: timestampFromMs(view.sinceMs),
     reason: view.reason,
@@ -82,7 +82,7 @@ export function attachmentStatus({
     wireId: connectionId,
     endpoint: endpointName,
     wires: wires.size,
-    services: [...wish.services],
+    services: [...spec.services],
     generation: BigInt(generation),
     observedGeneration: BigInt(observedGeneration),
     conditions: view.conditions.map(({ sinceMs, ...condition }) =>

@@ -82,7 +82,7 @@ function whatIsAsked({ attachments, labels: added, world }: AdminParts, request:
     ({ attached: { asks } }) => !request.service || asks?.service === request.service,
   );
   const [found] = [
-    ...ofService.filter(({ attached: { wish } }) => wish.name === request.client),
+    ...ofService.filter(({ attached: { spec } }) => spec.name === request.client),
     ...ofService.filter(({ attached: { workload } }) =>
       [workload, `${world.host}/${workload}`].includes(request.client),
     ),
@@ -100,7 +100,7 @@ function whatIsAsked({ attachments, labels: added, world }: AdminParts, request:
   if (request.service !== "" && request.client.includes("/")) {
     return { service: request.service, labels, connectionId: "", payload: "" };
   }
-  const names = asking.map(({ attached: { wish } }) => wish.name);
+  const names = asking.map(({ attached: { spec } }) => spec.name);
   const kinds = attachments.kinds.all.flatMap(({ kind, end }) => (end === "client" ? [kind] : []));
   throw new NetloomError(
     "NOT_FOUND",

@@ -90,7 +90,7 @@ function unclaimedWire(
     mtu: found.mtuBytes,
     clientAddresses: [...(client?.addresses ?? [])],
     endpointAddresses: [...(endpoint?.addresses ?? [])],
-    attachments: connect ? [refMessage(connect.wish)] : [],
+    attachments: connect ? [refMessage(connect.spec)] : [],
   });
 }
 
@@ -148,7 +148,7 @@ function describeWire(
     clientAddresses: [...(wire.context.srcIpAddrs ?? [])],
     endpointAddresses: [...(wire.context.dstIpAddrs ?? [])],
     ...(connection && { connection: withoutTokens(connection) }),
-    attachments: attached.map(({ attached: { wish } }) => refMessage(wish)),
+    attachments: attached.map(({ attached: { spec } }) => refMessage(spec)),
     upSince: timestampFromMs(made.sinceMs),
     ...(mended && { putRight: putRightMessage(mended) }),
   });

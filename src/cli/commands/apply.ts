@@ -17,9 +17,9 @@ export function applyCommand(context: CommandContext): Command {
     describe({
       name: "apply",
       description:
-        `Makes the attachments of a file (${KINDS.map(({ inFile }) => inFile).join(", ")}) the wish of the agent's host: new ones are added, those that ` +
-        "are there are changed, others stay. A file is taken in full or not at all, and kept over restarts. Exit code: 1 " +
-        "if something was waited for and is not up.",
+        `Applies the documents of a file (${KINDS.map(({ inFile }) => inFile).join(", ")}) on the agent's host: adds new attachments, changes known ones, and ` +
+        "leaves all others alone. The agent takes a file in full or not at all, and keeps it over restarts. Exit code: 1 " +
+        "if --wait ends before everything is up.",
       examples: [
         { command: "netloom apply -f shop.yaml", about: "returns when it is written down" },
         { command: "netloom apply -f shop.yaml --wait 10", about: "and waits until everything of it is up" },

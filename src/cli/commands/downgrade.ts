@@ -30,8 +30,8 @@ export function downgradeCommand(context: CommandContext): Command {
         import("../../doctor/agent-of-host.ts"),
         import("../doctor/host.ts"),
       ]);
-      const [{ writeFormerWish }, { toFormer }, { nodeDisk }] = await Promise.all([
-        import("../../agent/former-wish.ts"),
+      const [{ writeFormerState }, { toFormer }, { nodeDisk }] = await Promise.all([
+        import("../../agent/former-state.ts"),
         import("../../documents/former.ts"),
         import("../../transport/node-disk.ts"),
       ]);
@@ -47,7 +47,7 @@ export function downgradeCommand(context: CommandContext): Command {
       const machine = await LinuxMachine.open();
       try {
         const tunnels = await giveBack(await machine.kernel({ bpffs }));
-        const documents = await writeFormerWish({ disk: nodeDisk(stateDir), stateDir }, toFormer);
+        const documents = await writeFormerState({ disk: nodeDisk(stateDir), stateDir }, toFormer);
         context.out.line(
           tunnels === 0
             ? "no wire leads to another host: there is nothing to turn"

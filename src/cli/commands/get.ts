@@ -22,7 +22,7 @@ export function getCommand(context: CommandContext): Command {
     describe({
       name: "get",
       description:
-        "Lists the attachments of the agent's host: the wish, as it is kept. With services or endpoints as the kind: what " +
+        "Lists the attachments of the agent's host, as they are kept. With services or endpoints as the kind: what " +
         "the whole mesh offers, as the registry of the host shows it. With drops: the packets that the host has dropped, by " +
         "reason, and who sent tunnel packets that nobody has negotiated; with --lab alone those of all hosts of the lab.",
       examples: [

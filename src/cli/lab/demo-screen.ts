@@ -107,9 +107,9 @@ function describeProbes({ family, address, sent, received, rttMs }: Probes): str
 /** `beta/db offers "db"` */
 function offers({ mesh }: Lab): string {
   return (mesh?.attachments ?? [])
-    .flatMap(({ place, wish }) =>
-      DOCUMENTS.of(wish).end === "endpoint"
-        ? [`${place} offers ${wish.services.map(quoted).join(", ")}`]
+    .flatMap(({ place, spec }) =>
+      DOCUMENTS.of(spec).end === "endpoint"
+        ? [`${place} offers ${spec.services.map(quoted).join(", ")}`]
         : [],
     )
     .join(", ");
@@ -117,8 +117,8 @@ function offers({ mesh }: Lab): string {
 
 /** `alpha/web and beta/app have a wire to it` */
 function asks({ mesh }: Lab): string {
-  const clients = (mesh?.attachments ?? []).flatMap(({ place, wish }) =>
-    DOCUMENTS.of(wish).end === "client" ? (place ?? []) : [],
+  const clients = (mesh?.attachments ?? []).flatMap(({ place, spec }) =>
+    DOCUMENTS.of(spec).end === "client" ? (place ?? []) : [],
   );
   return `${clients.join(" and ")} got wires to it`;
 }

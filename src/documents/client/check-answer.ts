@@ -1,27 +1,27 @@
-/** Compares the answer of an endpoint with the wish of the client. docs/reference/nsm.md lists the fields. */
+/** Compares the answer of an endpoint with the spec of the client. docs/reference/nsm.md lists the fields. */
 import { everything } from "../../forwarder/plan/ip-end.ts";
 import { parseSelectorPrefix } from "../../forwarder/plan/plan-policies.ts";
 import type { PolicyRoute, Wire } from "../../forwarder/wire.ts";
 import { formatPrefix, insideOf, isFullLength, network, parsePrefix } from "../../net/ip.ts";
 import { NetloomError } from "../../errors/errors.ts";
-import { refText } from "../../attachments/wish.ts";
-import type { ClientWish } from "./wish.ts";
+import { refText } from "../../attachments/spec.ts";
+import type { ClientSpec } from "./spec.ts";
 
 /**
  * INVALID_ARGUMENT if the answer has a route outside of `acceptRoutes`, an address inside of `excludedPrefixes`, or an MTU
  * above `mtu`; the message names the fields. Called before anything of the answer reaches the kernel.
  */
-export function checkAnswer(wish: ClientWish, { context }: Wire): void {
+export function checkAnswer(spec: ClientSpec, { context }: Wire): void {
   const problems = [
-    ...addressProblems(wish, context),
-    ...(wish.acceptRoutes ? routeProblems(wish.acceptRoutes, context) : []),
-    ...mtuProblems(wish, context.mtuBytes ?? 0),
+    ...addressProblems(spec, context),
+    ...(spec.acceptRoutes ? routeProblems(spec.acceptRoutes, context) : []),
+    ...mtuProblems(spec, context.mtuBytes ?? 0),
   ];
   if (problems.length === 0) return;
   const more = problems.length > 3 ? `, and ${problems.length - 3} more` : "";
   throw new NetloomError(
     "INVALID_ARGUMENT",
-    `take the answer of ${wish.service}'s endpoint for ${refText(wish)}: ${problems.slice(0, 3).join(", ")}${more}`,
+    `take the answer of ${spec.service}'s endpoint for ${refText(spec)}: ${problems.slice(0, 3).join(", ")}${more}`,
     {
       topic: "NL-408",
       hint: "the endpoint gives more than this client takes: change the one or the other",
@@ -31,7 +31,7 @@ export function checkAnswer(wish: ClientWish, { context }: Wire): void {
 
 type Context = Wire["context"];
 
-function addressProblems({ excludedPrefixes }: ClientWish, context: Context): string[] {
+function addressProblems({ excludedPrefixes }: ClientSpec, context: Context): string[] {
   const isExcluded = insideOf(excludedPrefixes);
   const lists = [
     ["src_ip_addrs", context.srcIpAddrs],
@@ -77,6 +77,6 @@ function hostOf(text: string): string[] {
   return prefix && isFullLength(prefix) ? [formatPrefix(prefix)] : [];
 }
 
-function mtuProblems({ mtuBytes: most }: ClientWish, mtuBytes: number): string[] {
+function mtuProblems({ mtuBytes: most }: ClientSpec, mtuBytes: number): string[] {
   return most > 0 && mtuBytes > most ? [`MTU is ${mtuBytes}, and it asks for ${most} at most`] : [];
 }

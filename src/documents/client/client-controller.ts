@@ -36,13 +36,13 @@ import type { AttachmentController } from "../../attachments/attachment-controll
 import { checkAnswer } from "./check-answer.ts";
 import type { UsedClient } from "../../attachments/clients.ts";
 import type { AttachmentLife, Tools } from "../../attachments/kind.ts";
-import { refText } from "../../attachments/wish.ts";
+import { refText } from "../../attachments/spec.ts";
 import { REQUEST_MS } from "../../attachments/parts.ts";
 import { placeOf } from "../../attachments/place-of.ts";
 import { Progress, type ProgressView } from "../../attachments/progress.ts";
 import { endpointComes } from "./endpoint-comes.ts";
 import { retry } from "../../attachments/retry.ts";
-import type { ClientWish } from "./wish.ts";
+import type { ClientSpec } from "./spec.ts";
 import type { There } from "../../resolvers/workload-watch.ts";
 import type { Workload } from "../../attachments/workloads.ts";
 
@@ -50,7 +50,7 @@ import type { Workload } from "../../attachments/workloads.ts";
 const SAME_WAY_TRIES = 3;
 
 export class ClientController implements AttachmentController {
-  readonly wish: ClientWish;
+  readonly spec: ClientSpec;
   readonly connectionId: string;
   readonly endpointName = "";
   readonly asks: NonNullable<AttachmentController["asks"]>;
@@ -63,17 +63,17 @@ export class ClientController implements AttachmentController {
   #isEstablished = false;
   #giveInterfaceBack: () => void = () => undefined;
 
-  constructor(wish: ClientWish, tools: Tools, { connectionId, answer, onChange }: AttachmentLife) {
+  constructor(spec: ClientSpec, tools: Tools, { connectionId, answer, onChange }: AttachmentLife) {
     const { parts, workloads, clients } = tools;
     this.#tools = tools;
-    this.wish = wish;
+    this.spec = spec;
     this.connectionId = connectionId;
-    this.asks = { service: wish.service, labels: wish.labels };
+    this.asks = { service: spec.service, labels: spec.labels };
     this.#answer = answer;
     this.#progress = new Progress(parts.world.clock, onChange);
-    this.#workload = workloads.use(wish.workload);
+    this.#workload = workloads.use(spec.workload);
     this.#client = clients.use(this.#workload, connectionId, (news) => this.#hear(news));
-    this.#unguard = parts.wires.guard(connectionId, (wire) => checkAnswer(wish, wire));
+    this.#unguard = parts.wires.guard(connectionId, (wire) => checkAnswer(spec, wire));
   }
 
   get view(): ProgressView {
@@ -119,7 +119,7 @@ export class ClientController implements AttachmentController {
     else this.#progress.linkDown(whyDown);
   }
 
-  update(_wish: ClientWish): boolean {
+  update(_spec: ClientSpec): boolean {
     return false;
   }
 
@@ -142,27 +142,27 @@ export class ClientController implements AttachmentController {
   /** Requests the wire until an endpoint answers. False if the workload changes meanwhile. */
   async #bring(presence: There, scope: Scope): Promise<boolean> {
     const { parts, turnstile } = this.#tools;
-    const { wish } = this;
+    const { spec } = this;
     const isDue = (): boolean => this.#workload.presence === presence;
     return await retry(
       {
         world: parts.world,
         scope,
         progress: this.#progress,
-        what: `it asks for ${wish.service}`,
+        what: `it asks for ${spec.service}`,
         purpose: `connect ${this.connectionId}`,
         isDue,
         news: async (nap, error) =>
           await race<unknown>([
             this.#workload.changed(presence, nap),
-            lacksEndpoint(error) ? endpointComes(parts, wish.service, nap) : nap.done,
+            lacksEndpoint(error) ? endpointComes(parts, spec.service, nap) : nap.done,
           ]),
       },
       async (n) =>
         await turnstile.pass(scope, async () => {
-          if (!isDue()) throw new NetloomError("ABORTED", `connect ${wish.name}: its workload has changed`);
+          if (!isDue()) throw new NetloomError("ABORTED", `connect ${spec.name}: its workload has changed`);
           this.#giveInterfaceBack();
-          this.#giveInterfaceBack = this.#tools.interfaces.take(presence.found, wish);
+          this.#giveInterfaceBack = this.#tools.interfaces.take(presence.found, spec);
           try {
             await this.#makeWay(presence);
             const request = this.#request(presence, n <= SAME_WAY_TRIES);
@@ -178,7 +178,7 @@ export class ClientController implements AttachmentController {
   /** Finds the wires that an earlier agent left in the workload, and removes the one that has this wire's interface. */
   async #makeWay({ found }: There): Promise<void> {
     const { parts, wantedBy } = this.#tools;
-    const name = this.wish.interface;
+    const name = this.spec.interface;
     const netns = found.type === "port" ? "host" : found.identity.netns;
     if (netns !== "host") await parts.wires.look(netns);
     if (name === undefined) return;
@@ -202,43 +202,43 @@ export class ClientController implements AttachmentController {
 
   /** The request. With `sameWay` it names the endpoint of the last answer. */
   #request({ found }: There, sameWay: boolean): NetworkServiceRequest {
-    const { wish } = this;
+    const { spec } = this;
     const kept = this.#kept();
     const connection = kept ? copyMessage(kept) : create(ConnectionSchema, { id: this.connectionId });
-    const name = wish.interface ?? kept?.mechanism?.parameters[COMMON.name] ?? "";
-    const preference = preferenceFor(placeOf(found), { name, ...wish.trust });
+    const name = spec.interface ?? kept?.mechanism?.parameters[COMMON.name] ?? "";
+    const preference = preferenceFor(placeOf(found), { name, ...spec.trust });
     if (!sameWay || !isOf(preference, kept?.mechanism)) delete connection.mechanism;
     connection.state = State.UP;
-    connection.networkService = wish.service;
-    connection.labels = { ...wish.labels, ...viaLabel(wish.via) };
+    connection.networkService = spec.service;
+    connection.labels = { ...spec.labels, ...viaLabel(spec.via) };
     connection.networkServiceEndpointName =
-      wish.endpoint || (sameWay && kept ? kept.networkServiceEndpointName : "");
+      spec.endpoint || (sameWay && kept ? kept.networkServiceEndpointName : "");
     const context = (connection.context ??= create(ConnectionContextSchema));
     // The MTU of the last answer is not asked for again: a port or a way that carries more now shall give more.
-    context.MTU = smallerMtu(wish.mtuBytes, this.#workload.condition?.mtuBytes ?? 0);
+    context.MTU = smallerMtu(spec.mtuBytes, this.#workload.condition?.mtuBytes ?? 0);
     const ip = (context.ipContext ??= create(IPContextSchema));
-    ip.excludedPrefixes = [...wish.excludedPrefixes];
+    ip.excludedPrefixes = [...spec.excludedPrefixes];
     return create(NetworkServiceRequestSchema, {
       connection,
       mechanismPreferences: [create(MechanismSchema, preference)],
     });
   }
 
-  /** The last answer, if it belongs to this wish and this workload. */
+  /** The last answer, if it belongs to this spec and this workload. */
   #kept(): Connection | undefined {
     const kept = this.#answer;
     const first = kept?.path?.pathSegments[0];
     const isOurs = first?.id === this.connectionId && first.name === this.#workload.name;
-    return isOurs && kept?.networkService === this.wish.service && kept.path?.index === 0 ? kept : undefined;
+    return isOurs && kept?.networkService === this.spec.service && kept.path?.index === 0 ? kept : undefined;
   }
 
   async #close(reason: "asked" | "lost"): Promise<void> {
     const { parts } = this.#tools;
-    const { wish } = this;
+    const { spec } = this;
     const answer = this.#answer;
     const wasEstablished = this.#isEstablished;
     this.#isEstablished = false;
-    const scope = parts.world.scope.child(`close ${wish.name}`, { timeoutMs: REQUEST_MS });
+    const scope = parts.world.scope.child(`close ${spec.name}`, { timeoutMs: REQUEST_MS });
     try {
       if (wasEstablished && answer) {
         const closed = copyMessage(answer);
@@ -251,7 +251,7 @@ export class ClientController implements AttachmentController {
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
       parts.world.log.warn("closing a wire was not heard everywhere; the rest expires", {
-        attachment: refText(wish),
+        attachment: refText(spec),
         wire: this.connectionId,
         error: error.message,
       });

@@ -3,11 +3,11 @@ import type { DocumentKind } from "../kind.ts";
 import { checkClient } from "./check.ts";
 import { ClientController } from "./client-controller.ts";
 import { type ClientDocument, clientSchema } from "./schema.ts";
-import { type ClientWish, clientWish } from "./wish.ts";
+import { type ClientSpec, clientSpec } from "./spec.ts";
 
-export const clientKind: Readonly<DocumentKind<ClientDocument, ClientWish>> = {
+export const clientKind: Readonly<DocumentKind<ClientDocument, ClientSpec>> = {
   schema: clientSchema,
   check: checkClient,
-  mean: clientWish,
-  control: (wish, tools, life) => new ClientController(wish, tools, life),
+  mean: clientSpec,
+  control: (spec, tools, life) => new ClientController(spec, tools, life),
 };

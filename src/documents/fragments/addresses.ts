@@ -4,7 +4,7 @@ import type { AddressOptions } from "../../elements/context/ipam.ts";
 import { formatPrefix } from "../../net/ip.ts";
 import type { WorkloadPlace } from "../../mechanisms/mechanism-type.ts";
 
-/** Addresses from `pools`, except those that the workload has already and those that the wish excludes at that time. */
+/** Addresses from `pools`, except those that the workload has already and those that the spec excludes at that time. */
 export function addressesIn(
   place: WorkloadPlace,
   { claims }: Pick<AgentParts, "claims">,

@@ -21,8 +21,8 @@ export function firstWire(document: FirstWireParts): Wire {
     name,
     poolGroups(document.pools).map((group) => group.map(mustParsePrefix)),
   );
-  const wish = { excluded: excludedPrefixes.map(mustParsePrefix), srcAddresses: [], dstAddresses: [] };
-  const pairs = ipam.assign("first", wish, 0);
+  const spec = { excluded: excludedPrefixes.map(mustParsePrefix), srcAddresses: [], dstAddresses: [] };
+  const pairs = ipam.assign("first", spec, 0);
   const full = (address: IpAddress): string => formatPrefix({ address, length: address.bytes.length * 8 });
   const end = (name: string): Mechanism => deviceIn(`file:///${name}`, name);
   return {

@@ -26,80 +26,80 @@ import type { Labels } from "../../registry/matching/match.ts";
 import { registeredFor } from "./registered-labels.ts";
 import type { Presence } from "../../resolvers/workload-watch.ts";
 import type { Workload, Workloads } from "../../attachments/workloads.ts";
-import type { Wish } from "../../attachments/wish.ts";
+import type { Spec } from "../../attachments/spec.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
 
-/** A wish to offer services. */
-export interface OfferWish extends Wish {
+/** A spec to offer services. */
+export interface OfferSpec extends Spec {
   readonly workload: WorkloadRef;
   /** Labels of the endpoint, by service. */
   readonly labels: ReadonlyMap<string, Labels>;
 }
 
 /** A condition of the services that must hold before the endpoint is registered. */
-export interface Ground<W extends OfferWish> {
+export interface Ground<W extends OfferSpec> {
   /** Makes the condition hold. Throws the reason if it does not. */
-  ensure(call: CallOptions, wish: W): Promise<void>;
+  ensure(call: CallOptions, spec: W): Promise<void>;
   /** Resolves when the condition may have changed, or `scope` ends. */
   isShaken(scope: Scope): Promise<void>;
   /** Undoes `ensure`: the condition is not needed any more. */
   takeBack(scope: Scope): Promise<void>;
 }
 
-export interface OfferControllerOptions<W extends OfferWish> {
+export interface OfferControllerOptions<W extends OfferSpec> {
   readonly parts: AgentParts;
   readonly workloads: Workloads;
-  readonly wish: W;
+  readonly spec: W;
   readonly ground: Ground<W>;
   readonly onChange: (view: ProgressView) => void;
   /** The service that the workload itself requests. Default: none. */
-  readonly asks?: (wish: W) => NonNullable<AttachmentController["asks"]>;
-  /** Makes the role that answers for the workload; it lives as long as the workload. `wish` returns the current wish. */
+  readonly asks?: (spec: W) => NonNullable<AttachmentController["asks"]>;
+  /** Makes the role that answers for the workload; it lives as long as the workload. `spec` returns the current spec. */
   readonly serve: (offer: {
     readonly name: string;
     readonly place: WorkloadPlace;
     readonly workload: string;
-    readonly wish: () => W;
+    readonly spec: () => W;
     /** The MTU of the workload if it is a port; else 0. */
     readonly portMtuBytes: () => number;
   }) => ConnectionRole;
   /** The wires that belong to a connection of the role. */
   readonly wiresOf: (connection: Connection) => readonly (readonly [id: string, end: Side])[];
-  /** Whether a changed wish can be taken over without closing anything. */
+  /** Whether a changed spec can be taken over without closing anything. */
   readonly isSame: (a: W, b: W) => boolean;
-  /** The parts of the wish that answers depend on, as text. If it changes, clients are told to ask again. */
-  readonly givenBy: (wish: W) => string;
+  /** The parts of the spec that answers depend on, as text. If it changes, clients are told to ask again. */
+  readonly givenBy: (spec: W) => string;
 }
 
-export class OfferController<W extends OfferWish> implements AttachmentController {
+export class OfferController<W extends OfferSpec> implements AttachmentController {
   readonly connectionId = "";
   readonly #options: OfferControllerOptions<W>;
   readonly #progress: Progress;
   readonly #workload: Workload;
-  #wish: W;
+  #spec: W;
   #role: ConnectionRole | undefined;
   #takeBack: () => void = () => undefined;
   #registered: NetworkServiceEndpoint | undefined;
 
   constructor(options: OfferControllerOptions<W>) {
-    const { parts, wish, workloads } = options;
+    const { parts, spec, workloads } = options;
     this.#options = options;
-    this.#wish = wish;
+    this.#spec = spec;
     this.#progress = new Progress(parts.world.clock, options.onChange);
-    this.#workload = workloads.use(wish.workload);
+    this.#workload = workloads.use(spec.workload);
   }
 
-  get wish(): W {
-    return this.#wish;
+  get spec(): W {
+    return this.#spec;
   }
 
   get asks(): NonNullable<AttachmentController["asks"]> | undefined {
-    return this.#options.asks?.(this.#wish);
+    return this.#options.asks?.(this.#spec);
   }
 
   /** `db.beta`: unique in the mesh, because host names are. */
   get endpointName(): string {
-    return `${this.#wish.name}.${this.#options.parts.world.host}`;
+    return `${this.#spec.name}.${this.#options.parts.world.host}`;
   }
 
   get view(): ProgressView {
@@ -130,11 +130,11 @@ export class OfferController<W extends OfferWish> implements AttachmentControlle
   }
 
   /** Changed labels and changed answers apply at once, to new wires and to those that are up. */
-  update(wish: W): boolean {
+  update(spec: W): boolean {
     const { isSame, givenBy } = this.#options;
-    if (!isSame(wish, this.#wish)) return false;
-    const isGiven = givenBy(wish) === givenBy(this.#wish);
-    this.#wish = wish;
+    if (!isSame(spec, this.#spec)) return false;
+    const isGiven = givenBy(spec) === givenBy(this.#spec);
+    this.#spec = spec;
     this.#updated.resolve();
     if (!isGiven) this.#role?.requestRefresh();
     return true;
@@ -165,7 +165,7 @@ export class OfferController<W extends OfferWish> implements AttachmentControlle
       name,
       place,
       workload: this.#workload.label,
-      wish: () => this.#wish,
+      spec: () => this.#spec,
       portMtuBytes: () => this.#workload.condition?.mtuBytes ?? 0,
     });
     this.#takeBack = parts.offer(name, this.#role);
@@ -188,7 +188,7 @@ export class OfferController<W extends OfferWish> implements AttachmentControlle
       async () => {
         this.#updated = Promise.withResolvers();
         const call = { scope, deadlineMs: world.clock.monotonicMs() + REQUEST_MS };
-        await ground.ensure(call, this.#wish);
+        await ground.ensure(call, this.#spec);
         this.#registered = await endpoints.request(call, this.#registration());
       },
     );
@@ -198,11 +198,11 @@ export class OfferController<W extends OfferWish> implements AttachmentControlle
     return create(NetworkServiceEndpointSchema, {
       name: this.endpointName,
       url: `self:${this.endpointName}`,
-      ...registeredFor(this.#wish.labels),
+      ...registeredFor(this.#spec.labels),
     });
   }
 
-  /** Resolves when the workload, the wish or the ground changes. */
+  /** Resolves when the workload, the spec or the ground changes. */
   async #changes(presence: Presence, scope: Scope): Promise<void> {
     const nap = scope.child("serve");
     try {

@@ -40,7 +40,7 @@ export function checkPort(
   return findings;
 }
 
-/** The device of a workload that is a port; `undefined` for others. Only one wish may have the device. */
+/** The device of a workload that is a port; `undefined` for others. Only one spec may have the device. */
 export function portDevice(workload: WorkloadRef): string | undefined {
   return leadsTo(workload) === "port" ? workloadLabel(workload) : undefined;
 }

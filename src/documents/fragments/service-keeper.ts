@@ -9,18 +9,18 @@ import {
 import type { CallOptions } from "../../api/hops.ts";
 import type { Scope } from "../../async/scope.ts";
 import { type AgentParts, REQUEST_MS } from "../../attachments/parts.ts";
-import type { Ground, OfferWish } from "./offer-controller.ts";
+import type { Ground, OfferSpec } from "./offer-controller.ts";
 import { serviceNews, serviceQuery } from "../network-service/service-news.ts";
 
 type Parts = Pick<AgentParts, "services" | "endpoints" | "world">;
 
-interface KeptWish extends OfferWish {
+interface KeptSpec extends OfferSpec {
   /** Payload of services that no NetworkService describes. */
   readonly payload: string;
 }
 
 /** Works for one endpoint. It never changes a service that others, or a NetworkService of this agent, have registered. */
-export class ServiceKeeper implements Ground<KeptWish> {
+export class ServiceKeeper implements Ground<KeptSpec> {
   readonly #parts: Parts;
   readonly #isDescribed: (service: string) => boolean;
   /** Names of the services that this object registered. */
@@ -34,7 +34,7 @@ export class ServiceKeeper implements Ground<KeptWish> {
   }
 
   /** Registers the endpoint's services that the registry does not know. */
-  async ensure(call: CallOptions, { services, payload }: KeptWish): Promise<void> {
+  async ensure(call: CallOptions, { services, payload }: KeptSpec): Promise<void> {
     this.#names = services;
     for (const name of services) {
       const [known] = await this.#parts.services.find(call, serviceQuery(name, false)).all();

@@ -3,11 +3,11 @@ import type { DocumentKind } from "../kind.ts";
 import { checkNetworkService } from "./check.ts";
 import { ServiceController } from "./service-controller.ts";
 import { type NetworkServiceDocument, networkServiceSchema } from "./schema.ts";
-import { type NetworkServiceWish, networkServiceWish } from "./wish.ts";
+import { type NetworkServiceSpec, networkServiceSpec } from "./spec.ts";
 
-export const networkServiceKind: Readonly<DocumentKind<NetworkServiceDocument, NetworkServiceWish>> = {
+export const networkServiceKind: Readonly<DocumentKind<NetworkServiceDocument, NetworkServiceSpec>> = {
   schema: networkServiceSchema,
   check: checkNetworkService,
-  mean: networkServiceWish,
-  control: (wish, { parts }, { onChange }) => new ServiceController({ parts, wish, onChange }),
+  mean: networkServiceSpec,
+  control: (spec, { parts }, { onChange }) => new ServiceController({ parts, spec, onChange }),
 };

@@ -9,7 +9,7 @@ import { REQUEST_MS, type AgentParts } from "../../attachments/parts.ts";
 import { Progress, type ProgressView } from "../../attachments/progress.ts";
 import { retry } from "../../attachments/retry.ts";
 import { serviceNews } from "./service-news.ts";
-import type { NetworkServiceWish } from "./wish.ts";
+import type { NetworkServiceSpec } from "./spec.ts";
 
 const AGAIN_MS = 500;
 
@@ -20,21 +20,21 @@ export class ServiceController implements AttachmentController {
   readonly wires: AttachmentController["wires"] = new Map();
   readonly #parts: AgentParts;
   readonly #progress: Progress;
-  #wish: NetworkServiceWish;
+  #spec: NetworkServiceSpec;
   #updated = Promise.withResolvers<void>();
 
   constructor(options: {
     readonly parts: AgentParts;
-    readonly wish: NetworkServiceWish;
+    readonly spec: NetworkServiceSpec;
     readonly onChange: (view: ProgressView) => void;
   }) {
     this.#parts = options.parts;
-    this.#wish = options.wish;
+    this.#spec = options.spec;
     this.#progress = new Progress(options.parts.world.clock, options.onChange);
   }
 
-  get wish(): NetworkServiceWish {
-    return this.#wish;
+  get spec(): NetworkServiceSpec {
+    return this.#spec;
   }
 
   get view(): ProgressView {
@@ -53,19 +53,19 @@ export class ServiceController implements AttachmentController {
           world,
           scope,
           progress: this.#progress,
-          what: `it registers ${this.#wish.name}`,
-          purpose: `describe ${this.#wish.name}`,
+          what: `it registers ${this.#spec.name}`,
+          purpose: `describe ${this.#spec.name}`,
           isDue: () => true,
           news: () => this.#updated.promise,
         },
         async () => {
           this.#updated = Promise.withResolvers();
           const deadlineMs = world.clock.monotonicMs() + REQUEST_MS;
-          await services.request({ scope, deadlineMs }, networkServiceOf(this.#wish.document));
+          await services.request({ scope, deadlineMs }, networkServiceOf(this.#spec.document));
         },
       );
       if (isUp) this.#progress.up();
-      const watching = scope.child(`watch service ${this.#wish.name}`);
+      const watching = scope.child(`watch service ${this.#spec.name}`);
       try {
         await race([this.#updated.promise, this.#isOverwritten(watching, round), scope.done]);
       } finally {
@@ -77,7 +77,7 @@ export class ServiceController implements AttachmentController {
   /** Resolves some time after the entry has lost its matches. The delay limits the load if two agents disagree. */
   async #isOverwritten(scope: Scope, round: number): Promise<void> {
     const { world } = this.#parts;
-    const { name, document } = this.#wish;
+    const { name, document } = this.#spec;
     const isBare = ({ deleted, networkService }: NetworkServiceResponse): boolean =>
       !deleted && networkService?.matches.length === 0 && (document.spec?.matches ?? []).length > 0;
     await serviceNews(this.#parts, scope, name, isBare);
@@ -86,8 +86,8 @@ export class ServiceController implements AttachmentController {
     await world.clock.sleep(AGAIN_MS * jitter, scope);
   }
 
-  update(wish: NetworkServiceWish): boolean {
-    this.#wish = wish;
+  update(spec: NetworkServiceSpec): boolean {
+    this.#spec = spec;
     this.#updated.resolve();
     return true;
   }
@@ -102,13 +102,13 @@ export class ServiceController implements AttachmentController {
 
   async close(): Promise<void> {
     const { services, world } = this.#parts;
-    const scope = world.scope.child(`unregister ${this.#wish.name}`, { timeoutMs: REQUEST_MS });
+    const scope = world.scope.child(`unregister ${this.#spec.name}`, { timeoutMs: REQUEST_MS });
     try {
       const deadlineMs = world.clock.monotonicMs() + REQUEST_MS;
-      await services.close({ scope, deadlineMs }, networkServiceOf(this.#wish.document));
+      await services.close({ scope, deadlineMs }, networkServiceOf(this.#spec.document));
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
-      world.log.warn("unregister a service has failed", { service: this.#wish.name, error: error.message });
+      world.log.warn("unregister a service has failed", { service: this.#spec.name, error: error.message });
     } finally {
       await scope.end();
     }

@@ -9,7 +9,7 @@ import { checkPrefixes } from "../fragments/prefixes.ts";
 import { checkRegistered } from "../fragments/registered-labels.ts";
 import { checkService } from "../fragments/service.ts";
 import type { ProviderDocument } from "./schema.ts";
-import { providerWish } from "./wish.ts";
+import { providerSpec } from "./spec.ts";
 
 export function checkProvider(document: ProviderDocument): Finding[] {
   const { metadata, spec } = document;
@@ -33,7 +33,7 @@ export function checkProvider(document: ProviderDocument): Finding[] {
     ]),
     ...services.labels.flatMap((labels) => checkLabels({ ...labels, ...metadata.labels }, LABELS)),
   ];
-  return findings.length > 0 ? findings : checkRegistered(providerWish(document).labels);
+  return findings.length > 0 ? findings : checkRegistered(providerSpec(document).labels);
 }
 
 function readServices(services: readonly string[]) {

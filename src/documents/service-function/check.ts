@@ -5,7 +5,7 @@ import { checkLabels, LABELS } from "../fragments/labels.ts";
 import { checkRegistered } from "../fragments/registered-labels.ts";
 import { checkService } from "../fragments/service.ts";
 import type { ServiceFunctionDocument } from "./schema.ts";
-import { serviceFunctionWish, typeNamed } from "./wish.ts";
+import { serviceFunctionSpec, typeNamed } from "./spec.ts";
 
 export function checkServiceFunction(document: ServiceFunctionDocument): Finding[] {
   const { metadata, spec } = document;
@@ -22,7 +22,7 @@ export function checkServiceFunction(document: ServiceFunctionDocument): Finding
     ...checkLabels(labels, LABELS),
     ...(Object.keys(labels).length > 0 ? [] : [unlabelled]),
   ];
-  return findings.length > 0 ? findings : checkRegistered(serviceFunctionWish(document).labels);
+  return findings.length > 0 ? findings : checkRegistered(serviceFunctionSpec(document).labels);
 }
 
 const isPort: Readonly<Finding> = {

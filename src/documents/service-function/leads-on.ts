@@ -7,7 +7,7 @@ import {
 } from "../../api/gen/nsm/registry_pb.js";
 import type { CallOptions } from "../../api/hops.ts";
 import type { AgentParts } from "../../attachments/parts.ts";
-import type { Wish } from "../../attachments/wish.ts";
+import type { Spec } from "../../attachments/spec.ts";
 import { race } from "../../async/task-scope.ts";
 import type { Scope } from "../../async/scope.ts";
 import { withClientInfo } from "../../elements/context/client-info.ts";
@@ -18,15 +18,15 @@ import type { Ground } from "../fragments/offer-controller.ts";
 import { LABELS } from "../fragments/labels.ts";
 import { networkServiceOf } from "../network-service/registry-entry.ts";
 import { serviceNews, serviceQuery } from "../network-service/service-news.ts";
-import type { NetworkServiceWish } from "../network-service/wish.ts";
+import type { NetworkServiceSpec } from "../network-service/spec.ts";
 import { networkService } from "../network-service/words.ts";
-import type { ServiceFunctionWish } from "./wish.ts";
+import type { ServiceFunctionSpec } from "./spec.ts";
 
 /** Labels that a host adds. Before it has, matches that use them cannot be checked. */
 const ADDED = ["nodeName", "podName", "clusterName"] as const;
 
 /** A function is registered while a NetworkService describes its service, with matches that lead on from the function. */
-export class LeadsOn implements Ground<ServiceFunctionWish> {
+export class LeadsOn implements Ground<ServiceFunctionSpec> {
   readonly #parts: Pick<AgentParts, "services" | "world" | "labels">;
   #service = "";
 
@@ -34,7 +34,7 @@ export class LeadsOn implements Ground<ServiceFunctionWish> {
     this.#parts = parts;
   }
 
-  async ensure(call: CallOptions, { service, ownLabels, name }: ServiceFunctionWish): Promise<void> {
+  async ensure(call: CallOptions, { service, ownLabels, name }: ServiceFunctionSpec): Promise<void> {
     this.#service = service;
     const [found] = await this.#parts.services.find(call, serviceQuery(service, false)).all();
     const known = found?.networkService;
@@ -70,12 +70,12 @@ export class LeadsOn implements Ground<ServiceFunctionWish> {
 
 /** Does the check before registration, with a NetworkService among `others`. `undefined` if it cannot decide yet. */
 export function leadsBackBeside(
-  { service, ownLabels }: ServiceFunctionWish,
-  others: readonly Wish[],
+  { service, ownLabels }: ServiceFunctionSpec,
+  others: readonly Spec[],
 ): Finding | undefined {
   const described = others.find(({ kind, name }) => kind === networkService.kind && name === service);
   if (!described) return undefined;
-  const entry = networkServiceOf((described as NetworkServiceWish).document);
+  const entry = networkServiceOf((described as NetworkServiceSpec).document);
   const selectors = entry.matches.flatMap(({ sourceSelector, routes }) => [
     sourceSelector,
     ...routes.map((route) => route.destinationSelector),

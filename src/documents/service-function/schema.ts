@@ -3,7 +3,7 @@ import type { FunctionType } from "../../functions/function-type.ts";
 import { FUNCTIONS } from "../../functions/functions.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
 import { workloadSchema } from "../../resolvers/schema.ts";
-import type { Document } from "../../attachments/wish.ts";
+import type { Document } from "../../attachments/spec.ts";
 import { listAlternatives } from "../../text/problem.ts";
 import { guardSchema } from "../fragments/guard.ts";
 import { documentSchema } from "../fragments/head.ts";

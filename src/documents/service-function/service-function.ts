@@ -8,22 +8,22 @@ import type { DocumentKind } from "../kind.ts";
 import { checkServiceFunction } from "./check.ts";
 import { LeadsOn, leadsBackBeside } from "./leads-on.ts";
 import { type ServiceFunctionDocument, serviceFunctionSchema } from "./schema.ts";
-import { type ServiceFunctionWish, serviceFunctionWish } from "./wish.ts";
+import { type ServiceFunctionSpec, serviceFunctionSpec } from "./spec.ts";
 
-export const serviceFunctionKind: Readonly<DocumentKind<ServiceFunctionDocument, ServiceFunctionWish>> = {
+export const serviceFunctionKind: Readonly<DocumentKind<ServiceFunctionDocument, ServiceFunctionSpec>> = {
   schema: serviceFunctionSchema,
   check: checkServiceFunction,
-  mean: serviceFunctionWish,
+  mean: serviceFunctionSpec,
   contradicts: leadsBackBeside,
-  control: (wish, { parts, workloads, answers }, { onChange }) =>
-    new OfferController<ServiceFunctionWish>({
+  control: (spec, { parts, workloads, answers }, { onChange }) =>
+    new OfferController<ServiceFunctionSpec>({
       parts,
       workloads,
-      wish,
+      spec,
       onChange,
       ground: new LeadsOn(parts),
       asks: ({ service, ownLabels: labels }) => ({ service, labels }),
-      serve: ({ wish: now, name, workload, place }) =>
+      serve: ({ spec: now, name, workload, place }) =>
         parts.newFunction({
           name,
           workload,
@@ -49,7 +49,7 @@ function wiresOf(connection: Connection): (readonly [id: string, end: Side])[] {
   return [[wireIdOf(connection), "endpoint"], ...next.map(({ id }) => [id, "client"] as const)];
 }
 
-/** The parts of the wish that cannot change while wires are established, as text. */
+/** The parts of the spec that cannot change while wires are established, as text. */
 function placeText({
   name,
   workload,
@@ -58,6 +58,6 @@ function placeText({
   document: {
     spec: { type },
   },
-}: ServiceFunctionWish): string {
+}: ServiceFunctionSpec): string {
   return JSON.stringify([name, workload, service, pools, type]);
 }

@@ -44,7 +44,7 @@ test("labels, endpoint and context that the caller changed win", () => {
   assert.equal(merged.state, State.UP);
 });
 
-test("another service, or a wish for another endpoint, drops the endpoint and the mechanism", () => {
+test("another service, or a request for another endpoint, drops the endpoint and the mechanism", () => {
   for (const again of [
     { ...asked, networkService: "bank" },
     { ...asked, state: State.RESELECT_REQUESTED },
@@ -54,6 +54,6 @@ test("another service, or a wish for another endpoint, drops the endpoint and th
       [merged.networkServiceEndpointName, merged.mechanism, merged.state],
       ["", undefined, State.RESELECT_REQUESTED],
     );
-    assert.deepEqual(merged.context?.ipContext?.srcIpAddrs, ["10.0.0.1/32"], "a wish for the same address");
+    assert.deepEqual(merged.context?.ipContext?.srcIpAddrs, ["10.0.0.1/32"], "the same address is requested");
   }
 });

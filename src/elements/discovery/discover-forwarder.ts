@@ -90,15 +90,18 @@ export function discoverForwarder(options: ForwarderDiscoveryOptions): Connectio
 async function findForwarders(
   call: Call,
   { registries, url, service: forwarderService = FORWARDERS, own = [] }: ForwarderDiscoveryOptions,
-  wish: {
+  requested: {
     readonly service: string;
     readonly payload: string;
     readonly labels: Labels;
     readonly name: string | undefined;
   },
 ): Promise<NetworkServiceEndpoint[]> {
-  const { labels, name } = wish;
-  const service = await findService(call, registries.services, { name: wish.service, payload: wish.payload });
+  const { labels, name } = requested;
+  const service = await findService(call, registries.services, {
+    name: requested.service,
+    payload: requested.payload,
+  });
   const mine = own.filter((each) => name === undefined || each.name === name);
   let registered: readonly NetworkServiceEndpoint[] | undefined;
   const isForClient = ({ sourceSelector }: Match): boolean =>
@@ -121,10 +124,10 @@ async function findForwarders(
   if (matches.length === 0) {
     throw new NetloomError(
       "NOT_FOUND",
-      `find an endpoint of ${wish.service}: none of the service's matches is for the client's labels`,
+      `find an endpoint of ${requested.service}: none of the service's matches is for the client's labels`,
       {
         topic: "NL-303",
-        reason: reason("NO_CANDIDATE", { service: wish.service }),
+        reason: reason("NO_CANDIDATE", { service: requested.service }),
         hint: "`netloom why` tells which labels each match wants",
       },
     );
@@ -133,11 +136,11 @@ async function findForwarders(
   throw new NetloomError(
     "UNAVAILABLE",
     name === undefined
-      ? `find a forwarder for ${wish.service}: no candidates found among ${count} forwarders of ${url}`
-      : `find a forwarder for ${wish.service}: forwarder ${name} is not available`,
+      ? `find a forwarder for ${requested.service}: no candidates found among ${count} forwarders of ${url}`
+      : `find a forwarder for ${requested.service}: forwarder ${name} is not available`,
     {
       topic: "NL-304",
-      reason: reason("FORWARDER_UNAVAILABLE", { service: wish.service, forwarder: name ?? "" }),
+      reason: reason("FORWARDER_UNAVAILABLE", { service: requested.service, forwarder: name ?? "" }),
       hint: "is the forwarder of this host running, and does it have the labels that the service wants?",
     },
   );

@@ -192,7 +192,7 @@ test("after the caller's deadline no further candidate is tried, and the error n
   });
 });
 
-test("a manager keeps its forwarder until another endpoint is wished for", async () => {
+test("a manager keeps its forwarder until another endpoint is requested", async () => {
   const worlds = new Worlds();
   const url = "tcp://10.0.0.1:5001";
   const forwarder = (name: string, labels = { p2p: "true" }) =>

@@ -8,7 +8,7 @@ import { IdentifierPools } from "../../mechanisms/identifier-pool.ts";
 import { Chain, towards } from "../../../fixtures/elements/chain.ts";
 import { Worlds } from "../../../fixtures/elements/world.ts";
 import { contextOf } from "../connection.ts";
-import { mtuWish } from "../context/mtu-wish.ts";
+import { requestedMtu } from "../context/requested-mtu.ts";
 import { fitTunnel } from "./fit-tunnel.ts";
 import { mechanisms } from "./mechanisms.ts";
 import { tunnels } from "./tunnels.ts";
@@ -40,7 +40,7 @@ function nearSide(worlds: Worlds, width: number | undefined, answer: (offered: n
   };
   const chain = new Chain(world, [
     towards("tcp://10.8.0.2:5001"),
-    mtuWish(),
+    requestedMtu(),
     tunnels(options),
     fitTunnel(options),
   ]);
@@ -98,7 +98,7 @@ test("if the far side repeats a too wide answer, the near side uses its own widt
   });
 });
 
-test("a narrow tunnel grows again although the client sends the MTU that it was given, and keeps the client's own wish", async () => {
+test("a narrow tunnel grows again although the client sends the MTU that it was given, and keeps the MTU that the client requested first", async () => {
   const worlds = new Worlds();
   const { chain, given, asked } = nearSide(worlds, 1400, smaller(1446));
   await worlds.run(async () => {
@@ -108,7 +108,7 @@ test("a narrow tunnel grows again although the client sends the MTU that it was 
     const second = await chain.request(first);
     assert.deepEqual(mtuOf(second), [1396, 1396]);
     assert.equal(asked.at(-1), 1450 - OVERHEAD);
-    assert.equal(chain.requests.at(-1)?.connection?.context?.MTU, 0, "no wish of the client's");
+    assert.equal(chain.requests.at(-1)?.connection?.context?.MTU, 0, "the client requests no MTU");
     contextOf(second).MTU = 1300;
     await chain.request(second);
     assert.equal(chain.requests.at(-1)?.connection?.context?.MTU, 1300);

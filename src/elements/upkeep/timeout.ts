@@ -17,7 +17,7 @@ const ROUNDING_MS = 1;
  * - A connection is closed when the token of its caller's segment expires, less the time of a request: an honest client
  *   would have asked again by then. The delay is measured on the monotonic clock, so a jump of the wall clock after the
  *   request changes nothing.
- * - A close for that reason is a loss (`call.reason`), not a wish.
+ * - A close for that reason is a loss (`call.reason`), not a request.
  * - A refresh that comes first wins.
  * - A caller whose segment has no expiry is FAILED_PRECONDITION.
  */

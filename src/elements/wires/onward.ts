@@ -153,8 +153,8 @@ export class Onward {
     // The routes behind this station are set again at each request.
     ip.dstRoutes = [];
     passage().ask(context, contextOf(first));
-    const wish = { name: nameOf(first), forwarding: true, sources: own.srcIpAddrs };
-    const preference = create(MechanismSchema, preferenceFor({ netns }, wish));
+    const requested = { name: nameOf(first), forwarding: true, sources: own.srcIpAddrs };
+    const preference = create(MechanismSchema, preferenceFor({ netns }, requested));
     const { id, networkService, payload, path } = first;
     return create(NetworkServiceRequestSchema, {
       connection: create(ConnectionSchema, {

@@ -11,7 +11,7 @@ import type { Side } from "../../mechanisms/side.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { reason } from "../../errors/reasons.ts";
 
-/** The names of the two ends for people, and the client's wish. */
+/** The names of the two ends for people, and what the client requests. */
 export interface WireEnds {
   /** `alpha/web` */
   readonly client: string;

@@ -8,7 +8,7 @@ import { wireOf } from "./wire-of.ts";
 /** A wire that begins in a workload that forwards for `sources`. */
 function wireFor(sources: readonly string[]) {
   const place = { netns: "file:///run/netns/fw" } as const;
-  const wish = { name: "out-1", forwarding: true, sources };
+  const requested = { name: "out-1", forwarding: true, sources };
   const answer = create(ConnectionSchema, {
     id: "c1",
     mechanism: preferenceFor({ netns: "file:///run/netns/shop" }, { name: "shop" }),
@@ -21,7 +21,7 @@ function wireFor(sources: readonly string[]) {
       },
     },
   });
-  return wireOf(answer, create(MechanismSchema, preferenceFor(place, wish)));
+  return wireOf(answer, create(MechanismSchema, preferenceFor(place, requested)));
 }
 
 test("in a workload that forwards for others, routes apply to packets from its sources, and those to the far end to all packets", () => {

@@ -38,9 +38,9 @@ export function pointToPoint(end: IpEnd): Map<IpPrefix, IpPrefix> {
 }
 
 /** The route for a route of the context: via its next hop, else on the link, else via the first peer of its family. */
-export function contextRoute(end: IpEnd, wish: ContextRoute): Route {
-  const prefix = network(mustParsePrefix(wish.prefix));
-  const via = wish.nextHop ? mustParseIp(wish.nextHop) : defaultNextHop(end, prefix);
+export function contextRoute(end: IpEnd, wanted: ContextRoute): Route {
+  const prefix = network(mustParsePrefix(wanted.prefix));
+  const via = wanted.nextHop ? mustParseIp(wanted.nextHop) : defaultNextHop(end, prefix);
   const destination = formatPrefix(prefix);
   return { kind: "route", ...on(end), destination, ...(via ? { via: formatIp(via), onlink: true } : {}) };
 }

@@ -31,11 +31,11 @@ export function planIp(wire: Wire, side: Side, { link, trust, forwarding = false
   };
   const policies =
     side === "client" ? planPolicies(wire.connectionId, end, context.policies ?? []) : undefined;
-  const wished = (side === "client" ? context.srcRoutes : context.dstRoutes) ?? [];
+  const routes = (side === "client" ? context.srcRoutes : context.dstRoutes) ?? [];
   return {
     sysctls: [...planSysctls(end, trust), ...(forwarding ? forwardingOn(link, hasIpv6(end)) : [])],
     addresses: planAddresses(end),
-    routes: [...planRoutes(end, wished), ...(policies?.routes ?? [])],
+    routes: [...planRoutes(end, routes), ...(policies?.routes ?? [])],
     neighbors: planNeighbors(wire, side, end),
     rules: policies?.rules ?? [],
   };
@@ -59,7 +59,7 @@ function planAddresses(end: IpEnd): Address[] {
 }
 
 /** On-link routes to peers that no network of this end contains, then the routes of the context. */
-function planRoutes(end: IpEnd, wished: readonly ContextRoute[]): Route[] {
+function planRoutes(end: IpEnd, context: readonly ContextRoute[]): Route[] {
   const onLink = connected(end);
   const hasRoute = new Set(onLink.map(formatPrefix));
   const routes: Route[] = [];
@@ -72,7 +72,7 @@ function planRoutes(end: IpEnd, wished: readonly ContextRoute[]): Route[] {
     if (onLink.some((prefix) => contains(prefix, peer.address))) continue;
     add({ kind: "route", ...on(end), destination: formatPrefix(network(peer)) });
   }
-  for (const wish of wished) for (const route of besideDefault(contextRoute(end, wish))) add(route);
+  for (const wanted of context) for (const route of besideDefault(contextRoute(end, wanted))) add(route);
   return routes;
 }
 

@@ -94,12 +94,12 @@ function planRule(end: IpEnd, policy: PolicyRoute, place: Pick<Rule, "family" | 
 
 /** The routes of a policy's table: each destination once, the first wins; the default route if the policy has no routes. */
 function tableRoutes(end: IpEnd, policy: PolicyRoute, family: 4 | 6): Route[] {
-  const wishes = (policy.routes ?? []).filter(
+  const chosen = (policy.routes ?? []).filter(
     (route) => mustParsePrefix(route.prefix).address.family === family,
   );
-  const all = wishes.length > 0 ? wishes : [{ prefix: formatPrefix(everything(family)) }];
+  const all = chosen.length > 0 ? chosen : [{ prefix: formatPrefix(everything(family)) }];
   const byDestination = new Map<string, Route>();
-  for (const route of all.map((wish) => contextRoute(end, wish))) {
+  for (const route of all.map((wanted) => contextRoute(end, wanted))) {
     if (!byDestination.has(route.destination)) byDestination.set(route.destination, route);
   }
   return [...byDestination.values()];

@@ -54,9 +54,9 @@ export function whatStays(
 ): readonly KernelObject[] {
   const again = new Map(wanted.map((object) => [identityOf(object), object]));
   const staying = held.filter((object) => {
-    const wish = again.get(identityOf(object));
-    const claims = new Set(wish && claimsOf(wish).map(({ key }) => key));
-    return wish !== undefined && claimsOf(object).every(({ key }) => claims.has(key));
+    const wanted = again.get(identityOf(object));
+    const claims = new Set(wanted && claimsOf(wanted).map(({ key }) => key));
+    return wanted !== undefined && claimsOf(object).every(({ key }) => claims.has(key));
   });
   const links = new Set(staying.filter(isDevice).flatMap(linkKeys));
   return staying.filter((object) => {

@@ -1,6 +1,6 @@
 /** Checks the processes of a lab file: the hosts with agents, the addresses of agents and registries, and the documents. */
 import { clashesOf } from "../../attachments/clashes.ts";
-import { refText } from "../../attachments/wish.ts";
+import { refText } from "../../attachments/spec.ts";
 import { HOST_ANNOTATION } from "../../documents/api-version.ts";
 import { DOCUMENTS } from "../../documents/documents.ts";
 import { KINDS } from "../../documents/kinds.ts";
@@ -149,7 +149,7 @@ function readOne(given: unknown, index: number, { parts, agents, registry, findi
   }
   const result = DOCUMENTS.read(document);
   if (result.ok)
-    return [{ index, attachment: { host, ...(typeof place === "string" && { place }), wish: result.wish } }];
+    return [{ index, attachment: { host, ...(typeof place === "string" && { place }), spec: result.spec } }];
   for (const finding of result.findings) findings.addIn(index, finding);
   return [];
 }
@@ -167,7 +167,7 @@ function withoutHost(given: unknown): { readonly host?: unknown; readonly rest: 
 function reportTwice(attachments: readonly Read[], findings: Findings): void {
   const seen = new Set<string>();
   for (const { index, attachment } of attachments) {
-    const name = `${refText(attachment.wish)} on ${attachment.host}`;
+    const name = `${refText(attachment.spec)} on ${attachment.host}`;
     if (seen.has(name))
       findings.addIn(index, {
         path: ["metadata", "name"],
@@ -178,11 +178,11 @@ function reportTwice(attachments: readonly Read[], findings: Findings): void {
   const add = (read: Read | undefined, finding: Finding): void => {
     if (read) findings.addIn(read.index, finding);
   };
-  const wishes = attachments.map(({ attachment }) => attachment.wish);
-  for (const { index, finding } of DOCUMENTS.contradictions(wishes)) add(attachments[index], finding);
+  const specs = attachments.map(({ attachment }) => attachment.spec);
+  for (const { index, finding } of DOCUMENTS.contradictions(specs)) add(attachments[index], finding);
   for (const host of new Set(attachments.map(({ attachment }) => attachment.host))) {
     const own = attachments.filter(({ attachment }) => attachment.host === host);
-    for (const { index, problem } of clashesOf(own.map(({ attachment }) => attachment.wish)))
+    for (const { index, problem } of clashesOf(own.map(({ attachment }) => attachment.spec)))
       add(own[index], { path: ["spec", "interface"], message: problem });
   }
 }

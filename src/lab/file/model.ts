@@ -1,6 +1,6 @@
 /** The meaning of a lab file: every default filled in, every address canonical and with one owner. */
 import type { RemoteType } from "../../mechanisms/mechanism-type.ts";
-import type { Wish } from "../../attachments/wish.ts";
+import type { Spec } from "../../attachments/spec.ts";
 import type { ContextRoute, PolicyRoute } from "../../forwarder/wire.ts";
 
 /** A host: a network namespace that stands for a machine. */
@@ -69,7 +69,7 @@ export interface LabAttachment {
   readonly host: string;
   /** The workload, `host/workload`. Absent if the attachment has none. */
   readonly place?: string;
-  readonly wish: Wish;
+  readonly spec: Spec;
 }
 
 /** The processes of a lab. */

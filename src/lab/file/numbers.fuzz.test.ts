@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { stringify } from "yaml";
 import { firstWire } from "../../documents/fragments/first-wire.ts";
 import { DOCUMENTS } from "../../documents/documents.ts";
-import type { ProviderWish } from "../../documents/provider/wish.ts";
+import type { ProviderSpec } from "../../documents/provider/spec.ts";
 import { plan } from "../../forwarder/plan/plan.ts";
 import { newVeth, newVxlan } from "../../linux/netlink/link.ts";
 import { newAddress } from "../../linux/netlink/address.ts";
@@ -143,14 +143,14 @@ test("every rate that passes the check fits into the kernel's fields", () => {
 test("the numbers of a valid provider fit into the kernel's fields", () => {
   let passed = 0;
   fc.assert(
-    fc.property(offers, (spec) => {
-      const text = stringify(providerDocument("db", spec), { keepUndefined: false });
+    fc.property(offers, (offer) => {
+      const text = stringify(providerDocument("db", offer), { keepUndefined: false });
       const result = DOCUMENTS.parse(text, "x.yaml");
       if (!result.ok) return;
       passed++;
-      const [wish] = result.wishes;
-      assert.ok(wish);
-      const { document: checked, pools } = wish as ProviderWish;
+      const [spec] = result.specs;
+      assert.ok(spec);
+      const { document: checked, pools } = spec as ProviderSpec;
       // Without pools the addresses come from the client.
       if (pools.length > 0)
         for (const object of plan(firstWire({ name: "db", ...checked.spec })).objects) encode(object);

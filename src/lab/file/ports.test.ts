@@ -23,7 +23,7 @@ spec: { workload: alpha/eth1, service: db }
 test("a port is a cable to a machine in its own namespace, and documents can name it as a workload", () => {
   const lab = mustParseLab(TEXT, "ports.yaml");
   const [attachment] = lab.mesh?.attachments ?? [];
-  assert.deepEqual(attachment?.wish.workload, { port: "eth1" });
+  assert.deepEqual(attachment?.spec.workload, { port: "eth1" });
   const { namespaces, underlay } = topology(lab);
   assert.deepEqual(
     namespaces.map(({ place, kind }) => `${kind} ${place}`),

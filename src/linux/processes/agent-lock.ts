@@ -1,6 +1,6 @@
 /**
  * Allows one agent per network namespace, per state folder, and per folder of pins. Two in one namespace would take each
- * other's wires for leftovers of an earlier process. Two with one state folder would overwrite each other's wishes. Two
+ * other's wires for leftovers of an earlier process. Two with one state folder would overwrite each other's desired state. Two
  * hosts with the same pins would share one map, although their devices have the same indexes.
  *
  * The kernel holds the locks, and releases them when their holder ends in any way: an abstract unix socket, which belongs

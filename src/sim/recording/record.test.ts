@@ -10,7 +10,7 @@ import { recordWorld } from "./record.ts";
 import { decodeValue, encodeValue, Recording } from "./recording.ts";
 import { replayRecording } from "./replay.ts";
 import { ToyAgent } from "../../../fixtures/sim/toy-agent.ts";
-import { drawWishes } from "../../../fixtures/sim/toy.ts";
+import { drawSpecs } from "../../../fixtures/sim/toy.ts";
 import { drain, simulate } from "../../../fixtures/sim/simulate.ts";
 
 const HOSTS = ["alpha", "beta", "gamma"];
@@ -34,7 +34,7 @@ async function recordToy(seed: string): Promise<Recording[]> {
   return recordings;
 }
 
-const toy = (seed: string) => (world: HostWorld) => new ToyAgent(world).run(drawWishes(seed, 9));
+const toy = (seed: string) => (world: HostWorld) => new ToyAgent(world).run(drawSpecs(seed, 9));
 
 /** Answers a call with its request, and a stream with one byte after the other. The byte 99 takes long. */
 function echo({ clock }: HostWorld): Handler {

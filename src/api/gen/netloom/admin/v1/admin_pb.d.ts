@@ -2107,8 +2107,8 @@ export declare const GraphEndpointSchema: GenMessage<GraphEndpoint>;
  */
 export declare const Agent: GenService<{
   /**
-   * Makes the attachments of one or more YAML documents the wish of this host: those that are new are added, those that
-   * are there already are changed, others stay. All or none; answers when the wish is on the disk, not when wires are up.
+   * Applies one or more YAML documents on this host: new attachments are added, known ones are changed, others stay. All
+   * or none; answers when the desired state is on the disk, not when wires are up.
    * INVALID_ARGUMENT with all that is wrong, one line for each problem; `dry_run` has them as data.
    *
    * @generated from rpc netloom.admin.v1.Agent.Apply
@@ -2119,7 +2119,7 @@ export declare const Agent: GenService<{
     output: typeof ApplyResponseSchema;
   },
   /**
-   * Takes attachments out of the wish, and answers when their wires are gone. Those that are not there are listed.
+   * Deletes attachments, and answers when their wires are gone. Those that are not there are listed.
    *
    * @generated from rpc netloom.admin.v1.Agent.Delete
    */
@@ -2129,7 +2129,7 @@ export declare const Agent: GenService<{
     output: typeof DeleteResponseSchema;
   },
   /**
-   * The wish as it is kept.
+   * The documents of this host as they are kept.
    *
    * @generated from rpc netloom.admin.v1.Agent.Get
    */

@@ -14,11 +14,11 @@ import type { Connection } from "../../../nsm/connection_pb.js";
 export declare const file_netloom_agent_v1_state: GenFile;
 
 /**
- * The wish. Replaced as a whole, and on the disk before anybody is told that it is accepted.
+ * The desired state. Replaced as a whole, and on the disk before anybody is told that it is accepted.
  *
- * @generated from message netloom.agent.v1.Wish
+ * @generated from message netloom.agent.v1.DesiredState
  */
-export declare type Wish = Message<"netloom.agent.v1.Wish"> & {
+export declare type DesiredState = Message<"netloom.agent.v1.DesiredState"> & {
   /**
    * @generated from field: repeated netloom.agent.v1.Wanted attachments = 1;
    */
@@ -33,10 +33,10 @@ export declare type Wish = Message<"netloom.agent.v1.Wish"> & {
 };
 
 /**
- * Describes the message netloom.agent.v1.Wish.
- * Use `create(WishSchema)` to create a new message.
+ * Describes the message netloom.agent.v1.DesiredState.
+ * Use `create(DesiredStateSchema)` to create a new message.
  */
-export declare const WishSchema: GenMessage<Wish>;
+export declare const DesiredStateSchema: GenMessage<DesiredState>;
 
 /**
  * @generated from message netloom.agent.v1.Wanted
@@ -71,7 +71,7 @@ export declare type Wanted = Message<"netloom.agent.v1.Wanted"> & {
 export declare const WantedSchema: GenMessage<Wanted>;
 
 /**
- * The last answers to the wishes, so that the next life asks under the same ids all the way to the endpoint. What is
+ * The last answers to the requests, so that the next life asks under the same ids all the way to the endpoint. What is
  * missing here costs a change of ids, no more.
  *
  * @generated from message netloom.agent.v1.Answers

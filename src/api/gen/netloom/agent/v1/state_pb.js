@@ -11,13 +11,13 @@ import { file_nsm_connection } from "../../../nsm/connection_pb.js";
  * Describes the file netloom/agent/v1/state.proto.
  */
 export const file_netloom_agent_v1_state = /*@__PURE__*/
-  fileDesc("ChxuZXRsb29tL2FnZW50L3YxL3N0YXRlLnByb3RvEhBuZXRsb29tLmFnZW50LnYxIkYKBFdpc2gSLQoLYXR0YWNobWVudHMYASADKAsyGC5uZXRsb29tLmFnZW50LnYxLldhbnRlZBIPCgdjbG9zaW5nGAIgAygJIkUKBldhbnRlZBIQCghkb2N1bWVudBgBIAEoCRIVCg1jb25uZWN0aW9uX2lkGAIgASgJEhIKCmdlbmVyYXRpb24YAyABKAQiNgoHQW5zd2VycxIrCgtjb25uZWN0aW9ucxgBIAMoCzIWLmNvbm5lY3Rpb24uQ29ubmVjdGlvbmIGcHJvdG8z", [file_nsm_connection]);
+  fileDesc("ChxuZXRsb29tL2FnZW50L3YxL3N0YXRlLnByb3RvEhBuZXRsb29tLmFnZW50LnYxIk4KDERlc2lyZWRTdGF0ZRItCgthdHRhY2htZW50cxgBIAMoCzIYLm5ldGxvb20uYWdlbnQudjEuV2FudGVkEg8KB2Nsb3NpbmcYAiADKAkiRQoGV2FudGVkEhAKCGRvY3VtZW50GAEgASgJEhUKDWNvbm5lY3Rpb25faWQYAiABKAkSEgoKZ2VuZXJhdGlvbhgDIAEoBCI2CgdBbnN3ZXJzEisKC2Nvbm5lY3Rpb25zGAEgAygLMhYuY29ubmVjdGlvbi5Db25uZWN0aW9uYgZwcm90bzM", [file_nsm_connection]);
 
 /**
- * Describes the message netloom.agent.v1.Wish.
- * Use `create(WishSchema)` to create a new message.
+ * Describes the message netloom.agent.v1.DesiredState.
+ * Use `create(DesiredStateSchema)` to create a new message.
  */
-export const WishSchema = /*@__PURE__*/
+export const DesiredStateSchema = /*@__PURE__*/
   messageDesc(file_netloom_agent_v1_state, 0);
 
 /**

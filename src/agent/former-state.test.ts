@@ -1,34 +1,34 @@
-/** The way of a kept wish back to release 0.1.0. */
+/** The way of the kept state back to release 0.1.0. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { WantedSchema, WishSchema } from "../api/gen/netloom/agent/v1/state_pb.js";
+import { WantedSchema, DesiredStateSchema } from "../api/gen/netloom/agent/v1/state_pb.js";
 import { toFormer } from "../documents/former.ts";
 import { NetloomError } from "../errors/errors.ts";
 import { seal, unseal } from "../net/seal.ts";
 import type { Disk } from "../world/disk.ts";
 import { clientDocument } from "../../fixtures/documents/documents.ts";
-import { WISH_FILE, WISH_SEAL } from "./desired-state.ts";
-import { writeFormerWish } from "./former-wish.ts";
+import { STATE_FILE, STATE_SEAL } from "./desired-state.ts";
+import { writeFormerState } from "./former-state.ts";
 
 const FORMER = { what: "wish", version: 1 } as const;
 
 function diskWith(bytes: Uint8Array | undefined) {
-  const files = new Map<string, Uint8Array>(bytes ? [[WISH_FILE, bytes]] : []);
+  const files = new Map<string, Uint8Array>(bytes ? [[STATE_FILE, bytes]] : []);
   const disk: Disk = {
     read: (name) => Promise.resolve(files.get(name)),
     append: () => Promise.reject(new Error("nothing is appended")),
     replace: (name, data) => Promise.resolve(void files.set(name, data)),
     sync: () => Promise.resolve(),
   };
-  return { disk, file: () => files.get(WISH_FILE) };
+  return { disk, file: () => files.get(STATE_FILE) };
 }
 
-function wishOf(documents: readonly object[]): Uint8Array {
+function specOf(documents: readonly object[]): Uint8Array {
   const attachments = documents.map((document, n) =>
     create(WantedSchema, { document: JSON.stringify(document), connectionId: `id-${n}`, generation: 3n }),
   );
-  return toBinary(WishSchema, create(WishSchema, { attachments, closing: ["gone"] }));
+  return toBinary(DesiredStateSchema, create(DesiredStateSchema, { attachments, closing: ["gone"] }));
 }
 
 const WEB = clientDocument("web", { workload: { pid: 1 }, service: "db", dhcp: true }, { app: "web" });
@@ -36,11 +36,11 @@ const WEB = clientDocument("web", { workload: { pid: 1 }, service: "db", dhcp: t
 const FOREIGN = { kind: "Connect", name: "far", workload: { pid: 2 }, service: "db@other.example" };
 
 test("documents are written as release 0.1.0 has them, with the ids of their wires", async () => {
-  const { disk, file } = diskWith(seal(WISH_SEAL, wishOf([WEB, FOREIGN])));
-  assert.equal(await writeFormerWish({ disk, stateDir: "/state" }, toFormer), 2);
+  const { disk, file } = diskWith(seal(STATE_SEAL, specOf([WEB, FOREIGN])));
+  assert.equal(await writeFormerState({ disk, stateDir: "/state" }, toFormer), 2);
   const sealed = unseal(FORMER, file() ?? new Uint8Array());
   assert.ok(sealed.ok);
-  const { attachments, closing } = fromBinary(WishSchema, sealed.content);
+  const { attachments, closing } = fromBinary(DesiredStateSchema, sealed.content);
   assert.deepEqual(
     attachments.map(({ document, connectionId }) => [JSON.parse(document), connectionId]),
     [
@@ -51,23 +51,23 @@ test("documents are written as release 0.1.0 has them, with the ids of their wir
   assert.deepEqual(closing, ["gone"]);
 });
 
-test("a wish of release 0.1.0, and none, stay as they are", async () => {
-  const former = seal(FORMER, wishOf([FOREIGN]));
+test("a state of release 0.1.0, and none, stay as they are", async () => {
+  const former = seal(FORMER, specOf([FOREIGN]));
   const { disk, file } = diskWith(former);
-  assert.equal(await writeFormerWish({ disk, stateDir: "/state" }, toFormer), 0);
+  assert.equal(await writeFormerState({ disk, stateDir: "/state" }, toFormer), 0);
   assert.equal(file(), former);
-  assert.equal(await writeFormerWish({ disk: diskWith(undefined).disk, stateDir: "/state" }, toFormer), 0);
+  assert.equal(await writeFormerState({ disk: diskWith(undefined).disk, stateDir: "/state" }, toFormer), 0);
 });
 
-test("a damaged wish is refused and left", async () => {
-  const damaged = seal(WISH_SEAL, wishOf([WEB])).slice(0, -1);
+test("a damaged state is refused and left", async () => {
+  const damaged = seal(STATE_SEAL, specOf([WEB])).slice(0, -1);
   const { disk, file } = diskWith(damaged);
   await assert.rejects(
-    writeFormerWish({ disk, stateDir: "/state" }, toFormer),
+    writeFormerState({ disk, stateDir: "/state" }, toFormer),
     (error: unknown) =>
       error instanceof NetloomError &&
       error.code === "FAILED_PRECONDITION" &&
-      error.message.includes(`/state/${WISH_FILE}`) &&
+      error.message.includes(`/state/${STATE_FILE}`) &&
       error.hint !== undefined,
   );
   assert.equal(file(), damaged);

@@ -1,4 +1,4 @@
-import type { Wish } from "../../attachments/wish.ts";
+import type { Spec } from "../../attachments/spec.ts";
 import type { ContextOptions } from "../../elements/context/endpoint-context.ts";
 import { guardContext } from "../../elements/wires/wire-guard.ts";
 import type { Trust } from "../../mechanisms/half.ts";
@@ -13,7 +13,7 @@ import { trustOf } from "../fragments/trust.ts";
 import type { ProviderDocument } from "./schema.ts";
 
 /** The meaning of a NetworkServiceProvider. */
-export interface ProviderWish extends Wish {
+export interface ProviderSpec extends Spec {
   readonly document: ProviderDocument;
   readonly workload: WorkloadRef;
   /** Labels of the endpoint, by service. */
@@ -28,7 +28,7 @@ export interface ProviderWish extends Wish {
   readonly payload: string;
 }
 
-export function providerWish(document: ProviderDocument): ProviderWish {
+export function providerSpec(document: ProviderDocument): ProviderSpec {
   const { kind, metadata, spec } = document;
   const read = spec.services.map(readService);
   const labels = new Map(

@@ -1,12 +1,12 @@
-import type { Wish } from "../../attachments/wish.ts";
+import type { Spec } from "../../attachments/spec.ts";
 import type { NetworkServiceDocument } from "./schema.ts";
 
 /** The meaning of a NetworkService: the document itself. */
-export interface NetworkServiceWish extends Wish {
+export interface NetworkServiceSpec extends Spec {
   readonly document: NetworkServiceDocument;
 }
 
-export function networkServiceWish(document: NetworkServiceDocument): NetworkServiceWish {
+export function networkServiceSpec(document: NetworkServiceDocument): NetworkServiceSpec {
   const { kind, metadata } = document;
   const { name } = metadata;
   return { kind, name, document, services: [name] };

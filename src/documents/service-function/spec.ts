@@ -4,13 +4,13 @@ import { guardContext } from "../../elements/wires/wire-guard.ts";
 import { FUNCTIONS } from "../../functions/functions.ts";
 import type { FunctionType } from "../../functions/function-type.ts";
 import type { Labels } from "../../registry/matching/match.ts";
-import type { OfferWish } from "../fragments/offer-controller.ts";
+import type { OfferSpec } from "../fragments/offer-controller.ts";
 import { poolGroups } from "../fragments/pools.ts";
 import { readService } from "../fragments/service.ts";
 import type { ServiceFunctionDocument } from "./schema.ts";
 
 /** The meaning of a ServiceFunction. */
-export interface ServiceFunctionWish extends OfferWish {
+export interface ServiceFunctionSpec extends OfferSpec {
   readonly document: ServiceFunctionDocument;
   readonly service: string;
   /** Labels of the function, also for the next wire that it requests. */
@@ -21,7 +21,7 @@ export interface ServiceFunctionWish extends OfferWish {
   readonly passage: Passage;
 }
 
-export function serviceFunctionWish(document: ServiceFunctionDocument): ServiceFunctionWish {
+export function serviceFunctionSpec(document: ServiceFunctionDocument): ServiceFunctionSpec {
   const { kind, metadata, spec } = document;
   const { workload, mtu, guard } = spec;
   const { service, labels } = readService(spec.service);

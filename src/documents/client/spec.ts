@@ -1,4 +1,4 @@
-import type { Wish } from "../../attachments/wish.ts";
+import type { Spec } from "../../attachments/spec.ts";
 import type { Trust } from "../../mechanisms/half.ts";
 import type { WorkloadRef } from "../../resolvers/resolver.ts";
 import type { Labels } from "../../registry/matching/match.ts";
@@ -8,7 +8,7 @@ import { trustOf } from "../fragments/trust.ts";
 import type { ClientDocument } from "./schema.ts";
 
 /** The meaning of a NetworkServiceClient. */
-export interface ClientWish extends Wish {
+export interface ClientSpec extends Spec {
   readonly workload: WorkloadRef;
   readonly service: string;
   readonly labels: Labels;
@@ -22,7 +22,7 @@ export interface ClientWish extends Wish {
   readonly acceptRoutes?: readonly string[];
 }
 
-export function clientWish(document: ClientDocument): ClientWish {
+export function clientSpec(document: ClientDocument): ClientSpec {
   const { kind, metadata, spec } = document;
   const { service, labels, interface: named } = readService(spec.service);
   const name = portDevice(spec.workload) ?? spec.interface ?? named;

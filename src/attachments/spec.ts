@@ -1,4 +1,4 @@
-/** Documents and wishes of any kind. */
+/** Documents and specs of any kind. */
 import type { WorkloadRef } from "../resolvers/resolver.ts";
 import type { Finding } from "../text/problem.ts";
 
@@ -20,16 +20,16 @@ interface Metadata {
 }
 
 /** The meaning of a document, with every default filled in. A kind adds the fields that its controller needs. */
-export interface Wish {
+export interface Spec {
   readonly kind: string;
   readonly name: string;
   /** The document as people wrote it. */
   readonly document: Document;
   /** Names of the services that the document names. */
   readonly services: readonly string[];
-  /** Absent if the wish has no workload. */
+  /** Absent if the spec has no workload. */
   readonly workload?: WorkloadRef;
-  /** Name of the one device that the wish takes in its workload. No other wish may have it. */
+  /** Name of the one device that the spec takes in its workload. No other spec may have it. */
   readonly interface?: string;
 }
 
@@ -48,8 +48,8 @@ export function refText({ kind, name }: Ref): string {
   return `${kind} ${name}`;
 }
 
-/** The wish of a document, or all of its problems. */
+/** The spec of a document, or all of its problems. */
 export type ReadResult =
   /** `notes`: a sentence for each part of a release 0.1.0 document that this version does not know. */
-  | { readonly ok: true; readonly wish: Wish; readonly notes?: readonly string[] }
+  | { readonly ok: true; readonly spec: Spec; readonly notes?: readonly string[] }
   | { readonly ok: false; readonly findings: readonly Finding[] };

@@ -15,7 +15,7 @@ import {
 import { formatPrefix, insideOf, isFullLength, network, parsePrefix } from "../../net/ip.ts";
 import { connectionOf, ipContextOf, type ConnectionElement } from "../connection.ts";
 
-export interface ClientWishOptions {
+export interface ClientRequestOptions {
   /**
    * Addresses that the client may bring. `none` drops them. `pools` passes them to `ipam`, which keeps those from its
    * pools and removes the rest. `any` keeps addresses of full length, with the routes to them.
@@ -34,9 +34,9 @@ export interface ClientWishOptions {
  * - It keeps a route only if it leads to a kept address or, for the endpoint, to a network in `routes`.
  * - It drops policies, neighbours, name servers and the endpoint's MAC.
  */
-export function clientWishes({ addresses, routes }: ClientWishOptions): ConnectionElement {
+export function clientRequest({ addresses, routes }: ClientRequestOptions): ConnectionElement {
   return {
-    name: "client-wishes",
+    name: "client-request",
     async request(_call, request, next) {
       const connection = connectionOf(request);
       const ip = ipContextOf(connection);
