@@ -97,53 +97,47 @@ function start(t: TestContext, tree: string, { host, args }: RunningDaemon): voi
   t.after(() => process.kill("SIGKILL"));
 }
 
-/** A step of the operator, and when it began, in seconds since 1970: a lost packet is reported with the step before it. */
-interface Step {
-  readonly name: string;
-  readonly at: number;
-}
-
 /** Pings through a wire during the upgrade, and finds the lost packets at the end. */
 class Stream {
   readonly #name: string;
   readonly #ping: ChildProcess;
+  /** The steps of the operator, each with the last packet that was answered before it. */
+  readonly #steps: (readonly [name: string, packet: number])[] = [];
   #text = "";
 
   constructor(t: TestContext, name: string, host: string, address: string) {
     this.#name = name;
-    const words = ["netns", "exec", `nl-${LAB}-${host}`, "ping", "-n", "-D", "-i", "0.02", address];
+    const words = ["netns", "exec", `nl-${LAB}-${host}`, "ping", "-n", "-i", "0.02", address];
     this.#ping = spawn("ip", words, { stdio: ["ignore", "pipe", "inherit"] });
     this.#ping.stdout?.on("data", (bytes: Buffer) => (this.#text += bytes.toString()));
     t.after(() => this.#ping.kill("SIGKILL"));
   }
 
+  /** A step begins: a packet that is lost from now on is reported with it. */
+  begin(step: string): void {
+    this.#steps.push([step, Math.max(0, ...this.#answered())]);
+  }
+
   /**
-   * The packets without an answer before the last answered one, each with its wire and the step during which it was
-   * sent. Later answers are still on the way.
+   * The packets without an answer before the last answered one, each with its wire and step. Later answers are still on
+   * the way.
    */
-  async lost(steps: readonly Step[]): Promise<string[]> {
+  async lost(): Promise<string[]> {
     const ended = once(this.#ping, "close");
     this.#ping.kill("SIGINT");
     await ended;
-    const answered = new Map(
-      [...this.#text.matchAll(/^\[([\d.]+)\] .*icmp_seq=(\d+)/gm)].map(([, at, number]) => [
-        Number(number),
-        Number(at),
-      ]),
-    );
-    const sent = Math.max(0, ...answered.keys());
+    const answered = new Set(this.#answered());
+    const sent = Math.max(0, ...answered);
     assert.ok(sent > 50, `${sent} packets were sent through ${this.#name}`);
-    const lost: string[] = [];
-    let at = 0;
-    for (let number = 1; number <= sent; number++) {
-      at = answered.get(number) ?? at;
-      if (answered.has(number)) continue;
-      const step = steps.findLast((each) => each.at <= at);
-      const after =
-        step === undefined ? "before any step" : `${(at - step.at).toFixed(2)} s after: ${step.name}`;
-      lost.push(`${this.#name}: packet ${number} of ${sent}, ${after}`);
-    }
-    return lost;
+    const missing = Array.from({ length: sent }, (_, i) => i + 1).filter((packet) => !answered.has(packet));
+    return missing.map((packet) => {
+      const [step = "no step", last = 0] = this.#steps.findLast(([, before]) => before < packet) ?? [];
+      return `${this.#name}: packet ${packet} of ${sent}, ${packet - last} packets after: ${step}`;
+    });
+  }
+
+  #answered(): number[] {
+    return [...this.#text.matchAll(/icmp_seq=(\d+)/g)].map(([, packet]) => Number(packet));
   }
 }
 
@@ -163,8 +157,7 @@ test("a running mesh of the last release is upgraded host by host, and downgrade
     return new Stream(t, wire, `${host}-${workload}`, (addresses.endpoint[0] ?? "").split("/")[0] ?? "");
   });
   assert.equal(streams.length, 2 * EACH);
-  const steps: Step[] = [];
-  const step = (name: string): number => steps.push({ name, at: Date.now() / 1000 });
+  const step = (name: string): void => streams.forEach((stream) => stream.begin(name));
   for (const daemon of before.toSorted((a, b) => (a.kind > b.kind ? -1 : 1))) {
     step(`the ${daemon.kind} of ${daemon.host} ends`);
     await end(daemon);
@@ -221,8 +214,7 @@ test("a running mesh of the last release is upgraded host by host, and downgrade
     ),
     new Set([release]),
   );
-  step("the end");
-  const lost = await Promise.all(streams.map((stream) => stream.lost(steps)));
+  const lost = await Promise.all(streams.map((stream) => stream.lost()));
   assert.deepEqual(lost.flat(), [], "packets that were lost");
   netloom(present, "lab", "down", LAB);
   assert.deepEqual(await leftovers(LAB), []);
