@@ -17,6 +17,7 @@ import { netnsOf } from "../src/lab/topology/topology.ts";
 import { Pinger } from "../src/linux/icmp/icmp.ts";
 import { needsRoot } from "../fixtures/linux/netns.ts";
 import type { Netns } from "../src/kernel/kernel.ts";
+import { wireTexts } from "../fixtures/documents/documents.ts";
 
 const skip = needsRoot;
 const workloads = Array.from({ length: 10 }, (_, n) => n);
@@ -32,7 +33,7 @@ const pairs = [
 const wires = workloads.flatMap((n) =>
   pairs.map(([a, b], i) => {
     const other = a === b ? (n + 1) % workloads.length : n;
-    return `  - { client: ${a}/w${n}/c${i}, endpoint: ${b}/w${other}/e${i} }`;
+    return `{ client: ${a}/w${n}/c${i}, endpoint: ${b}/w${other}/e${i} }`;
   }),
 );
 
@@ -50,9 +51,7 @@ ${hosts.join("\n")}
     - [alpha, beta]
     - [beta, gamma]
     - [alpha, gamma]
-  wires:
-${wires.map((wire) => `  ${wire}`).join("\n")}
-`;
+${wireTexts(wires)}`;
 }
 
 test(

@@ -24,6 +24,7 @@ import { netnsOf } from "../lab/topology/topology.ts";
 import { withMachine } from "./lab/open.ts";
 import type { DoctorReport } from "./doctor/report.ts";
 import { netloom, netloomPath, start } from "./spawn-netloom.ts";
+import { wireTexts } from "../../fixtures/documents/documents.ts";
 
 const skip = process.getuid?.() === 0 ? false : "needs root";
 
@@ -43,10 +44,7 @@ spec:
     beta: { workloads: [cache] }
   links:
     - [alpha, beta]
-  wires:
-    - { client: alpha/web, endpoint: alpha/db }
-    - { client: alpha/web, endpoint: beta/cache }
-`,
+${wireTexts(["{ client: alpha/web, endpoint: alpha/db }", "{ client: alpha/web, endpoint: beta/cache }"])}`,
   );
   t.after(async () => {
     await netloom(["lab", "down", name]);
@@ -167,10 +165,10 @@ for (const [signal, code] of [
 
 test("a wrong file changes nothing", { skip }, async (t) => {
   const { name, file } = labFile(t, "w");
-  writeFileSync(file, `${readFileSync(file, "utf8")}    - { client: alpha/nobody, endpoint: alpha/db }\n`);
+  writeFileSync(file, readFileSync(file, "utf8").replace("client: alpha/web", "client: alpha/nobody"));
   const { code, stderr } = await netloom(["lab", "up", file]);
   assert.equal(code, 1);
-  assert.match(stderr, /lab\.yaml:13:17: spec\.wires\[2\]\.client: /);
+  assert.match(stderr, /lab\.yaml:14:17: spec\.client: /);
   assert.deepEqual(traces(name), []);
 });
 

@@ -12,6 +12,7 @@ import { Output } from "./output.ts";
 import { buildProgram } from "./program.ts";
 import { cliReference, helpOf } from "./reference.ts";
 import { netloom, netloomOfNobody, netloomPath } from "./spawn-netloom.ts";
+import { wireTexts } from "../../fixtures/documents/documents.ts";
 
 const isRoot = process.getuid?.() === 0;
 
@@ -247,8 +248,8 @@ async function bigFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "netloom-pipe-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const names = Array.from({ length: 400 }, (_, i) => `w${i}`);
-  const wires = names.slice(1).map((name) => `    - { client: a/w0, endpoint: a/${name} }\n`);
-  const lab = `apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: big }\nspec:\n  hosts: { a: { workloads: [${names.join(", ")}] } }\n  wires:\n${wires.join("")}`;
+  const wires = names.slice(1).map((name) => `{ client: a/w0, endpoint: a/${name} }`);
+  const lab = `apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: big }\nspec:\n  hosts: { a: { workloads: [${names.join(", ")}] } }\n${wireTexts(wires)}`;
   await writeFile(join(folder, "big.yaml"), lab);
   await writeFile(join(folder, wrongFile), lab.replaceAll(": a/", ": b/"));
   return folder;

@@ -40,6 +40,13 @@ const WRONG: readonly (readonly [text: string, problems: readonly string[]])[] =
     ],
   ],
   [
+    "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: a }\n---\nkind: Wire\n",
+    [
+      "x.yaml:2:7: kind: a Lab is for netloom lab up; an agent does not read it",
+      "x.yaml:5:7: kind: a Wire is for netloom lab up; an agent does not read it",
+    ],
+  ],
+  [
     "kind: NetworkService\nmetadata: { name: a }\n",
     ["x.yaml:1:1: apiVersion: is missing; write networkservicemesh.io/v1"],
   ],

@@ -6,7 +6,8 @@ import { isMap, isNode, isScalar, isSeq, Pair, Scalar, YAMLMap } from "yaml";
 import { API_VERSION, HOST_ANNOTATION } from "./api-version.ts";
 import { metadataLabelsSchema } from "./fragments/metadata-labels.ts";
 import { formatNsUrl, isNsUrl, parseNsUrl } from "./fragments/nsurl.ts";
-import { LAB_RENAMED, pairOf, rename, SUCCESSORS, takingPlace, textOf } from "./successors.ts";
+import { attachmentName } from "./command.ts";
+import { pairOf, rename, SUCCESSORS, takingPlace, textOf, WIRE_RENAMED } from "./successors.ts";
 
 /** The parts of a resource, in the order in which they were written. */
 interface Parts {
@@ -48,34 +49,59 @@ export function migrateMap(former: YAMLMap, kind: unknown, notes: string[]): YAM
   return migrated;
 }
 
-/** The parts of a migrated lab: the map of the lab itself, and a map for each of its attachments. */
+/** The documents of a migrated lab: the lab itself, and beside it one for each of its wires and attachments. */
 export interface MigratedLab {
   readonly lab: YAMLMap;
-  readonly attachments: readonly YAMLMap[];
+  readonly beside: readonly YAMLMap[];
 }
 
 /** Converts a lab. `kinds` are the kinds of its attachments. `notes` gets a sentence for each key that is left out. */
 export function migrateLab(former: YAMLMap, kinds: readonly unknown[], notes: string[]): MigratedLab {
   const kind = new Pair(new Scalar("kind"), new Scalar("Lab"));
   const parts: Parts = { apiVersion: API_VERSION, kind, forEditors: [], metadata: [], spec: [] };
-  let list: Pair | undefined;
+  const lists: Pair[] = [];
   for (const pair of former.items) {
     const key = textOf(pair.key);
     if (key === "$schema") parts.forEditors.push(withSchema(pair));
     else if (key === "name") parts.metadata.push(pair);
-    else if (key === "attachments") list = pair;
+    else if (key === "attachments" || key === "wires") lists.push(pair);
     else parts.spec.push(pair);
   }
   const lab = resourceOf(former, parts);
-  for (const each of LAB_RENAMED) rename(lab.get("spec"), each);
-  const items = isSeq(list?.value) ? list.value.items : [];
-  const attachments = items.flatMap((item, i) => (isMap(item) ? [migrateMap(item, kinds[i], notes)] : []));
-  const [first, last] = [attachments[0] ?? lab, attachments.at(-1) ?? lab];
-  const [before, after] = commentsOf(list);
-  if (first === lab) lab.comment = lines(lab.comment, before);
-  else first.commentBefore = lines(before, first.commentBefore);
-  last.comment = lines(last.comment, after);
-  return { lab, attachments };
+  const all: YAMLMap[] = [lab];
+  for (const list of lists) {
+    const maps = (isSeq(list.value) ? list.value.items : []).filter((item) => isMap(item));
+    const migrated =
+      textOf(list.key) === "wires"
+        ? migrateWires(maps)
+        : maps.map((map, i) => migrateMap(map, kinds[i], notes));
+    const previous = all.at(-1) ?? lab;
+    const [before, after] = commentsOf(list);
+    if (migrated[0]) migrated[0].commentBefore = lines(before, migrated[0].commentBefore);
+    else previous.comment = lines(previous.comment, before);
+    const last = migrated.at(-1) ?? previous;
+    last.comment = lines(last.comment, after);
+    all.push(...migrated);
+  }
+  return { lab, beside: all.slice(1) };
+}
+
+/** Converts the wires of a lab. A wire gets its name from the workloads that it joins. */
+function migrateWires(wires: readonly YAMLMap[]): YAMLMap[] {
+  const names = new Set<string>();
+  return wires.map((wire) => {
+    const ends = ["client", "endpoint"].map((side) => textOf(wire.get(side, true)).split("/")[1] ?? "");
+    const wanted = attachmentName(...ends);
+    let name = wanted;
+    for (let n = 2; names.has(name); n++) name = `${wanted.slice(0, 57)}-${n}`;
+    names.add(name);
+    const kind = new Pair(new Scalar("kind"), new Scalar("Wire"));
+    const metadata = [new Pair(new Scalar("name"), new Scalar(name))];
+    const parts: Parts = { apiVersion: API_VERSION, kind, forEditors: [], metadata, spec: wire.items };
+    const migrated = resourceOf(wire, parts);
+    for (const each of WIRE_RENAMED) rename(migrated.get("spec"), each);
+    return migrated;
+  });
 }
 
 /** The comments before the items of a list, and the comments behind them. */

@@ -42,10 +42,10 @@ export function fromFormer(data: Data, notes: string[] = []): unknown {
   return isFormer(data) ? new Document(migrateMap(treeOf(data), data["kind"], notes)).toJS() : data;
 }
 
-/** The documents that replace a lab of release 0.1.0: the Lab, and its attachments. */
+/** The documents that replace a lab of release 0.1.0: the Lab, and those beside it. */
 export function fromFormerLab(data: Data): unknown[] {
-  const { lab, attachments } = migrateLab(treeOf(data), kindsOf(data["attachments"]), []);
-  return [lab, ...attachments].map((map): unknown => new Document(map).toJS());
+  const { lab, beside } = migrateLab(treeOf(data), kindsOf(data["attachments"]), []);
+  return [lab, ...beside].map((map): unknown => new Document(map).toJS());
 }
 
 /** The kinds of the attachments of a lab of release 0.1.0. */

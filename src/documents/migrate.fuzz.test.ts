@@ -118,6 +118,24 @@ const labs = fc
     ...(isEnd && { attachments }),
   }));
 
+const labsOfWires = fc.record({
+  name: fc.constant("lab"),
+  hosts: fc.constant({ alpha: { workloads: ["web", "app"] }, beta: { workloads: ["db"] } }),
+  links: fc.constant([["alpha", "beta"]]),
+  wires: fc.array(
+    fc.record(
+      {
+        client: fc.constantFrom("alpha/web", "alpha/app"),
+        endpoint: fc.constant("beta/db"),
+        policies: fc.constant([{ protocol: "tcp", destinationPorts: 80 }]),
+        mtu: fc.constant(1400),
+      },
+      { requiredKeys: ["client", "endpoint"] },
+    ),
+    { minLength: 1, maxLength: 4 },
+  ),
+});
+
 /** The style of a text: a random number for each of its parts. */
 const look = fc.infiniteStream(fc.nat(99));
 
@@ -212,6 +230,31 @@ test("a converted lab has the meaning of the former one", () => {
       const [own, ...others] = dataOf(result.text);
       assert.deepEqual(own, { apiVersion: "netloom.dev/v1alpha1", kind: "Lab", metadata: { name }, spec });
       assert.deepEqual(others.map(former), attachments);
+      assert.deepEqual(commentsIn(result.text), commentsIn(text), text);
+      assert.equal(migrated(result.text).converted, 0);
+      const read = parseLab(result.text, "x.yaml");
+      assert.ok(read.ok, read.ok ? "" : `${read.problems.map(formatProblem).join("\n")}\n${result.text}`);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("a converted lab has the wires of the former one", () => {
+  fc.assert(
+    fc.property(labsOfWires, look, (lab, looks) => {
+      const text = writer(looks)(lab);
+      const result = migrated(text);
+      const { wires, name, ...spec } = lab;
+      assert.equal(result.converted, wires.length + 1);
+      const [own, ...others] = dataOf(result.text);
+      assert.deepEqual(own, { apiVersion: "netloom.dev/v1alpha1", kind: "Lab", metadata: { name }, spec });
+      assert.deepEqual(
+        others.map(({ kind, spec: wire }) => ({ kind, spec: wire })),
+        wires.map(({ policies, ...wire }) => ({
+          kind: "Wire",
+          spec: { ...wire, ...(policies && { policyRoutes: policies }) },
+        })),
+      );
       assert.deepEqual(commentsIn(result.text), commentsIn(text), text);
       assert.equal(migrated(result.text).converted, 0);
       const read = parseLab(result.text, "x.yaml");

@@ -35,7 +35,7 @@ suite("a file of release 0.1.0 is converted", () => {
       ["a service with a name alone", "a lab whose attachments share parts", "a lab without attachments"].map(
         (title) => migrated(FORMER_FILES.find(([each]) => each === title)?.[1] ?? "").converted,
       ),
-      [1, 3, 1],
+      [1, 3, 4],
     );
   });
 });

@@ -73,19 +73,31 @@ function isToBeReplaced(data: unknown): data is Readonly<Record<string, unknown>
   return isRecord(data) && (isFormer(data) || isFormerLab(data));
 }
 
-/** The parts of a document that cannot be written, and attachments of a lab that would get lost. */
+/** The parts of a document that cannot be written, and the wires and attachments of a lab that would get lost. */
 function oddParts(data: unknown): Finding[] {
   if (!isTree(data)) return [{ path: [], message: "a part of this is inside of itself" }];
   if (!isRecord(data) || !isFormerLab(data)) return [];
-  const { attachments } = data;
-  if (attachments === undefined || attachments === null) return [];
-  const path = ["attachments"];
-  if (!Array.isArray(attachments)) return [{ path, message: "expected a list" }];
   const kinds = listed(Object.keys(SUCCESSORS));
-  const message = `this is no document of release 0.1.0: that has a kind (${kinds}) and a name`;
-  return attachments.flatMap((each, i) =>
-    isRecord(each) && isFormer(each) ? [] : [{ path: [...path, i], message }],
-  );
+  return [
+    ...oddItems(data, "wires", {
+      isOdd: (wire) => !isRecord(wire),
+      message: "expected a map with client and endpoint",
+    }),
+    ...oddItems(data, "attachments", {
+      isOdd: (each) => !isRecord(each) || !isFormer(each),
+      message: `this is no document of release 0.1.0: that has a kind (${kinds}) and a name`,
+    }),
+  ];
+}
+
+function oddItems(
+  data: Readonly<Record<string, unknown>>,
+  key: string,
+  { isOdd, message }: { readonly isOdd: (item: unknown) => boolean; readonly message: string },
+): Finding[] {
+  const list = data[key] ?? [];
+  if (!Array.isArray(list)) return [{ path: [key], message: "expected a list" }];
+  return list.flatMap((each, i) => (isOdd(each) ? [{ path: [key, i], message }] : []));
 }
 
 function isTree(data: unknown, around: readonly unknown[] = []): boolean {
@@ -144,9 +156,9 @@ function successorTrees(own: string, isPlain: boolean, notes: string[]): Documen
     document.contents = migrateMap(contents, data["kind"], notes);
     return [document];
   }
-  const { lab, attachments } = migrateLab(contents, kindsOf(data["attachments"]), notes);
+  const { lab, beside } = migrateLab(contents, kindsOf(data["attachments"]), notes);
   document.contents = lab;
-  return [document, ...attachments.map((map) => new Document(map))];
+  return [document, ...beside.map((map) => new Document(map))];
 }
 
 /** The contents with a copy in the place of each alias, without anchors, and with quoted text instead of block text. */

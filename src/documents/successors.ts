@@ -33,8 +33,8 @@ export const SUCCESSORS: Readonly<Record<string, Successor>> = {
   Function: { apiVersion: API_VERSION, kind: "ServiceFunction", renamed: [] },
 };
 
-/** Renamed keys in the spec of a lab. */
-export const LAB_RENAMED: readonly Renaming[] = [{ path: ["wires", "*", "policies"], to: "policyRoutes" }];
+/** Renamed keys of a lab's wire. */
+export const WIRE_RENAMED: readonly Renaming[] = [{ path: ["policies"], to: "policyRoutes" }];
 
 /** Renames a key in the tree of a spec. A missing key is no error. */
 export function rename(tree: unknown, { path: [head, ...rest], to }: Renaming): void {

@@ -15,6 +15,7 @@ import {
   quote,
 } from "../text/problem.ts";
 import { readYamlStream, type SourceMap } from "../text/source-map.ts";
+import { LAB_KINDS } from "./api-version.ts";
 import { FORMER_DOCUMENT, fromFormer, isFormer } from "./former.ts";
 import type { DocumentKind, KindWords } from "./kind.ts";
 
@@ -82,6 +83,8 @@ export class DocumentTable implements Kinds {
     if (kind === undefined)
       return { path: ["kind"], message: `is missing; it is one of ${listAlternatives(kinds)}` };
     const entry = this.#entries.find((each) => each.kind === kind);
+    if (!entry && typeof kind === "string" && LAB_KINDS.includes(kind))
+      return { path: ["kind"], message: `a ${kind} is for netloom lab up; an agent does not read it` };
     if (!entry) {
       const meant = typeof kind === "string" ? didYouMean(kind, kinds) : "";
       const message = `expected ${listAlternatives(kinds)}, got ${describe(kind)}${meant}`;

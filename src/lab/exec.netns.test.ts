@@ -5,6 +5,7 @@ import { test, type TestContext } from "node:test";
 import { needsRoot } from "../../fixtures/linux/netns.ts";
 import { exec } from "./exec.ts";
 import { labFixture } from "../../fixtures/lab/lab.ts";
+import { wireTexts } from "../../fixtures/documents/documents.ts";
 
 const skip = needsRoot;
 const module = new URL("./exec.ts", import.meta.url).href;
@@ -15,7 +16,8 @@ const runner = `const [lab, place, ...argv] = process.argv.slice(1);
 async function oneHost(t: TestContext): Promise<string> {
   const lab = await labFixture(t);
   await lab.up(
-    "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: NAME }\nspec:\n  hosts:\n    alpha: { workloads: [a, b] }\n  wires:\n    - { client: alpha/a/in-a, endpoint: alpha/b/in-b }\n",
+    "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: NAME }\nspec:\n  hosts:\n    alpha: { workloads: [a, b] }\n" +
+      wireTexts(["{ client: alpha/a/in-a, endpoint: alpha/b/in-b }"]),
   );
   return lab.name;
 }

@@ -12,6 +12,7 @@ import { lengthOf, moment } from "../../fixtures/async/until.ts";
 import { demo } from "./demo.ts";
 import { labFixture, type LabFixture } from "../../fixtures/lab/lab.ts";
 import { leftovers } from "./state.ts";
+import { wireTexts } from "../../fixtures/documents/documents.ts";
 
 const skip = needsRoot;
 const child = fileURLToPath(new URL("../../fixtures/lab/up-child.ts", import.meta.url));
@@ -27,10 +28,7 @@ spec:
   links:
     - [alpha, r1]
     - [r1, beta]
-  wires:
-    - { client: alpha/web/nl-1, endpoint: alpha/cache/nl-1 }
-    - { client: alpha/web/nl-2, endpoint: beta/db/nl-1 }
-`;
+${wireTexts(["{ client: alpha/web/nl-1, endpoint: alpha/cache/nl-1 }", "{ client: alpha/web/nl-2, endpoint: beta/db/nl-1 }"])}`;
 
 function labFile(t: TestContext, lab: LabFixture): string {
   const directory = mkdtempSync(join(tmpdir(), "netloom-lab-"));

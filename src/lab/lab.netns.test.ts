@@ -11,6 +11,7 @@ import { down, list, status, up } from "./lab.ts";
 import { leftovers, lockLab, namespacesOf, stateDirectory } from "./state.ts";
 import { netnsOf } from "./topology/topology.ts";
 import { moment } from "../../fixtures/async/until.ts";
+import { wireTexts } from "../../fixtures/documents/documents.ts";
 
 const skip = needsRoot;
 
@@ -24,9 +25,9 @@ spec:
   links:
     - [alpha, beta]
 `;
-const localWire = "    - { client: alpha/web/nl-1, endpoint: alpha/cache/nl-1 }\n";
-const remoteWire = "    - { client: alpha/web/nl-2, endpoint: beta/db/nl-1 }\n";
-const two = `${hosts}  wires:\n${localWire}${remoteWire}`;
+const localWire = "{ client: alpha/web/nl-1, endpoint: alpha/cache/nl-1 }";
+const remoteWire = "{ client: alpha/web/nl-2, endpoint: beta/db/nl-1 }";
+const two = hosts + wireTexts([localWire, remoteWire]);
 
 /** Makes a device of another program in the workload alpha/web. */
 async function plantDevice(lab: LabFixture, name: string): Promise<void> {
@@ -88,7 +89,7 @@ test("up applies the difference of a changed file, and kept wires lose no packet
     return lost;
   })();
   try {
-    const grown = `${hosts.replace("[db]", "[db, log]")}    - [beta, gamma]\n  wires:\n${localWire}    - { client: beta/log/nl-1, endpoint: gamma/app/nl-1 }\n`;
+    const grown = `${hosts.replace("[db]", "[db, log]")}    - [beta, gamma]\n${wireTexts([localWire, "{ client: beta/log/nl-1, endpoint: gamma/app/nl-1 }"])}`;
     const report = await lab.up(grown.replace("  links:", "    gamma: { workloads: [app] }\n  links:"));
     assert.deepEqual(report.wires, { added: ["beta/log/nl-1"], changed: [], removed: ["alpha/web/nl-2"] });
     assert.deepEqual(report.namespaces.added.map((name) => name.replace(lab.name, "NAME")).sort(), [
@@ -111,8 +112,12 @@ test("up applies the difference of a changed file, and kept wires lose no packet
 test("a changed MTU, address and link are applied in place", { skip }, async (t) => {
   const lab = await labFixture(t);
   await lab.up(two);
-  const changed = `${hosts.replace("[alpha, beta]", "{ ends: [alpha, beta], mtu: 2000, subnets: [10.77.0.0/24] }")}  wires:
-${localWire.replace(" }", ", mtu: 4000 }")}${remoteWire.replace(" }", ", addresses: { client: [10.1.1.1], endpoint: [10.1.1.2] } }")}`;
+  const changed = `${hosts.replace("[alpha, beta]", "{ ends: [alpha, beta], mtu: 2000, subnets: [10.77.0.0/24] }")}${wireTexts(
+    [
+      localWire.replace(" }", ", mtu: 4000 }"),
+      remoteWire.replace(" }", ", addresses: { client: [10.1.1.1], endpoint: [10.1.1.2] } }"),
+    ],
+  )}`;
   const report = await lab.up(changed);
   assert.deepEqual(report.wires.changed.toSorted(), ["alpha/web/nl-1", "alpha/web/nl-2"]);
   const now = await lab.assertHealthy();
@@ -189,7 +194,7 @@ test("a change that fails half-way leaves the lab as it was", { skip }, async (t
   const lab = await labFixture(t);
   await lab.up(two);
   await plantDevice(lab, "nl-3");
-  const taken = `${hosts}    - [beta, gamma]\n  wires:\n${remoteWire}    - { client: alpha/web/nl-3, endpoint: beta/db/nl-3 }\n`;
+  const taken = `${hosts}    - [beta, gamma]\n${wireTexts([remoteWire, "{ client: alpha/web/nl-3, endpoint: beta/db/nl-3 }"])}`;
   await assert.rejects(lab.up(taken.replace("  links:", "    gamma:\n  links:")), (error: unknown) => {
     assert.ok(error instanceof NetloomError && error.code === "ALREADY_EXISTS", String(error));
     assert.match(error.message, /nl-3/);
@@ -237,10 +242,7 @@ spec:
     beta: { workloads: [c, d] }
   links:
     - [alpha, beta]
-  wires:
-    - { client: alpha/a/w, endpoint: beta/c/w }
-    - { client: alpha/b/w, endpoint: beta/d/w }
-`);
+${wireTexts(["{ client: alpha/a/w, endpoint: beta/c/w }", "{ client: alpha/b/w, endpoint: beta/d/w }"])}`);
   await lab.assertHealthy();
   const [first, second] = model.wires;
   for (const address of second?.endpoint.addresses ?? []) {

@@ -13,6 +13,7 @@ import { linkLocalAddress } from "../net/link-local.ts";
 import type { Netns } from "../kernel/kernel.ts";
 import { labFixture } from "../../fixtures/lab/lab.ts";
 import { netnsOf } from "./topology/topology.ts";
+import { wireTexts } from "../../fixtures/documents/documents.ts";
 
 const text = `apiVersion: netloom.dev/v1alpha1
 kind: Lab
@@ -23,10 +24,7 @@ spec:
   links:
     - [a, r]
     - [r, b]
-  wires:
-    - { client: a/w/w0, endpoint: a/v/w0, addresses: ipv4 }
-    - { client: a/w/w1, endpoint: b/x/w1, addresses: ipv4 }
-`;
+${wireTexts(["{ client: a/w/w0, endpoint: a/v/w0, addresses: ipv4 }", "{ client: a/w/w1, endpoint: b/x/w1, addresses: ipv4 }"])}`;
 
 const links = [
   { from: ["a/w", "w0"], to: ["a/v", "w0"] },

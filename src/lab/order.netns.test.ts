@@ -10,6 +10,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { needsRoot } from "../../fixtures/linux/netns.ts";
 import { labFixture } from "../../fixtures/lab/lab.ts";
+import { wireTexts } from "../../fixtures/documents/documents.ts";
 
 const skip = needsRoot;
 
@@ -33,8 +34,7 @@ spec:
     beta: { workloads: [db, mail] }
     gamma: {}
   links:
-${links.join("")}  wires:
-${wires.map((wire) => `    - ${wire}\n`).join("")}`;
+${links.join("")}${wireTexts(wires)}`;
 }
 
 /** A wire with the nth pair of addresses. */

@@ -8,6 +8,7 @@ import { NetloomError } from "../errors/errors.ts";
 import { labFixture } from "../../fixtures/lab/lab.ts";
 import { leftovers } from "./state.ts";
 import { netnsOf } from "./topology/topology.ts";
+import { wireTexts } from "../../fixtures/documents/documents.ts";
 
 const skip = needsRoot;
 
@@ -21,9 +22,7 @@ spec:
     beta: { workloads: [b] }
   links:
     - { ends: [alpha, beta]${options} }
-  wires:
-    - { client: alpha/a/w, endpoint: beta/b/w, addresses: ipv4 }
-`;
+${wireTexts(["{ client: alpha/a/w, endpoint: beta/b/w, addresses: ipv4 }"])}`;
 }
 
 async function supports(name: string): Promise<boolean> {

@@ -8,6 +8,7 @@ import { test } from "node:test";
 import { needsRoot } from "../../../fixtures/linux/netns.ts";
 import { labFixture } from "../../../fixtures/lab/lab.ts";
 import { parseLab } from "./parse.ts";
+import { wireTexts } from "../../../fixtures/documents/documents.ts";
 
 const skip = needsRoot;
 
@@ -40,7 +41,7 @@ const refused = [
 
 function wire(client: string, endpoint: string, n = 0): string {
   const addresses = `{ client: ["${client}"], endpoint: ["${endpoint}"] }`;
-  return `    - { client: alpha/a/w${n}, endpoint: alpha/b/w${n}, addresses: ${addresses} }\n`;
+  return `{ client: alpha/a/w${n}, endpoint: alpha/b/w${n}, addresses: ${addresses} }`;
 }
 
 const head =
@@ -49,7 +50,7 @@ const head =
 test("every address that a lab may have carries packets", { skip }, async (t) => {
   const lab = await labFixture(t);
   const wires = carried.map(([client, endpoint], n) => wire(client, endpoint, n));
-  await lab.up(`${head}  wires:\n${wires.join("")}`);
+  await lab.up(head + wireTexts(wires));
   const { wires: up } = await lab.assertHealthy();
   assert.equal(up.length, carried.length);
 });
@@ -57,11 +58,11 @@ test("every address that a lab may have carries packets", { skip }, async (t) =>
 for (const [address, what] of refused) {
   test(`${address} is refused as ${what}`, () => {
     const other = address.includes(":") ? "fd00::2" : "10.0.0.2";
-    const result = parseLab(`${head.replace("NAME", "x")}  wires:\n${wire(address, other)}`, "x.yaml");
+    const result = parseLab(head.replace("NAME", "x") + wireTexts([wire(address, other)]), "x.yaml");
     assert.ok(!result.ok);
     assert.deepEqual(
       result.problems.map(({ line, path, message }) => [line, path, message]),
-      [[8, "spec.wires[0].addresses.client[0]", `"${address}" is ${what}, which no interface can have here`]],
+      [[11, "spec.addresses.client[0]", `"${address}" is ${what}, which no interface can have here`]],
     );
   });
 }

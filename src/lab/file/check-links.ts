@@ -238,7 +238,7 @@ function linkName(ends: readonly [string, string]): string {
 }
 
 /** The value; `undefined` if reading failed. Then the error is added to `findings`. */
-export function unwrap<T>(read: Read<T>, path: FilePath, findings: Findings): T | undefined {
+export function unwrap<T>(read: Read<T>, path: FilePath, findings: Pick<Findings, "add">): T | undefined {
   if ("value" in read) return read.value;
   findings.add(path, read.error);
   return undefined;

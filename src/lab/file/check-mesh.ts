@@ -1,7 +1,7 @@
 /** Checks the processes of a lab file: the hosts with agents, the addresses of agents and registries, and the documents. */
 import { clashesOf } from "../../attachments/clashes.ts";
 import { refText } from "../../attachments/spec.ts";
-import { HOST_ANNOTATION } from "../../documents/api-version.ts";
+import { HOST_ANNOTATION, LAB_KINDS } from "../../documents/api-version.ts";
 import { DOCUMENTS } from "../../documents/documents.ts";
 import { KINDS } from "../../documents/kinds.ts";
 import { isRecord } from "../../text/check-shape.ts";
@@ -34,21 +34,18 @@ export function checkMesh(
           ["hosts", host, "ports"],
           "ports are workloads of documents for agents; say which hosts have one: agents: true",
         );
-    for (const index of parts.documents.keys())
-      findings.addIn(index, {
-        path: ["kind"],
-        message: "a document beside a lab is for an agent; say which hosts have one: agents: true",
-      });
+    for (const { index, data } of parts.documents)
+      findings.addIn(index, { path: ["kind"], message: notForAnyAgent(data) });
     return undefined;
   }
-  if (parts.wires.length > 0) {
+  for (const { index } of parts.wires) {
     const kinds = KINDS.filter(({ end }) => end !== undefined).map(({ kind }) => kind);
     const written = kinds.toReversed().join(" and a ");
-    const message = `a lab with agents has no wires of its own; write a ${written} beside it`;
-    findings.addAtKey(["wires"], message);
+    const message = `agents make the wires of this lab; write a ${written} instead`;
+    findings.addIn(index, { path: ["kind"], message });
   }
-  const attachments = parts.documents.flatMap((each, index) =>
-    readOne(each, index, { parts, agents, registry, findings }),
+  const attachments = parts.documents.flatMap(({ data, index }) =>
+    readOne(data, index, { parts, agents, registry, findings }),
   );
   reportTwice(attachments, findings);
   // Addresses can be found only if all links are valid.
@@ -61,6 +58,15 @@ export function checkMesh(
     agents: placed,
     attachments: attachments.map(({ attachment }) => attachment),
   };
+}
+
+/** The problem with a document in a lab without agents. */
+function notForAnyAgent(data: unknown): string {
+  const kind = isRecord(data) ? data["kind"] : undefined;
+  const known = [...LAB_KINDS, ...KINDS.map((each) => each.kind)];
+  return typeof kind === "string" && !known.includes(kind)
+    ? unknownName("kind", kind, known)
+    : "this document is for an agent; say which hosts have one: agents: true";
 }
 
 /** Hosts that run a registry: those in the file, or the first host with an agent. */

@@ -1,4 +1,4 @@
-/** Checks the wires of a lab file: their ends, interfaces, addresses and paths. */
+/** Checks the Wire documents of a lab: their ends, interfaces, addresses and paths. */
 import { checkWire } from "../../documents/fragments/check-wire.ts";
 import { checkInterface } from "../../documents/fragments/interface-name.ts";
 import { checkRoutes, contextPolicies, contextRoutes } from "../../documents/fragments/routes.ts";
@@ -7,9 +7,15 @@ import { formatIp, type IpAddress, mustParseIp } from "../../net/ip.ts";
 import { type Read, readPointToPointAddress } from "../../text/read-address.ts";
 import { SubnetPool } from "./addresses.ts";
 import { type CheckedLink, unwrap } from "./check-links.ts";
-import { type Findings, type LabParts, unknownName } from "./findings.ts";
+import {
+  DocumentFindings,
+  type Findings,
+  type LabParts,
+  unknownName,
+  type WireDocument,
+} from "./findings.ts";
 import { type Lab, type LabWire, type WireSide } from "./model.ts";
-import { type FilePath, formatPath, quote } from "../../text/problem.ts";
+import { type FilePath, quote } from "../../text/problem.ts";
 import { INTERFACE_NAME_BYTES } from "./names.ts";
 import type { WirePart } from "./schema.ts";
 import { hostWires } from "../topology/topology.ts";
@@ -24,11 +30,11 @@ const BOTH_WAYS = [
   ["endpoint", "client"],
 ] as const;
 
-/** A wire without problems, before the underlay is checked, and its place in the file. */
+/** A wire without problems, before the underlay is checked, and its document. */
 export interface CheckedWire {
   readonly wire: LabWire;
   readonly part: WirePart;
-  readonly path: FilePath;
+  readonly index: number;
 }
 
 /** Checks the wires. Returns those without problems. */
@@ -37,14 +43,15 @@ export function checkWires(
   links: readonly CheckedLink[],
   findings: Findings,
 ): CheckedWire[] {
-  const drafts = parts.wires.flatMap((part, i) => (part ? draft(part, ["wires", i], parts, findings) : []));
-  nameInterfaces(drafts, findings);
-  const addresses = assignAddresses(drafts, findings);
-  checkPeers(drafts, addresses, findings);
+  reportTwice(parts.wires, findings);
+  const drafts = parts.wires.flatMap((each) => draft(each, parts, findings));
+  nameInterfaces(drafts);
+  const addresses = assignAddresses(drafts);
+  checkPeers(drafts, addresses);
   const routing = new UnderlayRouting({ routers: parts.routers, links: links.map(({ link }) => link) });
-  const identifiers = chooseIdentifiers(drafts, findings);
+  const identifiers = chooseIdentifiers(drafts);
   return drafts.map((draft, i): CheckedWire => {
-    const { part, path } = draft;
+    const { part, index } = draft;
     const own = addresses[i] ?? { client: [], endpoint: [] };
     const side = (key: SideKey): WireSide => ({
       ...draft[key],
@@ -56,7 +63,6 @@ export function checkWires(
       routing,
       parts.isWhole && links.length === parts.links.length,
       own.client,
-      findings,
     );
     const id = identifiers.get(draft);
     const wire = {
@@ -67,29 +73,46 @@ export function checkWires(
       policies: contextPolicies(part.policyRoutes),
       ...(part.guard !== undefined && { guard: part.guard }),
     };
-    return { wire, part, path };
+    return { wire, part, index };
   });
 }
 
-function draft(part: WirePart, path: FilePath, parts: LabParts, findings: Findings): Draft[] {
-  const [client, endpoint] = SIDES.map((key) => readPlace(part[key], [...path, key], parts, findings));
+function reportTwice(wires: readonly WireDocument[], findings: Findings): void {
+  const names = wires.map(({ name }) => name);
+  for (const [i, { index, name }] of wires.entries())
+    if (name !== "" && names.indexOf(name) < i)
+      findings.addIn(index, {
+        path: ["metadata", "name"],
+        message: `the wire ${quote(name)} is there twice; rename or remove one`,
+      });
+}
+
+function draft({ index, name, spec: part }: WireDocument, parts: LabParts, all: Findings): Draft[] {
+  if (!part) return [];
+  const findings = new DocumentFindings(all, index);
+  const [client, endpoint] = SIDES.map((key) => readPlace(part[key], [key], parts, findings));
   if (!client || !endpoint) {
     // Report the other problems of the wire as well.
-    for (const { path: inner, message } of checkRoutes(part, 0)) findings.add([...path, ...inner], message);
+    for (const { path, message } of checkRoutes(part, 0)) findings.add(path, message);
     return [];
   }
   if (client.host === endpoint.host && client.workload === endpoint.workload) {
     findings.add(
-      [...path, "endpoint"],
+      ["endpoint"],
       `both sides are in ${client.host}/${client.workload}; a wire joins two workloads`,
     );
     return [];
   }
-  return [{ part, path, client, endpoint }];
+  return [{ index, name, part, findings, client, endpoint }];
 }
 
 /** `host/workload` or `host/workload/interface`. */
-function readPlace(text: string, path: FilePath, parts: LabParts, findings: Findings): DraftEnd | undefined {
+function readPlace(
+  text: string,
+  path: FilePath,
+  parts: LabParts,
+  findings: DocumentFindings,
+): DraftEnd | undefined {
   const [host = "", workload = "", name = "", ...rest] = text.split("/");
   if (host === "" || workload === "" || rest.length > 0) {
     findings.add(path, `${quote(text)} does not fit: write host/workload or host/workload/interface`);
@@ -113,20 +136,18 @@ function readPlace(text: string, path: FilePath, parts: LabParts, findings: Find
   return { host, workload, interface: name };
 }
 
-function nameInterfaces(drafts: readonly Draft[], findings: Findings): void {
-  const taken = new Map<string, FilePath>();
-  const each = drafts.flatMap((draft) =>
-    SIDES.map((key) => ({ place: draft[key], path: [...draft.path, key] })),
-  );
+function nameInterfaces(drafts: readonly Draft[]): void {
+  const taken = new Map<string, Draft>();
+  const each = drafts.flatMap((draft) => SIDES.map((side) => ({ draft, side, place: draft[side] })));
   const key = (place: DraftEnd, name: string): string => `${place.host}/${place.workload}/${name}`;
-  for (const { place, path } of each.filter(({ place }) => place.interface !== "")) {
+  for (const { draft, side, place } of each.filter(({ place }) => place.interface !== "")) {
     const other = taken.get(key(place, place.interface));
     if (other) {
-      findings.add(
-        path,
-        `the interface ${quote(place.interface)} of ${place.host}/${place.workload} is taken by ${formatPath(other)}; choose another name`,
+      draft.findings.add(
+        [side],
+        `the interface ${quote(place.interface)} of ${place.host}/${place.workload} is taken by the wire ${quote(other.name)}; choose another name`,
       );
-    } else taken.set(key(place, place.interface), path);
+    } else taken.set(key(place, place.interface), draft);
   }
   // An interface is named after the workload at the other end, so no name depends on the order of the file.
   for (const draft of drafts) {
@@ -139,7 +160,7 @@ function nameInterfaces(drafts: readonly Draft[], findings: Findings): void {
       for (let n = 2; taken.has(key(place, name)); n++)
         name = `${wanted.slice(0, INTERFACE_NAME_BYTES - 4)}-${n}`;
       place.interface = name;
-      taken.set(key(place, name), [...draft.path, side]);
+      taken.set(key(place, name), draft);
     }
   }
 }
@@ -147,11 +168,9 @@ function nameInterfaces(drafts: readonly Draft[], findings: Findings): void {
 type Addresses = Readonly<Record<SideKey, readonly string[]>>;
 
 /** The addresses of the wires. Written addresses come first, so that no chosen address collides with them. */
-function assignAddresses(drafts: readonly Draft[], findings: Findings): Addresses[] {
-  const explicit = drafts.map(({ part, path }) =>
-    typeof part.addresses === "object"
-      ? readAddresses(part.addresses, [...path, "addresses"], findings)
-      : undefined,
+function assignAddresses(drafts: readonly Draft[]): Addresses[] {
+  const explicit = drafts.map(({ part, findings }) =>
+    typeof part.addresses === "object" ? readAddresses(part.addresses, findings) : undefined,
   );
   const pool = new SubnetPool(
     explicit
@@ -181,7 +200,8 @@ function automaticAddresses({ part, client, endpoint }: Draft, pool: SubnetPool)
   };
 }
 
-function readAddresses(given: Addresses, path: FilePath, findings: Findings): Addresses {
+function readAddresses(given: Addresses, findings: DocumentFindings): Addresses {
+  const path = ["addresses"];
   const seen = new Map<string, SideKey>();
   const read = (key: SideKey): IpAddress[] =>
     given[key].flatMap((text, i) => {
@@ -220,21 +240,23 @@ export function checkPlans(
   { isUnderlaySound, findings }: { readonly isUnderlaySound: boolean; readonly findings: Findings },
 ): void {
   const routing = new UnderlayRouting(lab);
-  const wrong = new Set(findings.list.flatMap(({ path: [list, i] }) => (list === "wires" ? [i] : [])));
-  for (const { wire, part, path } of wires) {
+  const wrong = new Set(wires.filter(({ index }) => findings.has(index)));
+  for (const checked of wires) {
+    const { wire, part, index } = checked;
     const isLocal = wire.client.host === wire.endpoint.host;
-    const isSound = !wrong.has(path[1]) && (isLocal || (isUnderlaySound && wire.tunnel !== undefined));
+    const isSound = !wrong.has(checked) && (isLocal || (isUnderlaySound && wire.tunnel !== undefined));
     const found = checkWire(part, {
       addressCount: wire.client.addresses.length,
       wires: () => (isSound ? hostWires(lab, routing, wire).map((half) => half.wire) : []),
     });
-    for (const { path: inner, message } of found) findings.add([...path, ...inner], message);
+    const own = new DocumentFindings(findings, index);
+    for (const { path, message } of found) own.add(path, message);
   }
 }
 
 /** Checks that an address leads to one place within a workload. */
-function checkPeers(drafts: readonly Draft[], addresses: readonly Addresses[], findings: Findings): void {
-  const seen = new Map<string, { readonly own: boolean; readonly path: FilePath }>();
+function checkPeers(drafts: readonly Draft[], addresses: readonly Addresses[]): void {
+  const seen = new Map<string, { readonly own: boolean; readonly draft: Draft }>();
   for (const [i, draft] of drafts.entries()) {
     for (const [key, otherKey] of BOTH_WAYS) {
       const { host, workload } = draft[key];
@@ -242,13 +264,13 @@ function checkPeers(drafts: readonly Draft[], addresses: readonly Addresses[], f
         const identity = `${host}/${workload} ${address}`;
         const earlier = seen.get(identity);
         // Many wires may end at one address of a workload, as they do at a service.
-        if (earlier && earlier.path !== draft.path && !(own && earlier.own)) {
-          findings.add(
-            [...draft.path, "addresses"],
-            `in ${host}/${workload} the address ${address} overlaps one of ${formatPath(earlier.path)}; each wire needs another`,
+        if (earlier && earlier.draft !== draft && !(own && earlier.own)) {
+          draft.findings.add(
+            ["addresses"],
+            `in ${host}/${workload} the address ${address} overlaps one of the wire ${quote(earlier.draft.name)}; each wire needs another`,
           );
         }
-        seen.set(identity, { own, path: draft.path });
+        seen.set(identity, { own, draft });
       };
       for (const address of addresses[i]?.[key] ?? []) note(address, true);
       for (const address of addresses[i]?.[otherKey] ?? []) note(address, false);

@@ -16,20 +16,36 @@ export interface LabParts {
   readonly hosts: ReadonlyMap<string, HostParts | undefined>;
   readonly routers: readonly string[];
   readonly links: readonly (LinkPart | undefined)[];
-  readonly wires: readonly (WirePart | undefined)[];
+  readonly wires: readonly WireDocument[];
   /** Hosts with a registry. Empty if the file names none. */
   readonly registries: readonly string[];
   /** URL of the registry's store. */
   readonly store: string | undefined;
   readonly agents: boolean | readonly string[];
   readonly hostWorkloads: boolean;
-  /** The other documents of the file, as plain data. */
-  readonly documents: readonly unknown[];
+  /** The documents for agents. */
+  readonly documents: readonly LabDocument[];
+}
+
+/** A document beside the lab, as plain data. */
+export interface LabDocument {
+  /** Index among all documents beside the lab. */
+  readonly index: number;
+  readonly data: unknown;
+}
+
+/** A Wire beside the lab. */
+export interface WireDocument {
+  /** Index among all documents beside the lab. */
+  readonly index: number;
+  readonly name: string;
+  /** Absent: its shape is wrong. */
+  readonly spec?: WirePart;
 }
 
 /** A finding in a document of a lab file: in the lab, or in a document beside it. */
 export interface LabFinding extends Finding {
-  /** Index into `LabParts.documents`. Absent: the lab. */
+  /** Index among all documents beside the lab. Absent: the lab. */
   readonly document?: number;
 }
 
@@ -48,6 +64,25 @@ export class Findings {
   /** A finding in the document with this index beside the lab. The path begins at the top of that document. */
   addIn(document: number, finding: Finding): void {
     this.list.push({ ...finding, document });
+  }
+
+  has(document: number): boolean {
+    return this.list.some((each) => each.document === document);
+  }
+}
+
+/** The findings of one document beside the lab. Paths begin in its spec. */
+export class DocumentFindings {
+  readonly #all: Findings;
+  readonly #document: number;
+
+  constructor(all: Findings, document: number) {
+    this.#all = all;
+    this.#document = document;
+  }
+
+  add(path: FilePath, message: string): void {
+    this.#all.addIn(this.#document, { path: ["spec", ...path], message });
   }
 }
 

@@ -3,7 +3,12 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { stringify } from "yaml";
 import { validateWire } from "../../forwarder/plan/validate.ts";
-import { clientDocument, providerDocument, serviceDocument } from "../../../fixtures/documents/documents.ts";
+import {
+  clientDocument,
+  providerDocument,
+  serviceDocument,
+  wireDocument,
+} from "../../../fixtures/documents/documents.ts";
 import { parseLab } from "./parse.ts";
 import { topology } from "../topology/topology.ts";
 
@@ -34,7 +39,7 @@ const words = fc.constantFrom(
   "hosts",
   "routers",
   "links",
-  "wires",
+  "Wire",
   "ends",
   "subnets",
   "addresses",
@@ -108,25 +113,27 @@ const links = fc.array(
   ),
   { minLength: 1, maxLength: 2 },
 );
-const wires = fc.array(
-  fc.oneof(
-    fc.record(
-      {
-        client: fc.constantFrom("alpha/web", "alpha/db/x", "beta/app"),
-        endpoint: fc.constantFrom("beta/app", "alpha/db", "beta/app/x"),
-        addresses: fc.oneof(words, fc.record({ client: fc.array(words), endpoint: fc.array(words) })),
-        routes: fc.record({ client: fc.array(values), endpoint: fc.array(values) }, { requiredKeys: [] }),
-        policyRoutes: fc.array(fc.dictionary(words, values), { maxLength: 2 }),
-        mtu: fc.oneof(fc.integer({ min: 60, max: 1600 }), values),
-        vni: fc.oneof(fc.integer({ min: 0, max: 3 }), values),
-        underlay: words,
-      },
-      { requiredKeys: ["client", "endpoint"] },
+/** Wires beside a lab. */
+const wires = fc
+  .array(
+    mostly(
+      fc.record(
+        {
+          client: fc.constantFrom("alpha/web", "alpha/db/x", "beta/app"),
+          endpoint: fc.constantFrom("beta/app", "alpha/db", "beta/app/x"),
+          addresses: fc.oneof(words, fc.record({ client: fc.array(words), endpoint: fc.array(words) })),
+          routes: fc.record({ client: fc.array(values), endpoint: fc.array(values) }, { requiredKeys: [] }),
+          policyRoutes: fc.array(fc.dictionary(words, values), { maxLength: 2 }),
+          mtu: fc.oneof(fc.integer({ min: 60, max: 1600 }), values),
+          vni: fc.oneof(fc.integer({ min: 0, max: 3 }), values),
+          underlay: words,
+        },
+        { requiredKeys: ["client", "endpoint"] },
+      ),
     ),
-    values,
-  ),
-  { maxLength: 4 },
-);
+    { maxLength: 4 },
+  )
+  .map((specs) => specs.map((spec, i) => ({ ...wireDocument(`wire-${i}`, {}), spec })));
 const routers = mostly(fc.array(words, { maxLength: 1 }));
 
 function labsOf(spec: fc.Arbitrary<object>) {
@@ -138,7 +145,7 @@ function labsOf(spec: fc.Arbitrary<object>) {
   });
 }
 
-const labsOfWires = labsOf(fc.record({ hosts, routers, links, wires }, { requiredKeys: ["hosts"] }));
+const labsOfWires = labsOf(fc.record({ hosts, routers, links }, { requiredKeys: ["hosts"] }));
 const agents = mostly(fc.constant(true));
 const registry = mostly(fc.constant("alpha"));
 const labsOfAgents = labsOf(
@@ -170,7 +177,7 @@ const documents = fc.array(
 );
 
 const files = fc.oneof(
-  fc.tuple(labsOfWires, fc.oneof({ weight: 9, arbitrary: fc.constant([]) }, documents)),
+  fc.tuple(labsOfWires, fc.oneof({ weight: 9, arbitrary: wires }, documents)),
   fc.tuple(labsOfAgents, documents),
 );
 

@@ -4,10 +4,14 @@ import { test } from "node:test";
 import { parseKeptLab, parseLab } from "./parse.ts";
 import { formatProblem, FileError } from "../../text/problem.ts";
 import { mustParseLab } from "./parse.ts";
+import { wireTexts } from "../../../fixtures/documents/documents.ts";
 
-/** A lab file. Lines 1-7 are valid. The lines under test begin on line 8, indented by two columns. */
-function inLab(rest: string): string {
-  return `apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: lab }\nspec:\n  hosts:\n    alpha: { workloads: [web, db] }\n    beta: { workloads: [app] }\n${rest.replace(/^(?=.)/gm, "  ")}`;
+/**
+ * A lab file. Lines 1-7 are valid. The lines under test begin on line 8, indented by two columns. Each wire takes five lines
+ * more, and the last one holds its spec.
+ */
+function inLab(rest: string, wires: readonly string[] = []): string {
+  return `apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: lab }\nspec:\n  hosts:\n    alpha: { workloads: [web, db] }\n    beta: { workloads: [app] }\n${rest.replace(/^(?=.)/gm, "  ")}${wireTexts(wires)}`;
 }
 
 /** Texts, and all problems reported for them. */
@@ -40,7 +44,30 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
       "5:10: spec.hosts: expected a map, got a list of one",
     ],
   ],
-  [inLab("wirez: []"), ['8:3: spec.wirez: unknown key; did you mean "wires"?']],
+  [inLab("linkz: []"), ['8:3: spec.linkz: unknown key; did you mean "links"?']],
+  [
+    `${inLab("", ["{ client: alpha/web, endpoint: alpha/db }"])}---\nkind: Wier\n---\nkind: NetworkService\n`,
+    [
+      '14:7: kind: unknown kind "Wier"; did you mean "Wire"?',
+      "16:7: kind: this document is for an agent; say which hosts have one: agents: true",
+    ],
+  ],
+  [
+    inLab("agents: true\n", ["{ client: alpha/web, endpoint: alpha/db }"]),
+    [
+      "11:7: kind: agents make the wires of this lab; write a NetworkServiceProvider and a NetworkServiceClient instead",
+    ],
+  ],
+  [
+    inLab("wires: []\n", [
+      "{ client: alpha/web, endpoint: alpha/db }",
+      "{ client: alpha/web/x, endpoint: alpha/db/x }",
+    ]).replace("wire-1", "wire-0"),
+    [
+      "8:3: spec.wires: unknown key; known here: hosts, routers, links, registry, store, agents, hostWorkloads",
+      '17:19: metadata.name: the wire "wire-0" is there twice; rename or remove one',
+    ],
+  ],
   [inLab("links: 7"), ["8:10: spec.links: expected a list, got 7"]],
   [
     inLab("links:\n  - [alpha]\n  - alpha\n  - {ends: [alpha, beta], rat: 1mbit, mtu: big}\n"),
@@ -109,82 +136,89 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
     ],
   ],
   [
-    inLab("wires:\n  - {client: alpha/web, endpoint: beta/app}\n"),
-    ["9:7: spec.wires[0]: no path from alpha to beta; add a link between them, or links over a router"],
+    inLab("", ["{client: alpha/web, endpoint: beta/app}"]),
+    ["12:7: spec: no path from alpha to beta; add a link between them, or links over a router"],
   ],
   [
-    inLab(
-      "wires:\n  - {client: alpha/wbe, endpoint: bta/app}\n  - {client: alpha/web}\n  - {client: alpha, endpoint: alpha/db/aaaaaaaaaaaaaaaa}\n",
-    ),
+    inLab("", [
+      "{client: alpha/wbe, endpoint: bta/app}",
+      "{client: alpha/web}",
+      "{client: alpha, endpoint: alpha/db/aaaaaaaaaaaaaaaa}",
+    ]),
     [
-      '9:16: spec.wires[0].client: unknown workload of alpha "wbe"; did you mean "web"?',
-      '9:37: spec.wires[0].endpoint: unknown host "bta"; did you mean "beta"?',
-      "10:7: spec.wires[1].endpoint: is missing",
-      '11:16: spec.wires[2].client: "alpha" does not fit: write host/workload or host/workload/interface',
-      '11:33: spec.wires[2].endpoint: the interface name "aaaaaaaaaaaaaaaa" has 16 bytes; Linux takes 15',
+      '12:16: spec.client: unknown workload of alpha "wbe"; did you mean "web"?',
+      '12:37: spec.endpoint: unknown host "bta"; did you mean "beta"?',
+      "17:7: spec.endpoint: is missing",
+      '22:16: spec.client: "alpha" does not fit: write host/workload or host/workload/interface',
+      '22:33: spec.endpoint: the interface name "aaaaaaaaaaaaaaaa" has 16 bytes; Linux takes 15',
     ],
   ],
   [
-    inLab(
-      "wires:\n  - {client: alpha/web/nl-1, endpoint: alpha/db/nl-1}\n  - {client: alpha/web/nl-1, endpoint: alpha/db/nl-2}\n",
-    ),
+    inLab("", [
+      "{client: alpha/web/nl-1, endpoint: alpha/db/nl-1}",
+      "{client: alpha/web/nl-1, endpoint: alpha/db/nl-2}",
+    ]),
     [
-      '10:16: spec.wires[1].client: the interface "nl-1" of alpha/web is taken by wires[0].client; choose another name',
+      '17:16: spec.client: the interface "nl-1" of alpha/web is taken by the wire "wire-0"; choose another name',
     ],
   ],
   [
-    inLab("wires:\n  - {client: alpha/web, endpoint: alpha/db, vni: 3, underlay: ipv5, addresses: both}\n"),
+    inLab("", ["{client: alpha/web, endpoint: alpha/db, vni: 3, underlay: ipv5, addresses: both}"]),
     [
-      "9:52: spec.wires[0].vni: both sides are on alpha: a wire within a host has no tunnel; remove this",
-      '9:65: spec.wires[0].underlay: expected "ipv4" or "ipv6", got "ipv5"; did you mean "ipv4"?',
-      '9:82: spec.wires[0].addresses: expected one of "ipv4", "ipv6" or "dual", or a map, got "both"',
+      "12:52: spec.vni: both sides are on alpha: a wire within a host has no tunnel; remove this",
+      '12:65: spec.underlay: expected "ipv4" or "ipv6", got "ipv5"; did you mean "ipv4"?',
+      '12:82: spec.addresses: expected one of "ipv4", "ipv6" or "dual", or a map, got "both"',
     ],
   ],
   [
-    inLab(
-      "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web, endpoint: beta/app, vni: 7}\n  - {client: alpha/db, endpoint: beta/app, vni: 7}\n  - {client: alpha/db/x, endpoint: beta/app, vni: 0, mtu: 1500}\n",
-    ),
+    inLab("links:\n  - [alpha, beta]\n", [
+      "{client: alpha/web, endpoint: beta/app, vni: 7}",
+      "{client: alpha/db, endpoint: beta/app, vni: 7}",
+      "{client: alpha/db/x, endpoint: beta/app, vni: 0, mtu: 1500}",
+    ]),
     [
-      "12:51: spec.wires[1].vni: the VNI 7 is taken by wires[0]; choose another, or leave it out",
-      "13:53: spec.wires[2].vni: VNIs start at 1, not 0",
-      "13:61: spec.wires[2].mtu: 1500 bytes do not fit: the path from alpha to beta carries 1500 bytes, which leaves 1446 inside VXLAN over IPv4; lower it, or raise the MTU of the links",
+      '19:51: spec.vni: the VNI 7 is taken by the wire "wire-0"; choose another, or leave it out',
+      "24:53: spec.vni: VNIs start at 1, not 0",
+      "24:61: spec.mtu: 1500 bytes do not fit: the path from alpha to beta carries 1500 bytes, which leaves 1446 inside VXLAN over IPv4; lower it, or raise the MTU of the links",
     ],
   ],
   [
-    inLab(
-      "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web, endpoint: beta/app, mtu: 1500}\n  - {client: alpha/web, endpoint: beta/app, mtu: 1000}\n",
-    ),
+    inLab("links:\n  - [alpha, beta]\n", [
+      "{client: alpha/web, endpoint: beta/app, mtu: 1500}",
+      "{client: alpha/web, endpoint: beta/app, mtu: 1000}",
+    ]),
     [
-      "11:52: spec.wires[0].mtu: 1500 bytes do not fit: the path from alpha to beta carries 1500 bytes, which leaves 1446 inside VXLAN over IPv4; lower it, or raise the MTU of the links",
-      "12:52: spec.wires[1].mtu: 1000 bytes do not fit: IPv6 needs an MTU of 1280 or more; raise it, or set addresses to ipv4",
+      "14:52: spec.mtu: 1500 bytes do not fit: the path from alpha to beta carries 1500 bytes, which leaves 1446 inside VXLAN over IPv4; lower it, or raise the MTU of the links",
+      "19:52: spec.mtu: 1000 bytes do not fit: IPv6 needs an MTU of 1280 or more; raise it, or set addresses to ipv4",
     ],
   ],
   [
-    inLab(
-      "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web, endpoint: beta/app, addresses: {client: [10.0.0.1/24, 10.1.0.1], endpoint: [10.1.0.1, 'fd00::1', x]}}\n",
-    ),
+    inLab("links:\n  - [alpha, beta]\n", [
+      "{client: alpha/web, endpoint: beta/app, addresses: {client: [10.0.0.1/24, 10.1.0.1], endpoint: [10.1.0.1, 'fd00::1', x]}}",
+    ]),
     [
-      "11:67: spec.wires[0].addresses.client: the client has no IPv6 address, the other side has one; both need one to talk",
-      '11:68: spec.wires[0].addresses.client[0]: "10.0.0.1/24": a wire is point to point; write the address without a prefix length',
-      '11:103: spec.wires[0].addresses.endpoint[0]: "10.1.0.1" is given twice on this wire; each side needs addresses of its own',
-      '11:124: spec.wires[0].addresses.endpoint[2]: "x" is no address such as 10.0.0.1 or fd00::1',
+      "14:67: spec.addresses.client: the client has no IPv6 address, the other side has one; both need one to talk",
+      '14:68: spec.addresses.client[0]: "10.0.0.1/24": a wire is point to point; write the address without a prefix length',
+      '14:103: spec.addresses.endpoint[0]: "10.1.0.1" is given twice on this wire; each side needs addresses of its own',
+      '14:124: spec.addresses.endpoint[2]: "x" is no address such as 10.0.0.1 or fd00::1',
     ],
   ],
   [
-    inLab(
-      "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web, endpoint: beta/app, addresses: {client: [10.1.0.1], endpoint: [10.1.0.2]}}\n  - {client: alpha/web, endpoint: beta/app, addresses: {client: [10.1.0.3], endpoint: [10.1.0.2]}}\n",
-    ),
+    inLab("links:\n  - [alpha, beta]\n", [
+      "{client: alpha/web, endpoint: beta/app, addresses: {client: [10.1.0.1], endpoint: [10.1.0.2]}}",
+      "{client: alpha/web, endpoint: beta/app, addresses: {client: [10.1.0.3], endpoint: [10.1.0.2]}}",
+    ]),
     [
-      "12:58: spec.wires[1].addresses: in alpha/web the address 10.1.0.2 overlaps one of wires[0]; each wire needs another",
+      '19:58: spec.addresses: in alpha/web the address 10.1.0.2 overlaps one of the wire "wire-0"; each wire needs another',
     ],
   ],
   [
-    inLab(
-      "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web, endpoint: beta/app, addresses: ipv4, routes: {client: [10.9.0.0/16, 10.9.0.0/16, 'fd00::/8', {to: 10.8.0.0/16, via: x}], server: []}, policyRoutes: [{sourcePorts: 80, protocol: tcp}, {destinationPorts: '80'}]}\n",
-    ),
+    inLab("links:\n  - [alpha, beta]\n", [
+      "{client: alpha/web, endpoint: beta/app, addresses: ipv4, routes: {client: [10.9.0.0/16, 10.9.0.0/16, 'fd00::/8', {to: 10.8.0.0/16, via: x}], server: []}, policyRoutes: [{sourcePorts: 80, protocol: tcp}, {destinationPorts: '80'}]}",
+    ]),
     [
-      "11:148: spec.wires[0].routes.server: unknown key; known here: client, endpoint",
-      "11:229: spec.wires[0].policyRoutes[1].destinationPorts: ports need the protocol tcp, udp or sctp",
+      "14:148: spec.routes.server: unknown key; known here: client, endpoint",
+      "14:229: spec.policyRoutes[1].destinationPorts: ports need the protocol tcp, udp or sctp",
     ],
   ],
   [
@@ -217,10 +251,10 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
     ['1:13: apiVersion: expected "netloom.dev/v1alpha1", got "netloom.dev/v2"'],
   ],
   [
-    inLab(
-      "links:\n  - {ends: [alpha, beta], subnets: [10.0.0.0/24]}\nwires:\n  - {client: alpha/web, endpoint: beta/app, underlay: ipv6}\n",
-    ),
-    ["11:7: spec.wires[0]: no IPv6 path from alpha to beta; add a link between them, or links over a router"],
+    inLab("links:\n  - {ends: [alpha, beta], subnets: [10.0.0.0/24]}\n", [
+      "{client: alpha/web, endpoint: beta/app, underlay: ipv6}",
+    ]),
+    ["14:7: spec: no IPv6 path from alpha to beta; add a link between them, or links over a router"],
   ],
   [
     "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: labs }\nspec:\n  hosts: 3\n  links: [[a, b]]\n",
@@ -231,13 +265,14 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
     ],
   ],
   [
-    inLab(
-      "links:\n  - [alpha, beta]\nwires:\n  - {client: alpha/web/lo, endpoint: 'beta/app/a b'}\n  - {client: alpha/web/x, endpoint: alpha/web/y}\n",
-    ),
+    inLab("links:\n  - [alpha, beta]\n", [
+      "{client: alpha/web/lo, endpoint: 'beta/app/a b'}",
+      "{client: alpha/web/x, endpoint: alpha/web/y}",
+    ]),
     [
-      '11:16: spec.wires[0].client: the interface name "lo" is a word that Linux keeps for itself',
-      "11:40: spec.wires[0].endpoint: the interface name \"a b\" holds a character that Linux does not take (white space, '/', ':' or '%')",
-      "12:39: spec.wires[1].endpoint: both sides are in alpha/web; a wire joins two workloads",
+      '14:16: spec.client: the interface name "lo" is a word that Linux keeps for itself',
+      "14:40: spec.endpoint: the interface name \"a b\" holds a character that Linux does not take (white space, '/', ':' or '%')",
+      "19:39: spec.endpoint: both sides are in alpha/web; a wire joins two workloads",
     ],
   ],
   [
@@ -268,11 +303,9 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
     ],
   ],
   [
-    inLab(
-      "links:\n  - {ends: [alpha, beta], mtu: 1300}\nwires:\n  - {client: alpha/web, endpoint: beta/app}\n",
-    ),
+    inLab("links:\n  - {ends: [alpha, beta], mtu: 1300}\n", ["{client: alpha/web, endpoint: beta/app}"]),
     [
-      "11:7: spec.wires[0]: IPv6 does not fit: it needs an MTU of 1280, but the path from alpha to beta carries 1300 bytes, which leaves 1246 inside VXLAN over IPv4; raise the MTU of the links, or set addresses to ipv4",
+      "14:7: spec: IPv6 does not fit: it needs an MTU of 1280, but the path from alpha to beta carries 1300 bytes, which leaves 1246 inside VXLAN over IPv4; raise the MTU of the links, or set addresses to ipv4",
     ],
   ],
 ];
@@ -288,7 +321,7 @@ for (const [text, sentences] of wrong) {
   });
 }
 
-test("the smallest useful lab has eight lines, and every default", () => {
+test("the smallest useful lab is a Lab and a Wire, and has every default", () => {
   const text = readFileSync(new URL("../../../examples/first.yaml", import.meta.url), "utf8");
   const lab = mustParseLab(text, "first.yaml");
   assert.equal(lab.links[0]?.mtuBytes, 1500);
@@ -306,25 +339,22 @@ test("the smallest useful lab has eight lines, and every default", () => {
 test("addresses, VNIs and interface names depend on names alone: adding or removing a wire changes no other", () => {
   const wires = ["alpha/web → beta/app", "alpha/db → beta/app", "alpha/web → alpha/db"].map((text) => {
     const [client, endpoint] = text.split(" → ");
-    return `  - { client: ${client}, endpoint: ${endpoint} }\n`;
+    return `{ client: ${client}, endpoint: ${endpoint} }`;
   });
   const parse = (some: readonly string[]) =>
-    mustParseLab(inLab(`links:\n  - [alpha, beta]\nwires:\n${some.join("")}`), "x.yaml").wires;
+    mustParseLab(inLab("links:\n  - [alpha, beta]\n", some), "x.yaml").wires;
   const all = parse(wires);
   assert.deepEqual(parse([wires[2] ?? "", wires[0] ?? ""]), [all[2], all[0]]);
 });
 
 test("chosen addresses and VNIs do not collide with written ones", () => {
-  const links = "links:\n  - [alpha, beta]\nwires:\n";
-  const free = mustParseLab(inLab(`${links}  - { client: alpha/web, endpoint: beta/app }\n`), "x.yaml")
-    .wires[0];
+  const links = "links:\n  - [alpha, beta]\n";
+  const wire = "{ client: alpha/web, endpoint: beta/app }";
+  const free = mustParseLab(inLab(links, [wire]), "x.yaml").wires[0];
   assert.ok(free);
   const [own, peer] = [free.client.addresses[0], free.endpoint.addresses[0]];
-  const taken = `  - { client: alpha/db, endpoint: beta/app, vni: ${free.tunnel?.id}, addresses: { client: [${own}], endpoint: [${peer}] } }\n`;
-  const [moved, fixed] = mustParseLab(
-    inLab(`${links}  - { client: alpha/web, endpoint: beta/app }\n${taken}`),
-    "x.yaml",
-  ).wires;
+  const taken = `{ client: alpha/db, endpoint: beta/app, vni: ${free.tunnel?.id}, addresses: { client: [${own}], endpoint: [${peer}] } }`;
+  const [moved, fixed] = mustParseLab(inLab(links, [wire, taken]), "x.yaml").wires;
   assert.deepEqual([fixed?.tunnel?.id, fixed?.client.addresses], [free.tunnel?.id, [own]]);
   assert.notEqual(moved?.tunnel?.id, free.tunnel?.id);
   assert.notEqual(moved?.client.addresses[0], own);
@@ -332,7 +362,7 @@ test("chosen addresses and VNIs do not collide with written ones", () => {
 
 test("the error for a wrong file has one line for each problem, and a hint", () => {
   assert.throws(
-    () => mustParseLab(inLab("wirez: []\nlinks: 7"), "x.yaml"),
+    () => mustParseLab(inLab("linkz: []\nlinks: 7"), "x.yaml"),
     (error: unknown) =>
       error instanceof FileError && error.message.split("\n").length === 2 && error.hint !== undefined,
   );

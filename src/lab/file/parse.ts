@@ -1,21 +1,21 @@
 /** Reads the text of a lab file to a `Lab`, or to a list of all problems: YAML, then shape, then meaning. */
 import type { z } from "zod";
 import { checkLab } from "./check.ts";
-import type { HostParts, LabParts } from "./findings.ts";
+import type { HostParts, LabParts, WireDocument } from "./findings.ts";
 import type { Lab } from "./model.ts";
 import { API_VERSION } from "../../documents/api-version.ts";
 import { isFormerLab } from "../../documents/former.ts";
 import { migrateText } from "../../documents/migrate.ts";
 import { checkShape, describe, innermost, isRecord } from "../../text/check-shape.ts";
-import { FileError, inFileOrder, type Problem } from "../../text/problem.ts";
+import { FileError, type Finding, inFileOrder, type Problem } from "../../text/problem.ts";
 import { readYamlStream, type SourceMap } from "../../text/source-map.ts";
-import { labSchema, partSchemas } from "./schema.ts";
+import { labSchema, partSchemas, wireSchema } from "./schema.ts";
 
 export type ParsedLab =
   | { readonly ok: true; readonly lab: Lab }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** Reads a lab file: a Lab and the documents for its agents. Reports all problems, in the order of the file. Never throws. */
+/** Reads a lab file: a Lab, and beside it its wires or the documents for its agents. Reports all problems, in the order of the file. Never throws. */
 export function parseLab(text: string, file: string): ParsedLab {
   const sources = readYamlStream(text, file);
   const known = sources.filter(({ data }) => data !== undefined);
@@ -29,15 +29,16 @@ export function parseLab(text: string, file: string): ParsedLab {
     return { ok: false, problems: problems.length > 0 ? inFileOrder(problems) : [emptyFile(file)] };
   }
   const others = known.filter((source) => !labs.includes(source));
-  const documents = others.map(({ data }) => data);
+  const beside = readBeside(others);
   const shape = checkShape(labSchema, lab.data);
-  const checked = checkLab(shape.ok ? partsOf(shape.data, documents) : soundParts(lab.data, documents));
+  const checked = checkLab({ ...(shape.ok ? partsOf(shape.data) : soundParts(lab.data)), ...beside });
   const second = labs
     .slice(1)
     .map((each) => each.locate({ path: ["kind"], message: "a file holds one Lab" }));
   const problems = [
     ...sources.flatMap((each) => each.problems),
     ...(shape.ok ? [] : shape.findings.map((finding) => lab.locate(finding))),
+    ...beside.problems,
     ...checked.findings.map(({ document, ...finding }) =>
       document === undefined
         ? lab.locate({ ...finding, path: ["spec", ...finding.path] })
@@ -102,24 +103,55 @@ function orThrow(result: ParsedLab): Lab {
   return result.lab;
 }
 
-function partsOf({ metadata, spec }: z.infer<typeof labSchema>, documents: readonly unknown[]): LabParts {
+/** The wires, and the other documents. */
+function readBeside(
+  others: readonly SourceMap[],
+): Pick<LabParts, "wires" | "documents"> & { readonly problems: readonly Problem[] } {
+  const all = others.map((source, index) => ({ source, index, data: source.data }));
+  const isWire = ({ data }: { readonly data: unknown }): boolean => isRecord(data) && data["kind"] === "Wire";
+  const read = all.filter(isWire).map(({ source, index }) => ({ source, ...wireOf(source.data, index) }));
+  return {
+    wires: read.map(({ wire }) => wire),
+    documents: all.filter((each) => !isWire(each)),
+    problems: read.flatMap(({ source, findings }) => findings.map((finding) => source.locate(finding))),
+  };
+}
+
+/** A Wire, as far as its shape is right. */
+function wireOf(
+  data: unknown,
+  index: number,
+): { readonly wire: WireDocument; readonly findings: readonly Finding[] } {
+  const shape = checkShape(wireSchema, data);
+  if (shape.ok) {
+    const { metadata, spec } = shape.data;
+    return { wire: { index, name: metadata.name, spec }, findings: [] };
+  }
+  const { metadata, spec: given } = isRecord(data) ? data : {};
+  const name = isRecord(metadata) && typeof metadata["name"] === "string" ? metadata["name"] : "";
+  const spec = parseSoundly(partSchemas.wire, given);
+  return { wire: { index, name, ...(spec && { spec }) }, findings: shape.findings };
+}
+
+/** The parts of the Lab itself. */
+type OwnParts = Omit<LabParts, "wires" | "documents">;
+
+function partsOf({ metadata, spec }: z.infer<typeof labSchema>): OwnParts {
   return {
     isWhole: true,
     name: metadata.name,
     hosts: new Map(Object.entries(spec.hosts).map(([name, host]) => [name, hostParts(host)])),
     routers: spec.routers ?? [],
     links: spec.links ?? [],
-    wires: spec.wires ?? [],
     registries: [spec.registry ?? []].flat(),
     store: spec.store,
     agents: spec.agents ?? false,
     hostWorkloads: spec.hostWorkloads ?? false,
-    documents,
   };
 }
 
 /** The parts of a wrong file that can still be checked. Other parts are `undefined`. */
-function soundParts(data: unknown, documents: readonly unknown[]): LabParts {
+function soundParts(data: unknown): OwnParts {
   const spec = isRecord(data) && isRecord(data["spec"]) ? data["spec"] : {};
   const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
   const hosts = Object.entries(isRecord(spec["hosts"]) ? spec["hosts"] : {});
@@ -134,12 +166,10 @@ function soundParts(data: unknown, documents: readonly unknown[]): LabParts {
     ),
     routers: list(spec["routers"]).filter((name) => typeof name === "string"),
     links: list(spec["links"]).map((link) => parseSoundly(partSchemas.link, link)),
-    wires: list(spec["wires"]).map((wire) => parseSoundly(partSchemas.wire, wire)),
     registries: [spec["registry"]].flat().filter((name) => typeof name === "string"),
     store: typeof spec["store"] === "string" ? spec["store"] : undefined,
     hostWorkloads: spec["hostWorkloads"] === true,
     agents: spec["agents"] === true || list(spec["agents"]).filter((name) => typeof name === "string"),
-    documents,
   };
 }
 

@@ -249,19 +249,13 @@ test("a lab's wires are checked by the rules of forwarders, with the place in th
       wires: [{ client: "alpha/a", endpoint: "alpha/b", ...part }],
     });
   for (const [part, message] of [
-    [
-      { addresses: "ipv4", routes: { client: ["fd00::/8"] } },
-      /^spec\.wires\[0\]\.routes\.client\[0\]: .*no source/,
-    ],
+    [{ addresses: "ipv4", routes: { client: ["fd00::/8"] } }, /^spec\.routes\.client\[0\]: .*no source/],
     [
       { routes: { endpoint: [{ to: "10.0.0.0/8", via: "192.168.0.1" }] } },
-      /^spec\.wires\[0\]\.routes\.endpoint\[0\]\.via: .*no network of the wire/,
+      /^spec\.routes\.endpoint\[0\]\.via: .*no network of the wire/,
     ],
-    [
-      { addresses: "ipv4", policyRoutes: [{ from: "fd00::/8" }] },
-      /^spec\.wires\[0\]\.policyRoutes\[0\]\.from: /,
-    ],
-    [{ routes: { client: routes(1100) } }, /^spec\.wires\[0\]\.routes\.client: 1100 routes/],
+    [{ addresses: "ipv4", policyRoutes: [{ from: "fd00::/8" }] }, /^spec\.policyRoutes\[0\]\.from: /],
+    [{ routes: { client: routes(1100) } }, /^spec\.routes\.client: 1100 routes/],
   ] as const) {
     const result = parseLab(lab(part), "x.yaml");
     assert.ok(!result.ok, JSON.stringify(part));
@@ -299,6 +293,6 @@ test("a mistake does not hide mistakes in other parts of the document or the fil
   assert.ok(!inLab.ok);
   assert.deepEqual(
     inLab.problems.map(({ path }) => path),
-    ["spec.wires[0].client", "spec.wires[0].routes.client[0]", "spec.wires[1].routes.client[0].via"],
+    ["spec.client", "spec.routes.client[0]", "spec.routes.client[0].via"],
   );
 });

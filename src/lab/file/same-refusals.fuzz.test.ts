@@ -79,10 +79,7 @@ function ofLab(part: Written, pools: readonly string[]): readonly Problem[] {
 /** The places and sentences, without the alternative to a larger MTU, which differs. */
 function said(problems: readonly Problem[]): string[] {
   return problems
-    .map(
-      ({ path, message }) =>
-        `${path.replace("spec.", "").replace("wires[0].", "")}: ${message.replace(/raise it, or .*/, "")}`,
-    )
+    .map(({ path, message }) => `${path.replace("spec.", "")}: ${message.replace(/raise it, or .*/, "")}`)
     .sort();
 }
 

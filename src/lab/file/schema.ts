@@ -70,7 +70,7 @@ const linkSchema = z
   .meta({ alternatives: "a list of two ends such as [alpha, beta], or a map" })
   .describe("A cable of the underlay, between hosts and routers: [alpha, beta], or a map with options.");
 
-const wireSchema = z
+const wireSpec = z
   .strictObject({
     client: text.describe(
       "host/workload, or host/workload/interface. Default interface: the name of the workload at the other end.",
@@ -103,7 +103,14 @@ const wireSchema = z
   .describe("A wire from a client's interface to an endpoint's.");
 
 /** The schemas of the parts, for a file that is only partly valid. */
-export const partSchemas = { host: hostSchema, link: linkSchema, wire: wireSchema, name: nodeName };
+export const partSchemas = { host: hostSchema, link: linkSchema, wire: wireSpec };
+
+/** A wire of a lab without agents: a document beside the lab. */
+export const wireSchema = documentSchema({
+  kind: "Wire",
+  about: "Name of the wire, unique in its lab.",
+  spec: wireSpec,
+});
 
 export const labSchema = documentSchema({
   kind: "Lab",
@@ -113,7 +120,6 @@ export const labSchema = documentSchema({
     hosts: z.record(nodeName, hostSchema).describe("The hosts by name."),
     routers: z.array(nodeName).optional().describe("Names of nodes that only forward."),
     links: z.array(linkSchema).optional(),
-    wires: z.array(wireSchema).optional(),
     registry: z
       .union([nodeName, z.array(nodeName).min(1, "name at least one host")])
       .meta({ alternatives: "a host, or a list of hosts" })
@@ -131,7 +137,7 @@ export const labSchema = documentSchema({
       .meta({ alternatives: "true, false, or a list of hosts" })
       .optional()
       .describe(
-        "Hosts that run an agent: all of them with true. Then wires come from the documents beside the lab.",
+        "Hosts that run an agent: all of them with true. They make the wires of the clients and providers beside the lab.",
       ),
     hostWorkloads: z
       .boolean()
@@ -141,4 +147,4 @@ export const labSchema = documentSchema({
 });
 
 export type LinkPart = z.infer<typeof linkSchema>;
-export type WirePart = z.infer<typeof wireSchema>;
+export type WirePart = z.infer<typeof wireSpec>;

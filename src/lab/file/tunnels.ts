@@ -4,8 +4,7 @@ import { REMOTE_TYPES } from "../../mechanisms/list.ts";
 import type { RemoteType } from "../../mechanisms/mechanism-type.ts";
 import { IPV6_MIN_MTU } from "../../net/link-local.ts";
 import { hash64 } from "../../net/hash.ts";
-import type { Findings } from "./findings.ts";
-import { formatPath } from "../../text/problem.ts";
+import { quote } from "../../text/problem.ts";
 import type { UnderlayRouting } from "../topology/underlay.ts";
 import type { Draft } from "./wire-draft.ts";
 
@@ -15,18 +14,17 @@ export function chooseTunnel(
   routing: UnderlayRouting,
   allLinksKnown: boolean,
   addresses: readonly string[],
-  findings: Findings,
 ): 4 | 6 | undefined {
-  const { part, path, client, endpoint } = draft;
+  const { part, findings, client, endpoint } = draft;
   const type = tunnelTypeOf(draft);
   const hasIpv6 = addresses.some((address) => address.includes(":"));
-  const tooSmall = checkMtu(part.mtu, [...path, "mtu"], { hasIpv6, remedy: "set addresses to ipv4" });
+  const tooSmall = checkMtu(part.mtu, ["mtu"], { hasIpv6, remedy: "set addresses to ipv4" });
   for (const { path: at, message } of tooSmall) findings.add(at, message);
   if (client.host === endpoint.host) {
     for (const key of tunnelKeys()) {
       if (valueOf(draft, key) !== undefined)
         findings.add(
-          [...path, key],
+          [key],
           `both sides are on ${client.host}: a wire within a host has no tunnel; remove this`,
         );
     }
@@ -45,12 +43,12 @@ export function chooseTunnel(
     const onThePath = `the path from ${client.host} to ${endpoint.host} carries ${tunnel.mtuBytes} bytes, which leaves ${roomBytes} inside ${type.type} over IPv${family}`;
     if (part.mtu !== undefined && part.mtu > roomBytes) {
       findings.add(
-        [...path, "mtu"],
+        ["mtu"],
         `${part.mtu} bytes do not fit: ${onThePath}; lower it, or raise the MTU of the links`,
       );
     } else if (hasIpv6 && roomBytes < IPV6_MIN_MTU) {
       findings.add(
-        path,
+        [],
         `IPv6 does not fit: it needs an MTU of 1280, but ${onThePath}; raise the MTU of the links, or set addresses to ipv4`,
       );
     }
@@ -59,7 +57,7 @@ export function chooseTunnel(
   if (allLinksKnown) {
     const what = wanted.length === 2 ? "no path" : `no IPv${wanted[0]} path`;
     findings.add(
-      path,
+      [],
       `${what} from ${client.host} to ${endpoint.host}; add a link between them, or links over a router`,
     );
   }
@@ -67,14 +65,14 @@ export function chooseTunnel(
 }
 
 /** Identifiers of the wires between hosts: those in the file, and for the others free ones from the hash of their names. */
-export function chooseIdentifiers(drafts: readonly Draft[], findings: Findings): Map<Draft, number> {
+export function chooseIdentifiers(drafts: readonly Draft[]): Map<Draft, number> {
   const remote = drafts.filter(({ client, endpoint }) => client.host !== endpoint.host);
   const chosen = new Map<Draft, number>();
   for (const type of REMOTE_TYPES)
     chooseOfType(
       type,
       remote.filter((draft) => tunnelTypeOf(draft) === type),
-      { chosen, findings },
+      chosen,
     );
   return chosen;
 }
@@ -82,7 +80,7 @@ export function chooseIdentifiers(drafts: readonly Draft[], findings: Findings):
 function chooseOfType(
   { identifier: { key, noun, last } }: RemoteType,
   drafts: readonly Draft[],
-  { chosen, findings }: { readonly chosen: Map<Draft, number>; readonly findings: Findings },
+  chosen: Map<Draft, number>,
 ): void {
   const taken = new Map<number, Draft>();
   for (const draft of drafts) {
@@ -90,9 +88,9 @@ function chooseOfType(
     if (typeof id !== "number") continue;
     const other = taken.get(id);
     if (other)
-      findings.add(
-        [...draft.path, key],
-        `the ${noun} ${id} is taken by ${formatPath(other.path)}; choose another, or leave it out`,
+      draft.findings.add(
+        [key],
+        `the ${noun} ${id} is taken by the wire ${quote(other.name)}; choose another, or leave it out`,
       );
     taken.set(id, draft);
     chosen.set(draft, id);

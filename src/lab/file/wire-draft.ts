@@ -1,10 +1,13 @@
-import type { FilePath } from "../../text/problem.ts";
+import type { DocumentFindings } from "./findings.ts";
 import type { WirePart } from "./schema.ts";
 
 /** A wire between reading the file and building the model. */
 export interface Draft {
+  /** Index and name of the document. */
+  readonly index: number;
+  readonly name: string;
   readonly part: WirePart;
-  readonly path: FilePath;
+  readonly findings: DocumentFindings;
   readonly client: DraftEnd;
   readonly endpoint: DraftEnd;
 }

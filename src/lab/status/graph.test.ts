@@ -4,6 +4,7 @@ import { draw, type DrawingFormat } from "../../view/drawing.ts";
 import { labGraph } from "./graph.ts";
 import type { Lab } from "../file/model.ts";
 import { mustParseLab } from "../file/parse.ts";
+import { wireTexts } from "../../../fixtures/documents/documents.ts";
 
 const lab = mustParseLab(
   `apiVersion: netloom.dev/v1alpha1
@@ -18,10 +19,7 @@ spec:
   links:
     - { ends: [alpha, r1], subnets: [10.0.1.0/30], rate: 100mbit }
     - { ends: [r1, beta], subnets: [10.0.2.0/30], mtu: 1400 }
-  wires:
-    - { client: alpha/web/nl-1, endpoint: alpha/db/nl-1 }
-    - { client: alpha/web/nl-2, endpoint: beta/app/nl-1, vni: 42 }
-`,
+${wireTexts(["{ client: alpha/web/nl-1, endpoint: alpha/db/nl-1 }", "{ client: alpha/web/nl-2, endpoint: beta/app/nl-1, vni: 42 }"])}`,
   "two.yaml",
 );
 

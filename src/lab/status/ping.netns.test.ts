@@ -11,6 +11,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { needsRoot } from "../../../fixtures/linux/netns.ts";
 import { labFixture } from "../../../fixtures/lab/lab.ts";
+import { wireTexts } from "../../../fixtures/documents/documents.ts";
 
 const skip = needsRoot;
 
@@ -24,10 +25,12 @@ spec:
   links:
     - [alpha, beta]
 `;
-const WIRES = `${HOSTS}  wires:
-    - { client: alpha/web/to-app, endpoint: alpha/app/from-web, addresses: ipv4 }
-    - { client: alpha/web/to-db, endpoint: beta/db/from-web, addresses: ipv4 }
-`;
+const WIRES =
+  HOSTS +
+  wireTexts([
+    "{ client: alpha/web/to-app, endpoint: alpha/app/from-web, addresses: ipv4 }",
+    "{ client: alpha/web/to-db, endpoint: beta/db/from-web, addresses: ipv4 }",
+  ]);
 const AGENTS = `${HOSTS}  registry: alpha
   agents: true
 ---

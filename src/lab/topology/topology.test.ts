@@ -6,6 +6,7 @@ import { describeObject } from "../../kernel/kernel-text.ts";
 import { mustParseLab } from "../file/parse.ts";
 import { connectionId, namespaceName, topology, wireNameOf } from "./topology.ts";
 import { UnderlayRouting } from "./underlay.ts";
+import { wireTexts } from "../../../fixtures/documents/documents.ts";
 
 /**
  *            r1
@@ -28,11 +29,7 @@ spec:
     - { ends: [r2, r4], subnets: [10.0.4.0/30] }
     - { ends: [r4, r3], subnets: [10.0.5.0/30] }
     - { ends: [r3, beta], subnets: [10.0.6.0/30, "fd00:6::/64"], rate: 10mbit }
-  wires:
-    - { client: alpha/a/w, endpoint: beta/c/w, addresses: { client: [10.9.0.1], endpoint: [10.9.0.2] }, vni: 7, mtu: 1300,
-        routes: { client: [10.10.0.0/16] }, policyRoutes: [{ protocol: tcp, destinationPorts: 80, routes: [10.11.0.0/16] }] }
-    - { client: alpha/a/x, endpoint: alpha/b-1/x, addresses: { client: ["fd00::1"], endpoint: ["fd00::2"] } }
-`;
+${wireTexts(["{ client: alpha/a/w, endpoint: beta/c/w, addresses: { client: [10.9.0.1], endpoint: [10.9.0.2] }, vni: 7, mtu: 1300, routes: { client: [10.10.0.0/16] }, policyRoutes: [{ protocol: tcp, destinationPorts: 80, routes: [10.11.0.0/16] }] }", '{ client: alpha/a/x, endpoint: alpha/b-1/x, addresses: { client: ["fd00::1"], endpoint: ["fd00::2"] } }'])}`;
 const lab = mustParseLab(text, "web.yaml");
 
 test("routes take the shortest path over routers, and never over hosts", () => {
