@@ -15,7 +15,7 @@ export const networkServiceSchema = upstreamSchema({
   about: "Name of the service in the mesh.",
   spec: z
     .strictObject({
-      name: z.string().optional().describe("Name of the service, where it is not the name of the resource."),
+      name: z.string().optional().describe("Name of the service. If it is there, it is metadata.name."),
       payload: payloadSchema.optional().describe("Default: ETHERNET."),
       matches: z
         .array(

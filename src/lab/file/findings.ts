@@ -28,7 +28,7 @@ export interface LabParts {
 }
 
 /** A document beside the lab, as plain data. */
-export interface LabDocument {
+interface LabDocument {
   /** Index among all documents beside the lab. */
   readonly index: number;
   readonly data: unknown;
