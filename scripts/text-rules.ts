@@ -58,7 +58,7 @@ function looks(tokens: readonly Token[]): TextFinding[] {
   });
 }
 
-/** A `reason` is often one of a few words, and an empty text is no text. */
+/** A `reason` is often one of a few words, and an empty text is not text. */
 function isComparedWithText(tokens: readonly Token[], index: number): boolean {
   const [sign, other] = [tokens[index + 1], tokens[index + 2]];
   return /^[!=]==?$/.test(sign?.text ?? "") && other?.kind === "string" && other.text !== "";

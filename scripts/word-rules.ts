@@ -25,15 +25,24 @@ function commentOn(line: string, before: string): string | undefined {
   return /^\s*\/\//.test(before) ? undefined : /^\s*\/\/\s*(.*)$/.exec(line)?.[1];
 }
 
-/** A regular expression with this many words expects a sentence. */
-const SENTENCE = 6;
+/** A regular expression with this many words expects a sentence. So does a string with this many words of letters. */
+const WORDS_OF_SENTENCE = { regex: 6, string: 8 } as const;
+const WORD = /^["'(]?[a-z]+(?:[-'][a-z]+)*["'),.:;]*$/i;
+
+function isSentence({ kind, text }: Token): boolean {
+  const words = text.split(" ");
+  if (kind === "regex") return words.length >= WORDS_OF_SENTENCE.regex;
+  if (kind !== "string" && kind !== "template") return false;
+  return words.filter((word) => WORD.test(word)).length >= WORDS_OF_SENTENCE.string;
+}
 
 /** Finds sentences that tests expect more than once. A message is tested in one place: name the expectation, or expect less. */
 export function repeatedSentences(tests: ReadonlyMap<string, readonly Token[]>): string[] {
   const firsts = new Map<string, string>();
   return [...tests].flatMap(([path, tokens]) =>
-    tokens.flatMap(({ kind, text, line }) => {
-      if (kind !== "regex" || text.split(" ").length < SENTENCE) return [];
+    tokens.flatMap((token) => {
+      if (!isSentence(token)) return [];
+      const { text, line } = token;
       const at = `${path}:${line}`;
       const first = firsts.get(text);
       if (first !== undefined) return [`${at}: a sentence is expected twice, first at ${first}: ${text}`];

@@ -142,7 +142,7 @@ export class HouseCopy {
   }
 }
 
-/** Runs a program to its end; a failure of the program is no error. */
+/** Runs a program to its end; a failure of the program is not an error. */
 export async function runProgram(program: string, args: readonly string[], cwd: string): Promise<Printed> {
   try {
     const { stdout, stderr } = await promisify(execFile)(program, [...args], { cwd });

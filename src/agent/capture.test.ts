@@ -74,7 +74,7 @@ test("a capture of nothing, or with an invalid filter, is refused with a reason"
     assert.equal(await refusal("b1"), "NOT_FOUND capture b1: alpha has no such wire");
     assert.equal(
       await refusal("web-db", { filter: "tcp and prot 53" }),
-      'INVALID_ARGUMENT capture web-db: its filter is none: column 9: "prot" is no word of a filter; did you mean "port"?',
+      'INVALID_ARGUMENT capture web-db: read its filter: column 9: "prot" is not a word of a filter; did you mean "port"?',
     );
     assert.match(
       await refusal("web-db", { snapBytes: 1_000_000 }),

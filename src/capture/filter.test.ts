@@ -76,22 +76,22 @@ test("a host or a net matches sender and target of an ARP message", () => {
 const WRONG: readonly (readonly [string, number, RegExp])[] = [
   ["", 1, /^it ends too early: host, net, port, a protocol, not or \( belongs here$/],
   ["tcp and", 8, /^it ends too early/],
-  ["tcp and prot 53", 9, /^"prot" is no word of a filter; did you mean "port"\?$/],
+  ["tcp and prot 53", 9, /^"prot" is not a word of a filter; did you mean "port"\?$/],
   ["tcp  port 53", 6, /^"port" stands where and, or or the end belongs$/],
   ["tcp adn port 53", 5, /did you mean "and"\?$/],
-  ["host 10.0.0.300", 6, /^"10\.0\.0\.300" is no IP address$/],
+  ["host 10.0.0.300", 6, /^"10\.0\.0\.300" is not an IP address$/],
   ["host 10.0.0.0/8", 6, /: net takes prefixes$/],
   ["host", 5, /^it ends too early: an address belongs behind host$/],
   ["net 10.0.0.1/8", 5, /^"10\.0\.0\.1\/8" has bits beyond its length: did you mean 10\.0\.0\.0\/8\?$/],
-  ["net 10.0.0.0", 5, /^"10\.0\.0\.0" is no prefix: it is written like 10\.0\.0\.0\/8$/],
-  ["port 65536", 6, /^"65536" is no port/],
-  ["port http", 6, /^"http" is no port/],
+  ["net 10.0.0.0", 5, /^"10\.0\.0\.0" is not a prefix: it is written like 10\.0\.0\.0\/8$/],
+  ["port 65536", 6, /^"65536" is not a port/],
+  ["port http", 6, /^"http" is not a port/],
   ["(tcp or (udp)", 1, /^"\(" is not closed$/],
   ["(tcp udp)", 6, /^"udp" stands where and, or or \) belongs$/],
   ["tcp)", 4, /^"\)" closes nothing$/],
   ["not or tcp", 5, /^"or" has nothing before it$/],
   ["tcp".padStart(2_001), 2_001, /^it is longer than 2000 characters$/],
-  ["ärp", 1, /^"ärp" is no word of a filter; did you mean "arp"\?$/],
+  ["ärp", 1, /^"ärp" is not a word of a filter; did you mean "arp"\?$/],
 ];
 
 suite("the problem of a filter is reported with its column", () => {

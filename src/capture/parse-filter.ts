@@ -112,15 +112,20 @@ class Parser {
     const word = this.#must("an address belongs behind host");
     const address = parseIp(word.text);
     if (address) return { type: "host", address };
-    const why = word.text.includes("/") ? `${quote(word.text)} is no address: net takes prefixes` : undefined;
-    throw new FilterProblem(word.column, why ?? `${quote(word.text)} is no IP address`);
+    const why = word.text.includes("/")
+      ? `${quote(word.text)} is not an address: net takes prefixes`
+      : undefined;
+    throw new FilterProblem(word.column, why ?? `${quote(word.text)} is not an IP address`);
   }
 
   #net(): Filter {
     const word = this.#must("a prefix belongs behind net");
     const prefix = parsePrefix(word.text);
     if (!prefix)
-      throw new FilterProblem(word.column, `${quote(word.text)} is no prefix: it is written like 10.0.0.0/8`);
+      throw new FilterProblem(
+        word.column,
+        `${quote(word.text)} is not a prefix: it is written like 10.0.0.0/8`,
+      );
     const own = formatPrefix(network(prefix));
     if (formatPrefix(prefix) === own) return { type: "net", prefix };
     throw new FilterProblem(
@@ -135,7 +140,7 @@ class Parser {
     if (/^\d{1,5}$/.test(word.text) && port <= HIGHEST_PORT) return { type: "port", port };
     throw new FilterProblem(
       word.column,
-      `${quote(word.text)} is no port: it is a number up to ${HIGHEST_PORT}`,
+      `${quote(word.text)} is not a port: it is a number up to ${HIGHEST_PORT}`,
     );
   }
 
@@ -145,7 +150,7 @@ class Parser {
       column,
       ["and", "or", ")"].includes(text)
         ? `${quote(text)} has nothing before it`
-        : `${quote(text)} is no word of a filter${didYouMean(text, BEGINNINGS)}`,
+        : `${quote(text)} is not a word of a filter${didYouMean(text, BEGINNINGS)}`,
     );
   }
 

@@ -456,7 +456,7 @@ test("a file that is not UTF-8 is refused before an agent is asked", async () =>
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /latin1\.yaml:2:42: the byte 0xfc .* is no UTF-8[^\n]+\nhint: [^\n]+\nmore: netloom explain NL-102\n$/,
+      /latin1\.yaml:2:42: the byte 0xfc .* is not UTF-8[^\n]+\nhint: [^\n]+\nmore: netloom explain NL-102\n$/,
     );
   }
 });

@@ -231,7 +231,7 @@ test("colour is only for terminals, and NO_COLOR or TERM=dumb turn it off", () =
   assert.ok(!colored(new Output({ write: () => true }, { TERM: "xterm" })));
 });
 
-test("a reader that leaves early is no error", async () => {
+test("a reader that leaves early is not an error", async () => {
   const shell = spawn("sh", ["-c", `"${netloomPath}" doctor; echo "code $?" >&2`], {
     stdio: ["ignore", "pipe", "pipe"],
   });

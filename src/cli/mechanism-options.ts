@@ -19,7 +19,7 @@ export function addMechanismOptions(command: Command, absent: (each: HostOption)
   return command;
 }
 
-/** The given values by type of mechanism. INVALID_ARGUMENT for text that is no number, or a number out of range. */
+/** The given values by type of mechanism. INVALID_ARGUMENT for text that is not a number, or a number out of range. */
 export function readMechanismOptions(command: Command): Record<string, Settings> {
   const settings: Record<string, Record<string, number>> = {};
   for (const { type, options } of MECHANISMS)

@@ -46,5 +46,5 @@ test("a lab without agents is reported as such", async () => {
   assert.equal(code, 1);
   assert.match(stderr, /^error: find the agents of lab nosuchlab: there are none[^]*NL-201\n$/);
   const wrong = await netloom(["status", "--lab", "../etc"]);
-  assert.match(wrong.stderr, /^error: "\.\.\/etc" is no name of a lab/);
+  assert.match(wrong.stderr, /^error: "\.\.\/etc" is not a lab name/);
 });

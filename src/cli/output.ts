@@ -34,7 +34,7 @@ export class Output {
     this.#colored = out.isTTY === true && !env["NO_COLOR"] && env["TERM"] !== "dumb";
   }
 
-  /** The terminal's size; `undefined` if the output is no terminal. */
+  /** The terminal's size; `undefined` if the output is not a terminal. */
   get terminal(): { readonly columns: number; readonly rows: number } | undefined {
     if (this.#out.isTTY !== true) return undefined;
     // A terminal that was just created reports 0.

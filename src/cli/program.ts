@@ -18,7 +18,7 @@ export async function buildProgram(context: CommandContext, commandLine: Command
   return program.addHelpText("after", footer);
 }
 
-/** Throws a usage error for a word that is no command, also when help is requested. */
+/** Throws a usage error for a word that is not a command, also when help is requested. */
 export function refuseUnknown(program: Command, words: readonly string[]): void {
   let command = program;
   for (const word of words) {

@@ -91,11 +91,11 @@ const WRONG: readonly (readonly [text: string, problems: readonly string[]])[] =
     "apiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: a, labels: { x: '2' } }\nspec:\n  workload: { netns: run/x }\n  service: kernel://db/a?x=1\n  interface: this-name-is-too-long\n  excludedPrefixes: [10.0.0.1/24, x]\n",
     [
       'x.yaml:3:35: metadata.labels.x: the service\'s address says "1"; say it once',
-      'x.yaml:5:22: spec.workload.netns: "run/x" is no absolute path; write one such as /run/netns/web',
+      'x.yaml:5:22: spec.workload.netns: "run/x" is not an absolute path; write one such as /run/netns/web',
       'x.yaml:7:14: spec.interface: the interface name "this-name-is-too-long" has 21 bytes; Linux takes 15',
       'x.yaml:7:14: spec.interface: the service\'s address names the interface "a"; name it once',
       'x.yaml:8:22: spec.excludedPrefixes[0]: "10.0.0.1/24" has host bits; did you mean "10.0.0.0/24"?',
-      'x.yaml:8:35: spec.excludedPrefixes[1]: "x" is no prefix such as 10.0.0.0/24 or fd00::/64',
+      'x.yaml:8:35: spec.excludedPrefixes[1]: "x" is not a prefix such as 10.0.0.0/24 or fd00::/64',
     ],
   ],
   [

@@ -22,7 +22,7 @@ interface Parts {
 export function migrateMap(former: YAMLMap, kind: unknown, notes: string[]): YAMLMap {
   const written = pairOf(former, "kind");
   const successor = typeof kind === "string" ? SUCCESSORS[kind] : undefined;
-  if (!written || !successor) throw new TypeError(`${String(kind)} is no kind of release 0.1.0`);
+  if (!written || !successor) throw new TypeError(`${String(kind)} is not a kind of release 0.1.0`);
   written.value = takingPlace(written.value, successor.kind);
   const parts: Parts = {
     apiVersion: successor.apiVersion,

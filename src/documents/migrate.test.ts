@@ -75,7 +75,7 @@ suite("a file that is not converted", () => {
       assert.deepEqual(migrated(text), { ok: true, text, converted: 0, notes: [] }));
 
   for (const [title, text, problem] of [
-    ["what is no YAML", "kind: Connect\nname: [\n", /^x\.yaml:3:1: not YAML: /],
+    ["what is not YAML", "kind: Connect\nname: [\n", /^x\.yaml:3:1: not YAML: /],
     [
       "a document of several",
       "kind: Connect\nname: a\n---\na: *b\n",
@@ -104,7 +104,7 @@ suite("a file that is not converted", () => {
     [
       "an attachment of an unknown kind",
       "name: a\nhosts: { a: }\nattachments:\n  - { kind: Connect, name: b }\n  - { kind: Conect, name: c }\n",
-      /^x\.yaml:5:5: attachments\[1\]: this is no document of release 0\.1\.0: that has a kind \(NetworkService, Connect, Expose or Function\) and a name$/,
+      /^x\.yaml:5:5: attachments\[1\]: this is not a document of release 0\.1\.0: that has a kind \(NetworkService, Connect, Expose or Function\) and a name$/,
     ],
     [
       "an attachment without a name",

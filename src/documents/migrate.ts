@@ -33,7 +33,7 @@ export type MigrationResult =
   | ({ readonly ok: true } & MigratedFile)
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** Converts the text of a file. Refuses text that is no YAML, and attachments that are no documents. Never throws. */
+/** Converts the text of a file. Refuses text that is not YAML, and attachments that are no documents. Never throws. */
 export function migrateText(text: string, file = "the file"): MigrationResult {
   const sources = readYamlStream(text, file);
   const problems = sources.flatMap((source) => [
@@ -85,7 +85,7 @@ function oddParts(data: unknown): Finding[] {
     }),
     ...oddItems(data, "attachments", {
       isOdd: (each) => !isRecord(each) || !isFormer(each),
-      message: `this is no document of release 0.1.0: that has a kind (${kinds}) and a name`,
+      message: `this is not a document of release 0.1.0: that has a kind (${kinds}) and a name`,
     }),
   ];
 }

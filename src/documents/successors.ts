@@ -36,7 +36,7 @@ export const SUCCESSORS: Readonly<Record<string, Successor>> = {
 /** Renamed keys of a lab's wire. */
 export const WIRE_RENAMED: readonly Renaming[] = [{ path: ["policies"], to: "policyRoutes" }];
 
-/** Renames a key in the tree of a spec. A missing key is no error. */
+/** Renames a key in the tree of a spec. A missing key is not an error. */
 export function rename(tree: unknown, { path: [head, ...rest], to }: Renaming): void {
   if (head === "*") {
     if (isSeq(tree)) for (const item of tree.items) rename(item, { path: rest, to });

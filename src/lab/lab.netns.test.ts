@@ -254,7 +254,11 @@ ${wireTexts(["{ client: alpha/a/w, endpoint: beta/c/w }", "{ client: alpha/b/w, 
   assert.ok(first && second);
 });
 
-test("up refuses a text that is no lab before anything is made, for any file name", { skip }, async (t) => {
-  const lab = await labFixture(t);
-  await assert.rejects(up(lab.machine, "]", "-"), { name: "FileError" });
-});
+test(
+  "up refuses a text that is not a lab before anything is made, for any file name",
+  { skip },
+  async (t) => {
+    const lab = await labFixture(t);
+    await assert.rejects(up(lab.machine, "]", "-"), { name: "FileError" });
+  },
+);

@@ -47,7 +47,7 @@ export function bpffsDirectory(lab: string, host: string): string {
 /** Checks the name of a lab, which becomes part of paths. INVALID_ARGUMENT if it is invalid. */
 export function checkLabName(name: string): void {
   if (LAB_NAME_PART.test(name)) return;
-  throw new NetloomError("INVALID_ARGUMENT", `${quote(name)} is no name of a lab`, {
+  throw new NetloomError("INVALID_ARGUMENT", `${quote(name)} is not a lab name`, {
     hint: "names of labs are 1-12 lower-case letters and digits, a letter first; netloom lab status lists those that are up",
   });
 }

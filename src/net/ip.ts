@@ -79,7 +79,7 @@ export function overlaps(a: IpPrefix, b: IpPrefix): boolean {
   return a.length <= b.length ? contains(a, b.address) : contains(b, a.address);
 }
 
-/** Returns a test: does one of `prefixes` cover the prefix in this text? False for text that is no prefix. */
+/** Returns a test: does one of `prefixes` cover the prefix in this text? False for text that is not a prefix. */
 export function insideOf(prefixes: readonly string[]): (text: string) => boolean {
   const outer = prefixes.map(mustParsePrefix);
   return (text) => {

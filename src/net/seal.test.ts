@@ -34,5 +34,5 @@ test("the problem names the cause", () => {
     problemOf(seal({ ...KIND, version: 3 }, CONTENT)),
     /version 3, and this netloom reads version 2/,
   );
-  assert.match(problemOf(seal({ ...KIND, what: "answers" }, CONTENT)), /netloom's answers, not its spec/);
+  assert.match(problemOf(seal({ ...KIND, what: "answers" }, CONTENT)), /netloom's answers, not its wish/);
 });

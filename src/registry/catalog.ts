@@ -20,7 +20,7 @@ export interface Cataloged<T> {
 }
 
 /**
- * Called once for a moment, returns when entries end, by name, on `Clock.wallMs`. The time is no part of an entry, because it
+ * Called once for a moment, returns when entries end, by name, on `Clock.wallMs`. The time is not a part of an entry, because it
  * changes all the while.
  */
 export type Expirations = () => (name: string) => number | undefined;

@@ -25,7 +25,7 @@ export type Presence =
 export interface WorkloadWatchOptions {
   readonly world: Pick<World, "clock" | "scope" | "log">;
   readonly outside: Outside;
-  /** The reason why a found thing is no valid workload here. Default: everything is valid. */
+  /** The reason why a found thing is not a valid workload here. Default: everything is valid. */
   readonly refusal?: (found: Found) => Promise<NetloomError | undefined>;
 }
 
@@ -165,7 +165,7 @@ export class WorkloadWatch {
       return error ? { isThere: false, reason: error.message, error } : { isThere: true, found };
     } catch (error) {
       if (error instanceof NetloomError) {
-        // The end of a workload is no failure.
+        // The end of a workload is not a failure.
         return { isThere: false, reason: error.message, ...(!this.#lookout.isOver && { error }) };
       }
       this.#options.world.log.error("bug in the look for a workload", { workload: this.name }, error);

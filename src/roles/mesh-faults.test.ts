@@ -116,7 +116,7 @@ test("an endpoint with an invalid answer is told to close, and the caller gets t
     [
       "an address",
       ({ context }) => void context?.ipContext?.srcIpAddrs.push("10.0.0.300/32"),
-      /"10\.0\.0\.300\/32" is no address/,
+      /"10\.0\.0\.300\/32" is not an address/,
     ],
     [
       "a route",

@@ -23,7 +23,11 @@ test("an endpoint that is gone is replaced by another; the interface and the add
       mesh.worlds.machine.reaches(alpha.workloads[0], farAddressOf(after))?.netns,
       alpha.workloads[1],
     );
-    assert.deepEqual([...new Set(news.map(({ state }) => state))], ["up", "healing"], "healing is no close");
+    assert.deepEqual(
+      [...new Set(news.map(({ state }) => state))],
+      ["up", "healing"],
+      "healing is not a close",
+    );
     await role.close(alpha.caller(), after);
     await mesh.holdsNothing();
   });

@@ -32,7 +32,7 @@ suite("three hosts that make and remove wires", () => {
       assert.ok(struck > 5 * GROUP, `${struck} faults struck`);
     });
 
-  test("one seed gives one history, and another seed another", async () => {
+  test("a seed repeats the history of a toy, and another seed has another history", async () => {
     const [first, second, other] = await Promise.all(
       ["7", "7", "8"].map((seed) => runToy({ seed, keepHistory: 100_000 })),
     );

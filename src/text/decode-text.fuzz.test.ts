@@ -53,7 +53,7 @@ test("a label in Latin-1 is refused with its line and byte", () => {
   assert.deepEqual([line, column], [2, 34]);
   assert.match(
     message,
-    /^the byte 0xfc \(number 62 of the file\) is no UTF-8; .*iconv -f LATIN1 -t UTF-8 x\.yaml$/,
+    /^the byte 0xfc \(number 62 of the file\) is not UTF-8; .*iconv -f LATIN1 -t UTF-8 x\.yaml$/,
   );
 });
 

@@ -23,7 +23,7 @@ export function decodeText(bytes: Uint8Array, file: string): string {
     return at(
       line,
       column,
-      `the byte 0x${byte} (number ${bad + 1} of the file) is no UTF-8; ${hint} ${file}`,
+      `the byte 0x${byte} (number ${bad + 1} of the file) is not UTF-8; ${hint} ${file}`,
     );
   }
 }

@@ -19,7 +19,7 @@ export function readSubnet(text: string): Read<IpPrefix> {
   const prefix = parsePrefix(text);
   if (!prefix) {
     const hint = parseIp(text) ? "; the prefix length is missing" : "";
-    return { error: `${quote(text)} is no prefix such as 10.0.0.0/24 or fd00::/64${hint}` };
+    return { error: `${quote(text)} is not a prefix such as 10.0.0.0/24 or fd00::/64${hint}` };
   }
   const canonical = formatPrefix(network(prefix));
   if (canonical !== formatPrefix(prefix)) {
@@ -48,7 +48,7 @@ export function readInterfaceAddress(text: string): Read<IpPrefix> {
   if (!prefix) {
     const hint = parseIp(text) ? "; the prefix length is missing" : "";
     return {
-      error: `${quote(text)} is no address with prefix length such as 10.0.0.1/24 or fd00::1/64${hint}`,
+      error: `${quote(text)} is not an address with prefix length such as 10.0.0.1/24 or fd00::1/64${hint}`,
     };
   }
   const error = unusable(prefix.address, text) ?? whySubnetsOwn(prefix, text);
@@ -62,7 +62,7 @@ export function readPointToPointAddress(text: string): Read<IpAddress> {
     return { error: `${quote(text)}: a wire is point to point; write the address without a prefix length` };
   }
   const address = prefix?.address ?? parseIp(text);
-  if (!address) return { error: `${quote(text)} is no address such as 10.0.0.1 or fd00::1` };
+  if (!address) return { error: `${quote(text)} is not an address such as 10.0.0.1 or fd00::1` };
   const error = unusable(address, text);
   return error === undefined ? { value: address } : { error };
 }

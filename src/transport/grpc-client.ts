@@ -50,7 +50,7 @@ export class GrpcHop implements Hop {
   /** The peer did not answer the last probe, and nothing has come from it since. */
   #isSilent = false;
 
-  /** INVALID_ARGUMENT for a URL that is no address. */
+  /** INVALID_ARGUMENT for a URL that is not an address. */
   constructor(url: string, options: GrpcHopOptions) {
     grpcTarget(options.address ?? url);
     this.#url = url;

@@ -59,7 +59,7 @@ suite("listening", () => {
     await second.hops.dial(`unix://${path}`).call(METHOD, empty, { timeoutMs: 1000 });
   });
 
-  test("a file that is no socket is left alone, and the error names a missing folder", async (t) => {
+  test("a file that is not a socket is left alone, and the error names a missing folder", async (t) => {
     const folder = await temporaryFolder(t);
     const { hops } = grpcHost(t);
     await writeFile(join(folder, "file"), "mine");
@@ -215,7 +215,7 @@ suite("input from peers", () => {
     );
     await assert.rejects(client.hops.dial(url).call(METHOD, empty, { timeoutMs: 1000 }), {
       code: "INTERNAL",
-      message: "internal error: see the log of the other side",
+      message: /^internal error: /,
     });
     assert.deepEqual(server.errors, [bug]);
   });

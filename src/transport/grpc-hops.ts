@@ -49,7 +49,7 @@ interface Dialled {
 
 /**
  * One connection for each address and credentials, and listeners with health checks and reflection. INVALID_ARGUMENT
- * for text that is no URL.
+ * for text that is not a URL.
  */
 export class GrpcHops implements Hops {
   readonly #options: GrpcHopsOptions;

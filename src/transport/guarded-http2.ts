@@ -57,7 +57,7 @@ export function guardedHttp2(
     inner.emit("session", session);
   });
   http2.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
-    // A peer may reset a stream while it waits: that is no error here.
+    // A peer may reset a stream while it waits: that is not an error here.
     stream.on("error", () => undefined);
     const connection = stream.session && connections.get(stream.session);
     if (connection) new GuardedStream(stream, headers, connection, options).admit(inner);

@@ -96,7 +96,7 @@ async function syncPath(path: string): Promise<void> {
 
 function checkName(name: string): string {
   if (/^[a-z0-9][a-z0-9._-]*$/i.test(name) && !name.endsWith(".new")) return name;
-  throw new TypeError(`${JSON.stringify(name)} is no name of a file on a World's disk`);
+  throw new TypeError(`${JSON.stringify(name)} is not a name of a file on a World's disk`);
 }
 
 function codeOf(error: unknown): string {

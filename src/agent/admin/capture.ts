@@ -75,7 +75,7 @@ function readFilter(attempt: string, text: string): Filter | undefined {
   if (parsed.ok) return parsed.filter;
   throw new NetloomError(
     "INVALID_ARGUMENT",
-    `${attempt}: its filter is none: column ${parsed.column}: ${parsed.message}`,
+    `${attempt}: read its filter: column ${parsed.column}: ${parsed.message}`,
     { hint: "a filter is made of host A, net P, port N, tcp, udp, icmp, icmp6, arp, and, or, not, ( )" },
   );
 }

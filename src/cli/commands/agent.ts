@@ -235,7 +235,7 @@ function checkName(name: string): void {
       { hint: "name this host with --name, or the machine: hostnamectl hostname <name>" },
     );
   if (/^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/.test(name)) return;
-  throw new NetloomError("INVALID_ARGUMENT", `--name ${JSON.stringify(name)}: it is no name of a host`, {
+  throw new NetloomError("INVALID_ARGUMENT", `--name ${JSON.stringify(name)}: it is not a host name`, {
     hint: "use 1-63 letters, digits, dots and hyphens, a letter or digit at both ends",
   });
 }

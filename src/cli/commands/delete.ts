@@ -20,7 +20,7 @@ export function deleteCommand(context: CommandContext): Command {
       name: "delete",
       description:
         "Deletes attachments, by their names or by the files they came from, and returns when their wires " +
-        "are gone. One of a file that is not there is fine. A wire that is no attachment's, such as an unclaimed one, is " +
+        "are gone. One of a file that is not there is fine. A wire that is not an attachment's, such as an unclaimed one, is " +
         "closed on both sides by wire/ and its id.",
       examples: [
         {

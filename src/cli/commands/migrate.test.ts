@@ -28,7 +28,6 @@ const LATER =
   "# a shop\napiVersion: networkservicemesh.io/v1\nkind: NetworkService\nmetadata:\n  name: shop # it\n";
 const WITH_DNS =
   "kind: Expose\nname: db\nworkload: { pid: 1 }\nservices: [db]\ndns: [{ servers: [10.0.0.1] }]\n";
-const NOTE = "dns of db is left out: no agent sets name servers in its workloads yet";
 
 interface Folder {
   readonly path: string;
@@ -98,7 +97,7 @@ test("a wrong file is refused with every mistake and left unchanged; the others 
   assert.match(first ?? "", /^error: \S+wrong\.yaml:6:1: not YAML: /);
   assert.match(
     second ?? "",
-    /^error: \S+lab\.yaml:3:15: attachments\[0\]: this is no document of release 0\.1\.0/,
+    /^error: \S+lab\.yaml:3:15: attachments\[0\]: this is not a document of release 0\.1\.0/,
   );
   assert.match(
     `${hint}\n${more}`,
@@ -118,14 +117,15 @@ test("a missing file, or one that is not UTF-8, changes nothing", async (t) => {
   const latin = file("latin.yaml", Buffer.from("# ü\nkind: NetworkService\nname: shop\n", "latin1"));
   const { code, stderr } = await netloom(["migrate", shop, latin]);
   assert.equal(code, 1);
-  assert.match(stderr, /latin\.yaml:1:3: the byte 0xfc .* is no UTF-8/);
+  assert.match(stderr, /latin\.yaml:1:3: the byte 0xfc .* is not UTF-8/);
   assert.equal(readFileSync(shop, "utf8"), FORMER);
 });
 
 test("a name server is dropped, with a note", async (t) => {
   const { file } = folder(t);
   const db = file("db.yaml", WITH_DNS);
-  assert.equal((await netloom(["migrate", db])).stdout, `~ ${db}: converted 1 document\n  note: ${NOTE}\n`);
+  const { stdout } = await netloom(["migrate", db]);
+  assert.match(stdout, /^~ .*db\.yaml: converted 1 document\n {2}note: dns of db is left out: .*\n$/);
   assert.doesNotMatch(readFileSync(db, "utf8"), /dns/);
 });
 
@@ -136,7 +136,8 @@ test("--dry-run prints the new text, with notes beside it, and writes nothing", 
   assert.equal(readFileSync(shop, "utf8"), FORMER);
   const db = file("db.yaml", WITH_DNS);
   const noted = await netloom(["migrate", "--dry-run", db]);
-  assert.deepEqual([noted.code, noted.stderr], [0, `note: ${NOTE}\n`]);
+  assert.equal(noted.code, 0);
+  assert.match(noted.stderr, /^note: dns of db is left out: .*\n$/);
   assert.match(noted.stdout, /^kind: NetworkServiceProvider$/m);
   const wrong = file("wrong.yaml", "a: [\n");
   assert.equal((await netloom(["migrate", "--dry-run", wrong])).code, 1);

@@ -72,7 +72,7 @@ suite("the registry", () => {
     assert.equal(readFileSync(`${at}/ready`, "utf8"), "READY=1\n");
   });
 
-  test("refuses in one sentence what it cannot do", async (t) => {
+  test("refuses in one sentence a folder, an address or a store that it cannot use", async (t) => {
     const at = folder(t);
     writeFileSync(`${at}/file`, "");
     writeFileSync(`${at}/text`, "text");
@@ -107,7 +107,7 @@ suite("the registry", () => {
 });
 
 suite("the agent", { skip }, () => {
-  test("refuses in one sentence what it cannot do", async (t) => {
+  test("refuses in one sentence an option that it cannot follow", async (t) => {
     const at = folder(t);
     const common = [
       ...LAB_WORDS,
@@ -126,8 +126,8 @@ suite("the agent", { skip }, () => {
     for (const [args, error] of [
       [["--listen", `unix://${at}/s`], /there is no identity to prove who is there\nhint: /],
       [[...common, "--tunnel-ip", "fe80::1"], /it is a link-local address: no other host.*\nhint: /],
-      [[...common, "--tunnel-ip", "me"], /it is no IP address/],
-      [[...common, "--name", "a/b"], /it is no name of a host\nhint: /],
+      [[...common, "--tunnel-ip", "me"], /it is not an IP address/],
+      [[...common, "--name", "a/b"], /it is not a host name\nhint: /],
       // Not an address that may still appear.
       [[...common, "--listen", `tcp://[::]:${port}`], /EADDRINUSE: .*\nhint: /],
       [

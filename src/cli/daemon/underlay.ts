@@ -25,7 +25,7 @@ export function addressesOfUrl(url: string): string[] {
 }
 
 /**
- * The addresses of `--tunnel-ip`. INVALID_ARGUMENT for text that is no address, an address that other hosts cannot
+ * The addresses of `--tunnel-ip`. INVALID_ARGUMENT for text that is not an address, an address that other hosts cannot
  * reach, or a second one of its family.
  */
 export function checkTunnelAddresses(given: readonly string[]): readonly string[] {
@@ -53,5 +53,5 @@ export function checkTunnelAddresses(given: readonly string[]): readonly string[
 
 function readAddress(option: string, text: string): string {
   if (parseIp(text)) return canonicalIp(text);
-  throw new NetloomError("INVALID_ARGUMENT", `${option} ${text}: it is no IP address`);
+  throw new NetloomError("INVALID_ARGUMENT", `${option} ${text}: it is not an IP address`);
 }

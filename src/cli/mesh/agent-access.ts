@@ -162,7 +162,7 @@ function list(directory: string): string[] {
 /** Refuses a name that cannot be part of a path. */
 function checkName(noun: string, name: string): void {
   if (LAB_NAME_PART.test(name)) return;
-  throw new NetloomError("INVALID_ARGUMENT", `${quote(name)} is no name of a ${noun} in a lab`, {
+  throw new NetloomError("INVALID_ARGUMENT", `${quote(name)} is not a ${noun} name`, {
     hint: "names are 1-12 lower-case letters and digits, a letter first; netloom lab status lists the labs",
   });
 }

@@ -18,7 +18,7 @@ export interface WrittenName {
   readonly name: string;
 }
 
-/** Reads `name` or `kind/name`. Text before the slash that is no kind belongs to the name: `alpha/web/nsm-1`. */
+/** Reads `name` or `kind/name`. Text before the slash that is not a kind belongs to the name: `alpha/web/nsm-1`. */
 export function parseName(text: string): WrittenName {
   const slash = text.indexOf("/");
   const kind = slash < 0 ? undefined : kindNamed(text.slice(0, slash))?.kind;

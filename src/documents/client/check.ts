@@ -52,7 +52,7 @@ function checkVia(hosts: readonly string[], path: FilePath): Finding[] {
   if (hosts.length > MAX_VIA)
     return [{ path, message: `${hosts.length} hosts are too many; there is room for ${MAX_VIA}` }];
   return hosts.flatMap((host, i): Finding[] => {
-    if (!HOST.test(host)) return [{ path: [...path, i], message: `${quote(host)} is no name of a host` }];
+    if (!HOST.test(host)) return [{ path: [...path, i], message: `${quote(host)} is not a host name` }];
     const isTwice = hosts.indexOf(host) < i;
     return isTwice ? [{ path: [...path, i], message: `the host ${quote(host)} is there twice` }] : [];
   });

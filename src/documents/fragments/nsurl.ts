@@ -70,7 +70,7 @@ export function serviceNameProblem(service: string): string | undefined {
   if (service === "" || service.startsWith("@") || service.endsWith("@")) return "no service is named";
   if (service.split("@").length > 2) return "the service's name has more than one @";
   if (service.length > 256) return "the service's name is longer than 256 characters";
-  if (!service.isWellFormed()) return "the service's name is no text";
+  if (!service.isWellFormed()) return "the service's name is not text";
   // Characters with a meaning of their own in a terminal, a path or an address.
   return /[\p{Cc}\s/?#:]/u.test(service)
     ? "the service's name holds a blank, a control character or one of / ? # :"

@@ -82,7 +82,7 @@ function checkList(routes: readonly RoutePart[], path: FilePath, room: number = 
       ...(isTwice ? [{ path: at, message: `the route to ${prefix} is there twice; remove one` }] : []),
       ...(via === undefined || parseIp(via)?.family === family
         ? []
-        : [{ path: [...path, i, "via"], message: `${quote(via)} is no IPv${family} address` }]),
+        : [{ path: [...path, i, "via"], message: `${quote(via)} is not an IPv${family} address` }]),
     ];
   });
   return [...checkCount(routes.length, path, "routes", room), ...findings];
@@ -104,7 +104,7 @@ function checkPolicyRoute(policy: PolicyRoutePart, path: FilePath): Finding[] {
 function portsProblem(ports: number | string | undefined, protocol: string | undefined): string | undefined {
   if (ports === undefined) return undefined;
   const text = String(ports);
-  if (!parsePorts(text)) return `${quote(text)} is no port or range such as 80 or 8000-8999`;
+  if (!parsePorts(text)) return `${quote(text)} is not a port or range such as 80 or 8000-8999`;
   return protocol === "tcp" || protocol === "udp" || protocol === "sctp"
     ? undefined
     : "ports need the protocol tcp, udp or sctp";

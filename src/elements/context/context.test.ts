@@ -54,7 +54,7 @@ test("a refresh keeps the addresses; an address that has become excluded is repl
     assert.equal(moved.context?.ipContext?.srcRoutes.length, 2);
     await assert.rejects(
       chain.request({ id: "c2", context: context({ excludedPrefixes: ["10.0.0.0/33"] }) }),
-      { code: "INVALID_ARGUMENT", message: 'read excluded prefix "10.0.0.0/33": it is no prefix' },
+      { code: "INVALID_ARGUMENT", message: 'read excluded prefix "10.0.0.0/33": it is not a prefix' },
     );
   });
 });

@@ -123,7 +123,10 @@ function full(address: IpAddress): string {
 function readPool(text: string): IpPrefix {
   const prefix = parsePrefix(text);
   if (!prefix)
-    throw new NetloomError("INVALID_ARGUMENT", `read address pool ${JSON.stringify(text)}: it is no prefix`);
+    throw new NetloomError(
+      "INVALID_ARGUMENT",
+      `read address pool ${JSON.stringify(text)}: it is not a prefix`,
+    );
   return network(prefix);
 }
 
@@ -133,7 +136,7 @@ function readExcluded(text: string): IpPrefix {
   if (!prefix) {
     throw new NetloomError(
       "INVALID_ARGUMENT",
-      `read excluded prefix ${JSON.stringify(text.slice(0, 64))}: it is no prefix`,
+      `read excluded prefix ${JSON.stringify(text.slice(0, 64))}: it is not a prefix`,
     );
   }
   return network(prefix);

@@ -228,7 +228,7 @@ test("the far side keeps a free VNI, draws one if none is proposed, and uses the
     await chain.close(first);
     assert.equal(vnis.size, 1);
     for (const [parameters, message] of [
-      [{ src_ip: "x" }, /src_ip "x" is no address/],
+      [{ src_ip: "x" }, /src_ip "x" is not an address/],
       [{ src_ip: "fd00::1" }, /this host has no IPv6 address for tunnels/],
       [{ src_ip: "10.8.0.1", src_port: "8472" }, /it uses UDP port 8472, and this host 4789/],
     ] as const) {

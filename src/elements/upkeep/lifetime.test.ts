@@ -86,7 +86,7 @@ test("in plaintext the expiry beside the message sets a caller's lifetime, and a
     const refused = (expires: string, message: RegExp) =>
       assert.rejects(chain.request({}, { caller: saying(expires) }), { code: "INVALID_ARGUMENT", message });
     await refused(inMs(-3_000), /the token of its caller expired 3 s ago/);
-    await refused("1700000000", /"1700000000" is no time as RFC 3339 writes it/);
+    await refused("1700000000", /"1700000000" is not a time as RFC 3339 writes it/);
     const long = await chain.request({}, { caller: saying("2999-01-01T00:00:00.123456789+02:00") });
     assert.equal(expiry(long, 0), clock.wallMs() + 86_400_000, "the answer says what holds");
     await chain.close(long, saying(inMs(-3_000)));

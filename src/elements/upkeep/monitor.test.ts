@@ -90,7 +90,7 @@ test("a selector matches a run of segments and any of the services; an empty one
   assert.ok(!matches({ networkServices: ["bank"], pathSegments: [{ id: "m" }] }));
 });
 
-test("a success is UPDATE, a failed refresh is DOWN, a close is DELETE, and a failed first request is no event", async () => {
+test("a success is UPDATE, a failed refresh is DOWN, a close is DELETE, and a failed first request is not an event", async () => {
   const worlds = new Worlds();
   const board = new MonitorBoard();
   const chain = new Chain(worlds.world("alpha"), [monitor(board)]);
@@ -191,7 +191,7 @@ test("a loss between the request and its answer is delivered when the following 
   });
 });
 
-test("a next hop that cannot be watched is no loss, a stream that breaks is one", async () => {
+test("a next hop that cannot be watched is not a loss, a stream that breaks is one", async () => {
   const worlds = new Worlds();
   const { clock, scope } = worlds.world("alpha");
   const [closed, open] = [nextHop(), nextHop()];

@@ -120,7 +120,7 @@ class Stream {
       this.#forget();
     }
     if (scope.ended) return;
-    // A next hop that cannot be watched is no loss: the next request shows whether it is there. The same holds for a
+    // A next hop that cannot be watched is not a loss: the next request shows whether it is there. The same holds for a
     // next hop that cannot be reached before a request has reached it.
     if (this.hasBegun) this.#tellAll({ type: "broken", reason });
     else if (isWatchable) this.#tellAll({ type: "broken", reason }, ({ hasStarted }) => hasStarted);

@@ -50,6 +50,6 @@ test("in other workloads the routes stay as they were answered", () => {
   assert.equal(context.policies?.length, 1);
 });
 
-test("a source that is no prefix is refused", () => {
-  assert.throws(() => wireFor(["nonsense"]), /the source "nonsense" is no prefix/);
+test("a source that is not a prefix is refused", () => {
+  assert.throws(() => wireFor(["nonsense"]), /the source "nonsense" is not a prefix/);
 });

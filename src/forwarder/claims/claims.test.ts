@@ -146,7 +146,7 @@ test("of two adopted wires with the same address, the first that asks again gets
   });
 });
 
-test("a device of the same name is no clash: the new wire takes its place", async () => {
+test("a device of the same name is not a clash: the new wire takes its place", async () => {
   const { worlds, claims, wire, pod } = scene();
   await worlds.run(async () => {
     const old = wire(1, pair("10.0.0.1/32", "10.0.0.0/32"));
@@ -174,7 +174,7 @@ test("addresses of the workload's own network are refused, but a wire that is up
       { destination: "0.0.0.0/0", via: "10.0.0.254" },
       { destination: "10.7.0.0/16" },
       { destination: "10.8.0.0/16", via: "10.99.0.1", onlink: true },
-      // The route through a tunnel to everything is no local network.
+      // The route through a tunnel to everything is not a local network.
       { destination: "128.0.0.0/1" },
     ] as const;
     await own.apply(

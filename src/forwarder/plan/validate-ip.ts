@@ -49,7 +49,7 @@ export function validateIp(wire: Wire, { isOpen = false } = {}): WireProblem[] {
   for (const [i, { ip }] of (context.ipNeighbors ?? []).entries()) {
     const address = parseIp(ip);
     if (address) neighbors.add(formatIp(address));
-    else problems.push(at(["ipNeighbors", i], `The neighbour ${JSON.stringify(ip)} is no IP address.`));
+    else problems.push(at(["ipNeighbors", i], `The neighbour ${JSON.stringify(ip)} is not an IP address.`));
   }
   const ends: readonly [End, Part, readonly ContextRoute[]][] = [
     [{ side: "client", own: src, peers: dst, neighbors, isOpen }, ["srcRoutes"], context.srcRoutes ?? []],
@@ -82,7 +82,7 @@ function readAddresses(side: Side, texts: readonly string[], problems: WireProbl
     const part = [side === "client" ? "srcIpAddrs" : "dstIpAddrs", i];
     const prefix = parsePrefix(text);
     if (!prefix) {
-      const sentence = `The ${side}'s address ${JSON.stringify(text)} is no address with prefix length.`;
+      const sentence = `The ${side}'s address ${JSON.stringify(text)} is not an address with prefix length.`;
       problems.push(at(part, sentence));
       return [];
     }
@@ -146,7 +146,7 @@ function routeProblems(
   if (!route.nextHop) return [];
   const hop = parseIp(route.nextHop);
   if (!hop)
-    return wrongHop(`${what} has the next hop ${JSON.stringify(route.nextHop)}, which is no IP address.`);
+    return wrongHop(`${what} has the next hop ${JSON.stringify(route.nextHop)}, which is not an IP address.`);
   if (hop.family !== family) return wrongHop(`${what} has a next hop of the other family, ${route.nextHop}.`);
   const unusable = whyUnusable(hop);
   if (unusable !== undefined) return wrongHop(`${what} has the next hop ${route.nextHop}, ${unusable}.`);
@@ -196,7 +196,7 @@ function policyProblems(end: End, policy: PolicyRoute, part: Part): WireProblem[
   const problems: WireProblem[] = [];
   const wrong = (key: string, sentence: string): void => void problems.push(at([...part, key], sentence));
   if (policy.from && !parsePrefix(parseSelectorPrefix(policy.from))) {
-    wrong("from", `A policy is for ${JSON.stringify(policy.from)}, which is no IP prefix.`);
+    wrong("from", `A policy is for ${JSON.stringify(policy.from)}, which is not an IP prefix.`);
   }
   if (policy.proto && parseIpProtocol(policy.proto) === undefined) {
     wrong("proto", `A policy is for the IP protocol ${JSON.stringify(policy.proto)}, which is not known.`);

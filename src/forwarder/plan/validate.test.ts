@@ -59,11 +59,11 @@ const cases: readonly (readonly [string, Partial<Wire>, RegExp])[] = [
   ["a port too large", tunnelled({ port: 65536 }), /UDP port 65536/],
   ["a tunnel of two families", tunnelled({ destinationIp: "fd08::2" }), /of two families/],
   ["a tunnel to itself", tunnelled({ destinationIp: "10.8.0.1" }), /to itself/],
-  ["an invalid VTEP", tunnelled({ sourceIp: "10.8.0" }), /source "10\.8\.0" is no IP address/],
+  ["an invalid VTEP", tunnelled({ sourceIp: "10.8.0" }), /source "10\.8\.0" is not an IP address/],
   [
     "no address",
     context({ srcIpAddrs: ["10.0.0.1"] }),
-    /client's address "10\.0\.0\.1" is no address with prefix/,
+    /client's address "10\.0\.0\.1" is not an address with prefix/,
   ],
   ["a multicast address", context({ srcIpAddrs: ["224.0.0.1/32"] }), /not one that an interface can have/],
   [
@@ -76,7 +76,7 @@ const cases: readonly (readonly [string, Partial<Wire>, RegExp])[] = [
     context({ srcIpAddrs: ["fd00::1/64"] }),
     /^Only the client has an IPv6 address/,
   ],
-  ["an invalid MAC", context({ srcMac: "02:00" }), /client's MAC address, "02:00", is no MAC/],
+  ["an invalid MAC", context({ srcMac: "02:00" }), /client's MAC address, "02:00", is not a MAC/],
   ["a group MAC", context({ dstMac: "01:00:5e:00:00:01" }), /endpoint's MAC address, .* is not unicast/],
   [
     "one MAC for both",
@@ -127,7 +127,7 @@ const cases: readonly (readonly [string, Partial<Wire>, RegExp])[] = [
     /client has no IPv6 address/,
   ],
   ["an MTU too small for IPv4", context({ mtuBytes: 67 }), /would be 67 .*IPv4 needs 68/],
-  ["an MTU that is no whole number", context({ mtuBytes: 1.5 }), /no whole number/],
+  ["an MTU that is not a whole number", context({ mtuBytes: 1.5 }), /not a whole number/],
   [
     "an underlay too small for IPv6",
     {

@@ -79,7 +79,7 @@ function macProblems({ context }: Wire): string[] {
     // NSM's messages use "" for a field that is not set.
     if (text === undefined || text === "") continue;
     const mac = parseMac(text);
-    if (!mac) problems.push(`${what}, ${JSON.stringify(text)}, is no MAC address.`);
+    if (!mac) problems.push(`${what}, ${JSON.stringify(text)}, is not a MAC address.`);
     else if (!isUnicastMac(mac)) problems.push(`${what}, ${text}, is not unicast.`);
   }
   if (context.srcMac && context.srcMac.toLowerCase() === context.dstMac?.toLowerCase()) {
@@ -90,7 +90,7 @@ function macProblems({ context }: Wire): string[] {
 
 function mtuProblems(wire: Wire): string[] {
   if (wire.context.mtuBytes !== undefined && !isMtu(wire.context.mtuBytes)) {
-    return [`The MTU ${wire.context.mtuBytes} is no whole number from 0 to 65535.`];
+    return [`The MTU ${wire.context.mtuBytes} is not a whole number from 0 to 65535.`];
   }
   const mtuBytes = wireMtu(wire);
   const least = leastMtu(wire);

@@ -42,7 +42,7 @@ function readTime(text: string): number {
   } catch (error) {
     throw new NetloomError(
       "INVALID_ARGUMENT",
-      `read ${EXPIRES} beside a message: ${JSON.stringify(text.slice(0, 64))} is no time as RFC 3339 writes it`,
+      `read ${EXPIRES} beside a message: ${JSON.stringify(text.slice(0, 64))} is not a time as RFC 3339 writes it`,
       { cause: error, hint: "write 2006-01-02T15:04:05.999999999Z" },
     );
   }

@@ -121,10 +121,10 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
     ],
   ],
   [
-    inLab("links:\n  - {ends: [alpha, beta], addresses: {alpha: [10.0.0.1/24], gamma: [10.0.0.2/24]}}\n"),
+    inLab("links:\n  - {ends: [alpha, beta], addresses: {alpha: [10.0.9.1/24], gamma: [10.0.9.2/24]}}\n"),
     [
       '9:40: spec.links[0].addresses: the addresses of "beta" are missing',
-      "9:49: spec.links[0].addresses.alpha[0]: no address of the other end is in 10.0.0.0/24; both ends need one",
+      "9:49: spec.links[0].addresses.alpha[0]: no address of the other end is in 10.0.9.0/24; both ends need one",
       '9:63: spec.links[0].addresses.gamma: unknown end "gamma"; known are alpha, beta',
     ],
   ],
@@ -200,7 +200,7 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
       "14:67: spec.addresses.client: the client has no IPv6 address, the other side has one; both need one to talk",
       '14:68: spec.addresses.client[0]: "10.0.0.1/24": a wire is point to point; write the address without a prefix length',
       '14:103: spec.addresses.endpoint[0]: "10.1.0.1" is given twice on this wire; each side needs addresses of its own',
-      '14:124: spec.addresses.endpoint[2]: "x" is no address such as 10.0.0.1 or fd00::1',
+      '14:124: spec.addresses.endpoint[2]: "x" is not an address such as 10.0.0.1 or fd00::1',
     ],
   ],
   [
@@ -279,7 +279,7 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
     inLab("links:\n  - {ends: [alpha, beta], subnets: [127.0.0.0/8, '10.0.0.0'], addresses: {}}\n"),
     [
       '9:39: spec.links[0].subnets[0]: "127.0.0.0/8" is not for interfaces; take a private range such as 10.0.0.0/8 or fd00::/8',
-      '9:52: spec.links[0].subnets[1]: "10.0.0.0" is no prefix such as 10.0.0.0/24 or fd00::/64; the prefix length is missing',
+      '9:52: spec.links[0].subnets[1]: "10.0.0.0" is not a prefix such as 10.0.0.0/24 or fd00::/64; the prefix length is missing',
       "9:76: spec.links[0].addresses: write either subnets or addresses, not both",
     ],
   ],
@@ -299,7 +299,7 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
       '9:62: spec.links[0].addresses.alpha[1]: "10.0.0.255/24" is the broadcast address of its subnet',
       '9:98: spec.links[0].addresses.beta[0]: "10.0.0.1/24" is given twice on this link',
       '9:111: spec.links[0].addresses.beta[1]: "fe80::1/64" is a link-local address, which no interface can have here',
-      '9:125: spec.links[0].addresses.beta[2]: "10.0.0.2" is no address with prefix length such as 10.0.0.1/24 or fd00::1/64; the prefix length is missing',
+      '9:125: spec.links[0].addresses.beta[2]: "10.0.0.2" is not an address with prefix length such as 10.0.0.1/24 or fd00::1/64; the prefix length is missing',
     ],
   ],
   [

@@ -109,7 +109,7 @@ function demandName(job: Job, name: string): void {
   const isLong = Buffer.byteLength(name) >= k.IFNAMSIZ;
   throw isLong
     ? refuseStep(job, "ERANGE", `the name ${name} is over 15 bytes long`)
-    : refuseStep(job, "EINVAL", `${name} is no name for a device`);
+    : refuseStep(job, "EINVAL", `${name} is not a device name`);
 }
 
 /** Changes name, MAC, MTU, alias and the properties of the kind to those of `to`. */

@@ -23,7 +23,7 @@ export class HostRoutes {
   constructor(onChange: () => void) {
     this.fd = openBound();
     this.#onChange = onChange;
-    // One notification is enough: until it is read no other needs room, and losing more is no error.
+    // One notification is enough: until it is read no other needs room, and losing more is not an error.
     setSocketOption(this.fd, SOL_SOCKET, SO_RCVBUF, 1);
     setSocketOption(this.fd, k.SOL_NETLINK, k.NETLINK_NO_ENOBUFS, 1);
   }

@@ -108,5 +108,5 @@ function unlessOptional<T>({ isOptional }: Sysctl, action: () => T): T | undefin
 
 function checked(name: string): string {
   if (/^net\/[^.]/.test(name) && !name.split("/").includes("..")) return name;
-  throw Object.assign(new Error(`${name} is no setting of a namespace`), { code: "ENOENT" });
+  throw Object.assign(new Error(`${name} is not a setting of a namespace`), { code: "ENOENT" });
 }

@@ -82,7 +82,7 @@ function read(parameters: ParameterMap): Parsed<KernelMechanism> {
   const { [COMMON.inodeUrl]: inodeUrl = "", [COMMON.name]: name = "" } = parameters;
   const found = deviceProblems(inodeUrl, name);
   const wrong = (parameters[SOURCES] ?? "").split(",").find((each) => each !== "" && !parsePrefix(each));
-  if (wrong !== undefined) found.push(`the source ${quote(wrong)} is no prefix`);
+  if (wrong !== undefined) found.push(`the source ${quote(wrong)} is not a prefix`);
   if (found.length > 0) return { ok: false, problems: found };
   const isTrusting = parameters[ROUTER_ADVERTISEMENTS] === "true";
   const sources = (parameters[SOURCES] ?? "").split(",").filter((each) => each !== "");
@@ -110,7 +110,7 @@ function problems({ netns, interfaceName, mtuBytes }: KernelMechanism, side: Sid
     );
   }
   if (mtuBytes !== undefined && !isMtu(mtuBytes)) {
-    found.push(`The ${side}'s MTU ${mtuBytes} is no whole number from 0 to 65535.`);
+    found.push(`The ${side}'s MTU ${mtuBytes} is not a whole number from 0 to 65535.`);
   }
   return found;
 }

@@ -59,7 +59,7 @@ function read(parameters: ParameterMap): Parsed<PortMechanism> {
   const { [COMMON.inodeUrl]: netns = "", [COMMON.name]: device = "", [INDEX]: given } = parameters;
   const found = deviceProblems(netns, device);
   const index = given === undefined ? undefined : readNumber(given, MAX_INDEX);
-  if (given !== undefined && !index) found.push(`ifindex ${quote(given)} is no index of a device`);
+  if (given !== undefined && !index) found.push(`ifindex ${quote(given)} is not an index of a device`);
   if (found.length > 0) return { ok: false, problems: found };
   const mtuBytes = mtuOf(parameters);
   const value: PortMechanism = {

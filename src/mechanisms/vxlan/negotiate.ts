@@ -35,7 +35,10 @@ function addressFor(offered: ParameterMap, host: TunnelHost): string {
   const text = offered[COMMON.sourceIp];
   const source = parseIp(text ?? "");
   if (!source)
-    throw new NetloomError("INVALID_ARGUMENT", `make a tunnel: src_ip ${quote(text ?? "")} is no address`);
+    throw new NetloomError(
+      "INVALID_ARGUMENT",
+      `make a tunnel: src_ip ${quote(text ?? "")} is not an address`,
+    );
   const attempt = `make a tunnel to ${formatIp(source)}`;
   const address = host.addresses.find((each) => parseIp(each)?.family === source.family);
   if (address === undefined) {

@@ -123,8 +123,8 @@ export const vxlan: Readonly<RemoteType<VxlanMechanism>> = {
 function read(parameters: ParameterMap): Parsed<VxlanMechanism> {
   const { [COMMON.sourceIp]: sourceIp = "", [COMMON.destinationIp]: destinationIp = "" } = parameters;
   const found = [
-    ...(parseIp(sourceIp) ? [] : [`src_ip ${quote(sourceIp)} is no address`]),
-    ...(parseIp(destinationIp) ? [] : [`dst_ip ${quote(destinationIp)} is no address`]),
+    ...(parseIp(sourceIp) ? [] : [`src_ip ${quote(sourceIp)} is not an address`]),
+    ...(parseIp(destinationIp) ? [] : [`dst_ip ${quote(destinationIp)} is not an address`]),
   ];
   const vni = readNumber(parameters[VNI], MAX_VNI);
   if (!vni) found.push(`vni ${quote(parameters[VNI] ?? "")} is not from ${MIN_VNI} to ${MAX_VNI}`);
@@ -139,7 +139,7 @@ function read(parameters: ParameterMap): Parsed<VxlanMechanism> {
     );
   }
   const mtu = readNumber(parameters[COMMON.mtu] ?? "0", 65_535);
-  if (mtu === undefined) found.push(`MTU ${quote(parameters[COMMON.mtu] ?? "")} is no number`);
+  if (mtu === undefined) found.push(`MTU ${quote(parameters[COMMON.mtu] ?? "")} is not a number`);
   if (found.length > 0 || !vni || port === undefined) return { ok: false, problems: found };
   const overhead = VXLAN_OVERHEAD_BYTES[familyOf(sourceIp)];
   const underlayMtuBytes = (mtu || 1_500 - overhead) + overhead;
@@ -166,9 +166,9 @@ function mtuBytes(tunnel: VxlanMechanism): number {
 function problems(tunnel: VxlanMechanism): string[] {
   const found: string[] = [];
   const [source, destination] = [parseIp(tunnel.sourceIp), parseIp(tunnel.destinationIp)];
-  if (!source) found.push(`The tunnel's source ${JSON.stringify(tunnel.sourceIp)} is no IP address.`);
+  if (!source) found.push(`The tunnel's source ${JSON.stringify(tunnel.sourceIp)} is not an IP address.`);
   if (!destination) {
-    found.push(`The tunnel's destination ${JSON.stringify(tunnel.destinationIp)} is no IP address.`);
+    found.push(`The tunnel's destination ${JSON.stringify(tunnel.destinationIp)} is not an IP address.`);
   }
   if (source && destination) {
     if (source.family !== destination.family) {
@@ -185,7 +185,7 @@ function problems(tunnel: VxlanMechanism): string[] {
     found.push(`The tunnel's UDP port ${port} is not from 1 to 65535.`);
   }
   if (!isMtu(tunnel.underlayMtuBytes)) {
-    found.push(`The underlay's MTU ${tunnel.underlayMtuBytes} is no whole number from 0 to 65535.`);
+    found.push(`The underlay's MTU ${tunnel.underlayMtuBytes} is not a whole number from 0 to 65535.`);
   }
   return found;
 }

@@ -17,7 +17,7 @@ export const netns: Readonly<Resolver<string>> = {
   problem: (path) =>
     /^\/[^\p{Cc}]{1,1024}$/u.test(path)
       ? undefined
-      : `${quote(path)} is no absolute path; write one such as ${NETNS_DIRECTORY}/web`,
+      : `${quote(path)} is not an absolute path; write one such as ${NETNS_DIRECTORY}/web`,
   key: pathKey,
   text: (path) => path,
   label: (path) => path.split("/").findLast((name) => name !== "") ?? path,

@@ -178,7 +178,7 @@ export function checkEnd(actor: Actor, end: LinkEnd): void {
   if (end.name.length > longestName)
     throw new Refused("ERANGE", `the name ${end.name} is over 15 bytes long`);
   if (!/^[^\s/:]+$/.test(end.name) || end.name === "." || end.name === "..")
-    throw new Refused("EINVAL", `${end.name} is no name for a device`);
+    throw new Refused("EINVAL", `${end.name} is not a device name`);
   checkValues(end);
   const taken = netns.devices.get(end.name);
   if (taken) {
@@ -193,7 +193,8 @@ function checkValues(end: LinkEnd): void {
   if (end.mtuBytes < 68 || end.mtuBytes > 65535)
     throw new Refused("EINVAL", `the MTU ${end.mtuBytes} does not fit`);
   const mac = parseMac(end.mac);
-  if (!mac || !isUnicastMac(mac)) throw new Refused("EADDRNOTAVAIL", `${end.mac} is no address for a device`);
+  if (!mac || !isUnicastMac(mac))
+    throw new Refused("EADDRNOTAVAIL", `${end.mac} is not an address for a device`);
 }
 
 /** The properties of a device that its end does not have. */

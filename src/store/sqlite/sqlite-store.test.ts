@@ -272,7 +272,7 @@ suite("a foreign, damaged or incomplete file is refused and left unchanged", () 
   const cases: readonly (readonly [string, (file: string) => Promise<void> | void, RegExp, RegExp])[] = [
     [
       "a text file",
-      (file) => writeFileSync(file, "this is no database, and long enough to be looked at".repeat(20)),
+      (file) => writeFileSync(file, "this is not a database, and long enough to be looked at".repeat(20)),
       /it is not a database, or its first page is damaged/,
       /name a file of its own, or move the file away/,
     ],

@@ -28,7 +28,7 @@ function addAddress(actor: Actor, object: Address): Undo {
   const device = simDeviceOf(actor.find(object.netns), object.link);
   for (const text of [object.address, object.peer])
     if (text !== undefined && !parsePrefix(text))
-      throw new Refused("EINVAL", `${text} is no address with prefix length`);
+      throw new Refused("EINVAL", `${text} is not an address with prefix length`);
   const family = familyOf(object.address);
   if (family === 6 && device.mtuBytes < 1280) throw new Refused("EINVAL", "IPv6 needs an MTU of 1280");
   if (findAddress(device, object)) throw new Refused("EEXIST", "address exists");

@@ -36,7 +36,7 @@ function addRoute(actor: Actor, object: Route): Undo {
   const device = simDeviceOf(netns, object.link);
   const prefix = parsePrefix(object.destination);
   if (!prefix || formatPrefix(network(prefix)) !== object.destination)
-    throw new Refused("EINVAL", "the destination is no canonical prefix");
+    throw new Refused("EINVAL", "the destination is not a canonical prefix");
   const family = familyOf(object.destination);
   const { destination, via, onlink, source } = object;
   const entry: SimRoute = {

@@ -60,7 +60,7 @@ const transmit: Transmit = (journey, frame, { tunnel }) =>
 
 function retarget(actor: Actor, object: Vxlan, name: string): Undo {
   const { tunnel } = simDeviceOf(actor.find(object.netns), name);
-  if (!tunnel) throw new Refused("EOPNOTSUPP", `${object.name} is no VXLAN device`);
+  if (!tunnel) throw new Refused("EOPNOTSUPP", `${object.name} is not a VXLAN device`);
   if (tunnel.vni !== object.vni || tunnel.port !== object.port)
     throw new Refused("EOPNOTSUPP", "VNI and port of a VXLAN device cannot change");
   if (familyOf(object.local) !== tunnel.family || familyOf(object.remote) !== tunnel.family)
