@@ -75,6 +75,8 @@ export class Keeper {
   #knowsLeases: boolean | undefined;
   /** The lease lasts at least until then, on `Clock.monotonicMs`. */
   #aliveUntilMs = -Infinity;
+  /** Time of the next round, on `Clock.monotonicMs`. */
+  #nextRoundMs = Infinity;
   #surplus = 0;
   #refusal: NetloomError | undefined;
 
@@ -192,7 +194,8 @@ export class Keeper {
     const dueMs = clock.monotonicMs() + Math.max(RETRY_MS, (leftMs - requestMs) / 2);
     const kept = clone(NetworkServiceEndpointSchema, answer);
     this.#held.set(answer.name, { bytes, answer: kept, trigger, dueMs, isLost: false });
-    if (this.#held.size === 1) this.#signal.ring();
+    const isEarlier = this.#knowsLeases === false && dueMs < this.#nextRoundMs;
+    if (this.#held.size === 1 || isEarlier) this.#signal.ring();
   }
 
   #isKept(name: string, { isLost }: Held): boolean {
@@ -206,8 +209,9 @@ export class Keeper {
     for (let round = 0; !scope.ended; round++) {
       const isWell = await this.#tend(scope);
       const jitter = 0.8 + 0.2 * world.random.fraction("keep registered", round);
-      const waitMs = isWell ? this.#untilNextMs() : RETRY_MS;
-      await this.#signal.wait(world.clock, scope, waitMs * jitter);
+      const waitMs = (isWell ? this.#untilNextMs() : RETRY_MS) * jitter;
+      this.#nextRoundMs = world.clock.monotonicMs() + waitMs;
+      await this.#signal.wait(world.clock, scope, waitMs);
     }
   }
 

@@ -419,8 +419,18 @@ suite("a registry that is down", () => {
   });
 });
 
-/** Behaves like upstream's memory registry: only NSM's contract, a lease for each endpoint, nothing kept over a restart. */
-async function serveStranger(world: HostWorld, roles: Roles & { count?: () => number }): Promise<void> {
+interface Stranger {
+  /** The number of endpoints. */
+  count?: () => number;
+  /** The number of endpoints that have expired. */
+  expired?: number;
+}
+
+/**
+ * Behaves like upstream's memory registry: only NSM's contract, a lease for each endpoint, nothing kept over a restart. The
+ * endpoint "short" has a lease of 8 seconds, all others one of a minute.
+ */
+async function serveStranger(world: HostWorld, roles: Roles & Stranger): Promise<void> {
   const services = new Catalog(serviceKind);
   const endpoints = new Catalog(endpointKind);
   const ends = new Map<string, number>();
@@ -430,7 +440,11 @@ async function serveStranger(world: HostWorld, roles: Roles & { count?: () => nu
   world.scope.spawn("expire", async (scope) => {
     for (;;) {
       await world.clock.sleep(1000, scope);
-      for (const [name, atMs] of ends) if (atMs < world.clock.monotonicMs()) endpoints.remove(name);
+      for (const [name, atMs] of ends) {
+        if (atMs >= world.clock.monotonicMs() || !endpoints.get(name)) continue;
+        endpoints.remove(name);
+        roles.expired = (roles.expired ?? 0) + 1;
+      }
     }
   });
   const served = serveRegistries(
@@ -444,9 +458,10 @@ async function serveStranger(world: HostWorld, roles: Roles & { count?: () => nu
     },
     {
       request: (_caller, endpoint) => {
-        ends.set(endpoint.name, world.clock.monotonicMs() + 60_000);
+        const leaseMs = endpoint.name === "short" ? 8000 : 60_000;
+        ends.set(endpoint.name, world.clock.monotonicMs() + leaseMs);
         endpoints.put(endpointKind.list(endpoint));
-        const expirationTime = timestampFromMs(world.clock.wallMs() + 60_000);
+        const expirationTime = timestampFromMs(world.clock.wallMs() + leaseMs);
         return Promise.resolve(create(NetworkServiceEndpointSchema, { ...endpoint, expirationTime }));
       },
       close: async (_caller, { name }) => void endpoints.remove(name),
@@ -464,7 +479,7 @@ suite("another implementation's registry", () => {
         await alpha.manager.services.request(alpha.caller, serviceOf("shop"));
         for (const name of ["a", "b"])
           await alpha.manager.endpoints.request(alpha.caller, endpointOf(name, { url: "self:x" }));
-        const count = (roles as { readonly count?: () => number }).count;
+        const { count } = roles as Stranger;
         for (let n = 0; n < 60; n++) {
           await hosts.clock.sleep(5000);
           assert.equal(count?.(), 2);
@@ -474,6 +489,22 @@ suite("another implementation's registry", () => {
         await alpha.manager.endpoints.close(alpha.caller, endpointOf("a"));
         await hosts.clock.sleep(100);
         assert.deepEqual((await find(beta)).length, 1);
+      },
+      { serve: serveStranger },
+    );
+  });
+
+  test("may give a later endpoint a shorter lease than an earlier one", async () => {
+    await withMesh(
+      async ({ self, hosts, roles }) => {
+        const alpha = await self("alpha");
+        for (const name of ["long", "short"]) {
+          await alpha.manager.endpoints.request(alpha.caller, endpointOf(name, { url: "self:x" }));
+          await hosts.clock.sleep(3000);
+        }
+        await hosts.clock.sleep(60_000);
+        const { count, expired } = roles as Stranger;
+        assert.deepEqual([count?.(), expired], [2, undefined]);
       },
       { serve: serveStranger },
     );

@@ -33,8 +33,9 @@ export function expire({
     async request(call, endpoint, next) {
       const { name } = endpoint;
       if (isKept(call)) {
+        const registered = await next(endpoint);
         leases.drop(name);
-        return await next(endpoint);
+        return registered;
       }
       const ttlMs = lifetimeMs(call, endpoint, { identity, mostMs: leaseMs });
       const isNew = !leases.has(name);
