@@ -188,13 +188,13 @@ export interface KernelPlace {
 
 export interface KernelErrorDetails extends ErrorDetails {
   /** Symbolic errno: `EEXIST`. */
-  readonly errno?: string;
+  readonly errno?: string | undefined;
   /** Index of the operation in its batch. */
-  readonly operation?: number;
+  readonly operation?: number | undefined;
   /** The kernel's reason in words: the end of the message, behind the errno. */
-  readonly words?: string;
+  readonly words?: string | undefined;
   /** The namespace that is missing, or the device that is in the way. */
-  readonly at?: KernelPlace;
+  readonly at?: KernelPlace | undefined;
 }
 
 /**
@@ -217,6 +217,14 @@ export class KernelError extends NetloomError {
     this.words = words;
     this.at = at;
   }
+}
+
+/** The details of an error without its cause: what travels between threads, and into recordings. */
+export function detailsOf(error: NetloomError): KernelErrorDetails {
+  const { hint, topic, reason } = error;
+  if (!(error instanceof KernelError)) return { hint, topic, reason };
+  const { errno, operation, words, at } = error;
+  return { hint, topic, reason, errno, operation, words, at };
 }
 
 /** Separate topics for a missing privilege, an unsupported feature, and a refusal in the current state. */

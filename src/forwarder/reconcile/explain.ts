@@ -1,6 +1,6 @@
 /** Errors of the forwarder: each names the owner, the attempt, the cause and the remedy. */
 import { NetloomError } from "../../errors/errors.ts";
-import { KernelError, type KernelObject, type Operation } from "../../kernel/kernel.ts";
+import { detailsOf, KernelError, type KernelObject, type Operation } from "../../kernel/kernel.ts";
 import { claimsOf, identityOf, isAttached, isDevice, namespacesOf } from "../../kernel/objects.ts";
 import type { Owners, Plan } from "../../kernel/plan.ts";
 import type { Observer } from "./observe.ts";
@@ -12,16 +12,8 @@ export class StepRefused extends KernelError {
   readonly step: Operation;
 
   constructor(step: Operation, cause: KernelError) {
-    const { code, message, topic, hint, errno, words, at } = cause;
-    super(code, message, {
-      cause,
-      topic,
-      reason: cause.reason,
-      hint,
-      ...(errno !== undefined && { errno }),
-      ...(words !== undefined && { words }),
-      ...(at && { at }),
-    });
+    // The number of the operation is that of one batch.
+    super(cause.code, cause.message, { ...detailsOf(cause), operation: undefined, cause });
     this.step = step;
   }
 }
@@ -52,10 +44,7 @@ export async function explain(what: string, error: unknown, wanted?: Wanted): Pr
   if (!(error instanceof NetloomError)) return error;
   const taken = error.code === "ALREADY_EXISTS" && wanted ? await whoHas(wanted, error) : undefined;
   const hint = error.hint ?? taken ?? HINTS[error.code];
-  return new NetloomError(error.code, `${what}: ${error.message}`, {
-    cause: error,
-    ...(hint ? { hint } : {}),
-  });
+  return new NetloomError(error.code, `${what}: ${error.message}`, { cause: error, hint });
 }
 
 const WORKER_DIED = "the kernel worker died; ask again, it goes on from what is there";

@@ -14,7 +14,7 @@ import { decodeRoute, getRoute, NO_ROUTE } from "../netlink/route.ts";
 import type { NetnsPlace } from "../namespaces/place.ts";
 
 /** Milliseconds. The work queue may have to wait for other holders of the RTNL lock. */
-const patienceMs = 1000;
+const patienceMs = 10_000;
 
 /** Attempts without a pause: usually the first or second one succeeds. */
 const eagerTries = 20;

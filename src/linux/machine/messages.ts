@@ -1,13 +1,13 @@
 /** Messages between threads: requests to the kernel worker, its answers, and events. Plain data only. */
-import { NetloomError, type ErrorCode, type Topic } from "../../errors/errors.ts";
-import type { Reason } from "../../errors/reasons.ts";
+import { NetloomError, type ErrorCode } from "../../errors/errors.ts";
 import {
   type AddressQuery,
   type ApplyOptions,
   type CounterQuery,
+  detailsOf,
   KernelError,
+  type KernelErrorDetails,
   type KernelEvent,
-  type KernelPlace,
   type NativeQuery,
   type Netns,
   type ObserveQuery,
@@ -92,13 +92,7 @@ export interface ErrorData {
   readonly kind: "kernel" | "netloom" | "assertion";
   readonly code: ErrorCode;
   readonly message: string;
-  readonly hint?: string;
-  readonly topic?: Topic;
-  readonly reason?: Reason;
-  readonly errno?: string;
-  readonly operation?: number;
-  readonly words?: string;
-  readonly at?: KernelPlace;
+  readonly details?: KernelErrorDetails;
   readonly stack?: string;
 }
 
@@ -115,20 +109,8 @@ export function errorToData(error: unknown): ErrorData {
     kind: error instanceof KernelError ? "kernel" : "netloom",
     code: error.code,
     message: error.message,
-    topic: error.topic,
+    details: detailsOf(error),
     ...stack,
-    ...(error.hint !== undefined && { hint: error.hint }),
-    ...(error.reason && { reason: error.reason }),
-    ...(error instanceof KernelError && kernelFacts(error)),
-  };
-}
-
-function kernelFacts({ errno, operation, words, at }: KernelError) {
-  return {
-    ...(errno !== undefined && { errno }),
-    ...(operation !== undefined && { operation }),
-    ...(words !== undefined && { words }),
-    ...(at && { at }),
   };
 }
 
@@ -137,9 +119,9 @@ export function errorFromData(data: ErrorData): Error {
   const cause = { cause: data.stack };
   switch (data.kind) {
     case "kernel":
-      return new KernelError(data.code, data.message, { ...data, ...cause });
+      return new KernelError(data.code, data.message, { ...data.details, ...cause });
     case "netloom":
-      return new NetloomError(data.code, data.message, { ...data, ...cause });
+      return new NetloomError(data.code, data.message, { ...data.details, ...cause });
     case "assertion":
     default:
       return new Error(data.message, cause);

@@ -3,7 +3,7 @@
  * in a ring of bounded size. It also holds the program's calls, so that a replay notices a different program.
  */
 import { NetloomError } from "../../errors/errors.ts";
-import { KernelError } from "../../kernel/kernel.ts";
+import { detailsOf, KernelError, type KernelErrorDetails } from "../../kernel/kernel.ts";
 import type { Arrived } from "./carried-handler.ts";
 
 /** The outcome of a call. */
@@ -102,11 +102,8 @@ function toPlain(value: unknown): unknown {
   if (value === Infinity) return { $infinity: true };
   if (value instanceof Uint8Array) return { $bytes: toHex(value) };
   if (value instanceof NetloomError) {
-    const { name, code, message, hint, topic, reason } = value;
-    if (!(value instanceof KernelError))
-      return { $error: toPlain({ name, code, message, hint, topic, reason }) };
-    const { errno, operation, words, at } = value;
-    return { $error: toPlain({ name, code, message, hint, topic, reason, errno, operation, words, at }) };
+    const { name, code, message } = value;
+    return { $error: toPlain({ name, code, message, ...detailsOf(value) }) };
   }
   if (Array.isArray(value)) return value.map(toPlain);
   if (typeof value !== "object" || value === null) return value;
@@ -123,26 +120,13 @@ function revive(value: unknown): unknown {
   if ("$bytes" in value) return fromHex(String(value.$bytes));
   if ("$undefined" in value) return undefined;
   if ("$infinity" in value) return Infinity;
-  if ("$error" in value) return toError(revive(value.$error) as KernelError);
+  if ("$error" in value) return toError(revive(value.$error) as ErrorFields);
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, revive(inner)]));
 }
 
-function toError(
-  fields: Pick<
-    KernelError,
-    "name" | "code" | "message" | "hint" | "topic" | "reason" | "errno" | "operation" | "words" | "at"
-  >,
-): Error {
-  const { name, code, message, hint, topic, reason, errno, operation, words, at } = fields;
-  const details = {
-    topic,
-    reason,
-    ...(hint === undefined ? {} : { hint }),
-    ...(errno === undefined ? {} : { errno }),
-    ...(operation === undefined ? {} : { operation }),
-    ...(words === undefined ? {} : { words }),
-    ...(at === undefined ? {} : { at }),
-  };
+type ErrorFields = Pick<NetloomError, "name" | "code" | "message"> & KernelErrorDetails;
+
+function toError({ name, code, message, ...details }: ErrorFields): Error {
   return name === "KernelError"
     ? new KernelError(code, message, details)
     : new NetloomError(code, message, details);
