@@ -24,7 +24,7 @@ import { backoffMs } from "../async/backoff.ts";
 import { Semaphore } from "../async/semaphore.ts";
 import type { WorkloadRef } from "../resolvers/resolver.ts";
 import { workloadKey } from "../resolvers/workload-ref.ts";
-import { type Document, type Ref, refOf, refText, type Spec } from "../attachments/spec.ts";
+import { type Document, isMatch, type Ref, refOf, refText, type Spec } from "../attachments/spec.ts";
 import { Workloads } from "../attachments/workloads.ts";
 
 export interface AttachmentsOptions {
@@ -163,12 +163,8 @@ export class Attachments {
   /** The documents as people wrote them. */
   documents(query: Partial<Ref> = {}): Document[] {
     return this.#kept()
-      .map(({ spec }) => spec.document)
-      .filter(
-        ({ kind, metadata: { name } }) =>
-          (query.kind === undefined || kind === query.kind) &&
-          (query.name === undefined || name === query.name),
-      );
+      .filter(({ spec }) => isMatch(query, spec))
+      .map(({ spec }) => spec.document);
   }
 
   /** Calls `listener` after every change of an attachment or its state. The returned function ends that. */

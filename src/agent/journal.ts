@@ -3,7 +3,7 @@
  * and has a limit. An event that repeats the last one of its attachment is counted.
  */
 import type { Clock } from "../async/clock.ts";
-import { type Ref, refText } from "../attachments/spec.ts";
+import { isMatch, type Ref, refText } from "../attachments/spec.ts";
 
 const KEPT_MS = 3_600_000;
 /** Limit of events. One takes about 200 bytes. */
@@ -56,11 +56,7 @@ export class Journal {
   /** The events of the last hour, the newest last. */
   list(query: Partial<Ref> = {}): JournalEvent[] {
     this.#forget(this.#clock.wallMs());
-    return [...this.#events].filter(
-      ({ ref: { kind, name } }) =>
-        (query.kind === undefined || kind === query.kind) &&
-        (query.name === undefined || name === query.name),
-    );
+    return [...this.#events].filter(({ ref }) => isMatch(query, ref));
   }
 
   #forget(nowMs: number): void {

@@ -43,6 +43,11 @@ export function refOf({ kind, name }: Ref): Ref {
   return { kind, name };
 }
 
+/** Whether `ref` has the kind and the name of a query. An absent part of the query matches everything. */
+export function isMatch(query: Partial<Ref>, { kind, name }: Ref): boolean {
+  return (query.kind ?? kind) === kind && (query.name ?? name) === name;
+}
+
 /** `NetworkServiceClient web-db` */
 export function refText({ kind, name }: Ref): string {
   return `${kind} ${name}`;

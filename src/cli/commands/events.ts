@@ -1,22 +1,11 @@
 import type { Command } from "commander";
-import type { Event } from "../../api/gen/netloom/admin/v1/admin_pb.js";
+import type { EventView } from "../../view/event-view.ts";
 import { describe, outputOption, type CommandContext } from "../command.ts";
 import { addAgentOptions, type AgentChoice } from "../mesh/agent-options.ts";
 import { type Format, type Output, table } from "../output.ts";
 
 interface Options extends AgentChoice {
   readonly output: Format;
-}
-
-interface EventView {
-  readonly kind: string;
-  readonly name: string;
-  readonly type: "Normal" | "Warning";
-  readonly reason: string;
-  readonly message?: string;
-  readonly first: string;
-  readonly last: string;
-  readonly count: number;
 }
 
 export function eventsCommand(context: CommandContext): Command {
@@ -49,28 +38,12 @@ export function eventsCommand(context: CommandContext): Command {
       const { events } = await withAgent(context, options, (agent) =>
         agent.call(Agent.method.events, create(EventsRequestSchema, wanted)),
       );
-      const { isoTime } = await import("../../view/iso-time.ts");
-      const views = events.map((event) => eventView(event, isoTime));
+      const { eventView } = await import("../../view/event-view.ts");
+      const views = events.map(eventView);
       if (options.output === "json") return context.out.json({ events: views });
       const { formatShortAge } = await import("../mesh/ages.ts");
       printEvents(context.out, views, (time) => formatShortAge(time, Date.now()));
     });
-}
-
-function eventView(
-  { ref, isWarning, reason, message, first, last, count }: Event,
-  isoTime: (time: Event["first"]) => string | undefined,
-): EventView {
-  return {
-    kind: ref?.kind ?? "",
-    name: ref?.name ?? "",
-    type: isWarning ? "Warning" : "Normal",
-    reason,
-    ...(message !== "" && { message }),
-    first: isoTime(first) ?? "",
-    last: isoTime(last) ?? "",
-    count,
-  };
 }
 
 function printEvents(out: Output, events: readonly EventView[], age: (time: string) => string): void {
