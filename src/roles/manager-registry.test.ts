@@ -7,108 +7,25 @@
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
-import { create } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { Incoming } from "../world/hops.ts";
-import { serveRegistries } from "../api/hops.ts";
 import { SELF } from "../world/peer.ts";
 import { serveAll } from "../api/rpc.ts";
 import { labIdentity } from "../identity/lab-identity.ts";
-import { Catalog } from "../registry/catalog.ts";
-import { endpointKind, serviceKind } from "../registry/entry-kind.ts";
-import { Finder } from "../registry/find.ts";
 import { hopTo } from "../registry/hop-to.ts";
-import { NetworkServiceEndpointSchema } from "../api/gen/nsm/registry_pb.js";
 import {
   callerOf,
   endpointOf,
   endpointQuery,
   gather,
-  type Hosts,
   serviceOf,
   serviceQuery,
   withHosts,
 } from "../../fixtures/registry/registry.ts";
-import type { Fault } from "../sim/faults.ts";
 import type { HostWorld } from "../world/world.ts";
 import type { IncomingMessage } from "../world/hops.ts";
 import { managerRegistry, type ManagerRegistry } from "./manager-registry.ts";
-import { registry, type Registry } from "./registry.ts";
+import { registry } from "./registry.ts";
+import { find, type Roles, URL, withMesh } from "../../fixtures/registry/manager-mesh.ts";
 import { peerNamed } from "../../fixtures/world/peer.ts";
-
-const URL = "tcp://10.0.0.9:5002";
-
-interface Roles {
-  registry?: Registry;
-  readonly managers: Map<string, ManagerRegistry>;
-}
-
-interface Setting {
-  readonly hosts: Hosts;
-  readonly roles: Roles;
-  /** A role of the manager's own process. */
-  readonly self: (
-    host: string,
-  ) => Promise<{ readonly manager: ManagerRegistry; readonly caller: Incoming; readonly world: HostWorld }>;
-}
-
-interface MeshOptions {
-  readonly faults?: readonly Fault[];
-  readonly serve?: (world: HostWorld, roles: Roles) => Promise<void>;
-}
-
-async function serveOurs(world: HostWorld, roles: Roles): Promise<void> {
-  roles.registry = await registry({
-    world,
-    store: world.store,
-    name: "registry",
-    identity: labIdentity(world),
-  });
-  await world.hops.serve(URL, serveAll(roles.registry.served));
-}
-
-async function withMesh(body: (setting: Setting) => Promise<void>, options: MeshOptions = {}): Promise<void> {
-  const roles: Roles = { managers: new Map() };
-  const manager = (host: string, address: string) => async (world: HostWorld) => {
-    const opened = await managerRegistry({
-      world,
-      name: `manager-${host}`,
-      identity: labIdentity(world),
-      url: `tcp://${address}:5001`,
-      hops: world.hops,
-      disk: world.disk,
-      registry: world.hops.dial(URL),
-      labels: { nodeName: host },
-    });
-    roles.managers.set(host, opened);
-  };
-  const programs = {
-    registry: (world: HostWorld) => (options.serve ?? serveOurs)(world, roles),
-    alpha: manager("alpha", "10.0.0.1"),
-    beta: manager("beta", "10.0.0.2"),
-  };
-  await withHosts(
-    programs,
-    async (hosts) => {
-      const self = async (host: string) => {
-        await hosts.until(() => roles.managers.has(host));
-        const world = await hosts.world(host);
-        const caller = { ...callerOf(world), peer: SELF };
-        return { manager: roles.managers.get(host) as ManagerRegistry, caller, world };
-      };
-      await body({ hosts, roles, self });
-    },
-    options.faults ? { faults: options.faults } : {},
-  );
-}
-
-const find = async (
-  { manager, caller }: { readonly manager: ManagerRegistry; readonly caller: Incoming },
-  like: Parameters<typeof endpointQuery>[0] = {},
-): Promise<string[]> =>
-  (await manager.endpoints.find(caller, endpointQuery(like)).all()).map(
-    ({ networkServiceEndpoint: found }) => `${found?.name} ${found?.url}`,
-  );
 
 suite("a host's view while it registers", () => {
   test("a registration that is answered late does not hide later changes of others", async () => {
@@ -415,116 +332,6 @@ suite("a registry that is down", () => {
         assert.equal(alpha.manager.view().state, "unknown");
       },
       { serve: () => Promise.resolve() },
-    );
-  });
-});
-
-interface Stranger {
-  /** The number of endpoints. */
-  count?: () => number;
-  /** The number of endpoints that have expired. */
-  expired?: number;
-}
-
-/**
- * Behaves like upstream's memory registry: only NSM's contract, a lease for each endpoint, nothing kept over a restart. The
- * endpoint "short" has a lease of 8 seconds, all others one of a minute.
- */
-async function serveStranger(world: HostWorld, roles: Roles & Stranger): Promise<void> {
-  const services = new Catalog(serviceKind);
-  const endpoints = new Catalog(endpointKind);
-  const ends = new Map<string, number>();
-  const findEndpoints = new Finder({ kind: endpointKind, catalog: endpoints });
-  const findServices = new Finder({ kind: serviceKind, catalog: services });
-  roles.count = () => endpoints.size;
-  world.scope.spawn("expire", async (scope) => {
-    for (;;) {
-      await world.clock.sleep(1000, scope);
-      for (const [name, atMs] of ends) {
-        if (atMs >= world.clock.monotonicMs() || !endpoints.get(name)) continue;
-        endpoints.remove(name);
-        roles.expired = (roles.expired ?? 0) + 1;
-      }
-    }
-  });
-  const served = serveRegistries(
-    {
-      request: (_caller, service) => {
-        services.put(serviceKind.list(service));
-        return Promise.resolve(service);
-      },
-      close: async (_caller, { name }) => void services.remove(name),
-      find: (_caller, query) => findServices.find(query),
-    },
-    {
-      request: (_caller, endpoint) => {
-        const leaseMs = endpoint.name === "short" ? 8000 : 60_000;
-        ends.set(endpoint.name, world.clock.monotonicMs() + leaseMs);
-        endpoints.put(endpointKind.list(endpoint));
-        const expirationTime = timestampFromMs(world.clock.wallMs() + leaseMs);
-        return Promise.resolve(create(NetworkServiceEndpointSchema, { ...endpoint, expirationTime }));
-      },
-      close: async (_caller, { name }) => void endpoints.remove(name),
-      find: (_caller, query) => findEndpoints.find(query),
-    },
-  );
-  await world.hops.serve(URL, serveAll(served));
-}
-
-suite("another implementation's registry", () => {
-  test("is followed, and every endpoint is registered again before it expires", async () => {
-    await withMesh(
-      async ({ self, hosts, roles }) => {
-        const [alpha, beta] = [await self("alpha"), await self("beta")];
-        await alpha.manager.services.request(alpha.caller, serviceOf("shop"));
-        for (const name of ["a", "b"])
-          await alpha.manager.endpoints.request(alpha.caller, endpointOf(name, { url: "self:x" }));
-        const { count } = roles as Stranger;
-        for (let n = 0; n < 60; n++) {
-          await hosts.clock.sleep(5000);
-          assert.equal(count?.(), 2);
-        }
-        assert.equal(beta.manager.view().state, "fresh");
-        assert.deepEqual((await find(beta)).length, 2);
-        await alpha.manager.endpoints.close(alpha.caller, endpointOf("a"));
-        await hosts.clock.sleep(100);
-        assert.deepEqual((await find(beta)).length, 1);
-      },
-      { serve: serveStranger },
-    );
-  });
-
-  test("may give a later endpoint a shorter lease than an earlier one", async () => {
-    await withMesh(
-      async ({ self, hosts, roles }) => {
-        const alpha = await self("alpha");
-        for (const name of ["long", "short"]) {
-          await alpha.manager.endpoints.request(alpha.caller, endpointOf(name, { url: "self:x" }));
-          await hosts.clock.sleep(3000);
-        }
-        await hosts.clock.sleep(60_000);
-        const { count, expired } = roles as Stranger;
-        assert.deepEqual([count?.(), expired], [2, undefined]);
-      },
-      { serve: serveStranger },
-    );
-  });
-
-  test("that has forgotten everything gets all registrations again", async () => {
-    await withMesh(
-      async ({ self, hosts }) => {
-        const [alpha, beta] = [await self("alpha"), await self("beta")];
-        await alpha.manager.services.request(alpha.caller, serviceOf("shop"));
-        await alpha.manager.endpoints.request(alpha.caller, endpointOf("a", { url: "self:x" }));
-        await hosts.clock.sleep(5000);
-        hosts.simulation.crash("registry");
-        await hosts.clock.sleep(3000);
-        hosts.simulation.restart("registry");
-        await hosts.clock.sleep(30_000);
-        assert.deepEqual(await find(beta), ["a tcp://10.0.0.1:5001"]);
-        assert.equal((await beta.manager.services.find(beta.caller, serviceQuery()).all()).length, 1);
-      },
-      { serve: serveStranger },
     );
   });
 });
