@@ -197,8 +197,8 @@ function keptWiresOf(
 ): KeptWires {
   const { kernel, disk } = world;
   const { reconciler, onChange } = parts;
-  const mends = followWires({ world, kernel, reconciler, onMended: onChange });
-  return new KeptWires({ world, kernel, disk, mends, ...parts });
+  const drift = followWires({ world, kernel, reconciler, onMended: onChange });
+  return new KeptWires({ world, kernel, disk, drift, ...parts });
 }
 
 function registerGauges({

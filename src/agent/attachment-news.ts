@@ -1,5 +1,6 @@
 /** Reports changes of attachments: in the log, for the operator of the host, and in the journal, for later questions. */
 import type { AttachmentState } from "../attachments/attachment-state.ts";
+import { type Condition, conditionOf } from "../attachments/conditions.ts";
 import type { ProgressView } from "../attachments/progress.ts";
 import { type Ref, refOf, refText, type Spec } from "../attachments/spec.ts";
 import type { World } from "../world/world.ts";
@@ -44,6 +45,16 @@ export class AttachmentNews {
     if (state !== "requesting" || attempts <= 1) this.#write(refOf(spec), wordOf(state), reason, state);
   }
 
+  /** Reports a change of what is known about the packets of an attachment in the same state. */
+  proved(spec: Spec, before: ProgressView, { conditions }: ProgressView): void {
+    const [was, is] = [before.conditions, conditions].map((each) => conditionOf(each, "Reachable"));
+    if (!is || was?.status === is.status) return;
+    const { status, message } = is;
+    this.#log.info(PROVED[status], { attachment: refText(spec), reason: message || undefined });
+    const reason = status === "False" ? "Unreachable" : status === "True" ? "Reachable" : is.reason;
+    this.journal.write({ ref: refOf(spec), isWarning: status === "False", reason, message });
+  }
+
   bug(spec: Spec, error: unknown): void {
     this.#log.error("bug in an attachment", { attachment: refText(spec) }, error);
   }
@@ -52,6 +63,12 @@ export class AttachmentNews {
     this.journal.write({ ref, isWarning: state === "failed" || state === "healing", reason, message });
   }
 }
+
+const PROVED: Readonly<Record<Condition["status"], string>> = {
+  True: "packets pass a wire again",
+  False: "no packet passes a wire",
+  Unknown: "it is not known whether packets pass a wire",
+};
 
 /** The event's reason: `Up`, `Failed`. */
 function wordOf(state: AttachmentState): string {

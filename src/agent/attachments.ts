@@ -24,6 +24,7 @@ import { backoffMs } from "../async/backoff.ts";
 import { Semaphore } from "../async/semaphore.ts";
 import type { WorkloadRef } from "../resolvers/resolver.ts";
 import { workloadKey } from "../resolvers/workload-ref.ts";
+import { isSameState, type ProgressView } from "../attachments/progress.ts";
 import { type Document, isMatch, type Ref, refOf, refText, type Spec } from "../attachments/spec.ts";
 import { Workloads } from "../attachments/workloads.ts";
 
@@ -428,11 +429,14 @@ export class Attachments {
   }
 
   #make({ spec, connectionId }: Kept, answers: Loaded["answers"] | undefined): AttachmentController {
+    let before: ProgressView | undefined;
     return this.kinds.of(spec).control(spec, this.#tools, {
       connectionId,
       answer: answers?.get(connectionId),
       onChange: (view) => {
-        this.#news.turned(spec, view);
+        if (before && isSameState(before, view)) this.#news.proved(spec, before, view);
+        else this.#news.turned(spec, view);
+        before = view;
         this.changed();
       },
     });

@@ -9,6 +9,7 @@ import { needsRoot, netnsFixture } from "../../fixtures/linux/netns.ts";
 import { nodeWorld } from "../transport/node-world.ts";
 import { PLAIN_CREDENTIALS } from "../identity/identities.ts";
 import type { Disk } from "../world/disk.ts";
+import { Doubts } from "./drift/doubts.ts";
 import { Mends } from "./drift/mends.ts";
 import { HostGuard } from "./host-guard.ts";
 import { KeptWires } from "./kept-wires.ts";
@@ -32,7 +33,7 @@ function keptWires(kernel: Kernel): KeptWires {
     disk: EMPTY_DISK,
     reconciler,
     hostGuard,
-    mends: new Mends(world.clock),
+    drift: { mends: new Mends(world.clock), doubts: new Doubts() },
   });
 }
 

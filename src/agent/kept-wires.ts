@@ -10,6 +10,7 @@ import type { Span } from "../observe/trace.ts";
 import type { Disk } from "../world/disk.ts";
 import { replaceDevices } from "../forwarder/plan/former-devices.ts";
 import { replace } from "./between-releases.ts";
+import { isBarePair } from "../forwarder/plan/plan.ts";
 import { planWire } from "../forwarder/plan/plan-wire.ts";
 import type { Reconciler } from "../forwarder/reconcile/reconcile.ts";
 import type { Wire } from "../forwarder/wire.ts";
@@ -21,9 +22,11 @@ import { reason } from "../errors/reasons.ts";
 import type { Kernel, LinkEnd, Netns } from "../kernel/kernel.ts";
 import { sideOfAlias } from "../mechanisms/naming.ts";
 import type { World } from "../world/world.ts";
-import type { Mended, Mends } from "./drift/mends.ts";
+import type { Drift } from "./drift/follow-wires.ts";
+import type { Mended } from "./drift/mends.ts";
 import type { HostGuard } from "./host-guard.ts";
 import { NameFile } from "./name-file.ts";
+import { BOTH_ENDS_UP, NOT_PROVEN, type Reachability } from "../attachments/reachability.ts";
 import type { Ref } from "../attachments/spec.ts";
 import { isHollow, type Unclaimed, unclaimedOf } from "./unclaimed.ts";
 
@@ -42,11 +45,12 @@ export class KeptWires {
   readonly #kernel: Kernel;
   readonly #reconciler: Reconciler;
   readonly #hostGuard: HostGuard;
-  readonly #mends: Mends;
+  readonly #drift: Drift;
   readonly #onChange: () => void;
   readonly #made = new Map<string, MadeWire>();
   readonly #unclaimed = new Map<string, Unclaimed>();
   readonly #checks = new Map<string, (wire: Wire) => void>();
+  readonly #readers = new Map<string, (reachability: Reachability | undefined) => void>();
   readonly #namespaces: NameFile;
   /** Ids of the wires that are being applied. */
   readonly #applying = new Set<string>();
@@ -59,8 +63,8 @@ export class KeptWires {
     readonly disk: Disk;
     readonly reconciler: Reconciler;
     readonly hostGuard: HostGuard;
-    /** The repairs of wires that others have changed. */
-    readonly mends: Mends;
+    /** The changes of wires by others. */
+    readonly drift: Drift;
     /** Called after a wire was made, changed or removed. */
     readonly onChange?: () => void;
   }) {
@@ -69,8 +73,12 @@ export class KeptWires {
     this.#namespaces = new NameFile(options.disk, NAMESPACES_FILE, options.world.log);
     this.#reconciler = options.reconciler;
     this.#hostGuard = options.hostGuard;
-    this.#mends = options.mends;
+    this.#drift = options.drift;
     this.#onChange = options.onChange ?? (() => undefined);
+    options.drift.doubts.listen((id) => {
+      this.#tellReachability(id);
+      if (this.#made.has(id)) this.#onChange();
+    });
   }
 
   /**
@@ -166,12 +174,12 @@ export class KeptWires {
 
   /** The number of repairs of wires that others had changed. */
   get timesMended(): number {
-    return this.#mends.total;
+    return this.#drift.mends.total;
   }
 
   /** The repairs of a wire; `undefined` if there were none. */
   mended(connectionId: string): Mended | undefined {
-    return this.#mends.of(connectionId);
+    return this.#drift.mends.of(connectionId);
   }
 
   /** The wires that were made, without their times. */
@@ -203,6 +211,28 @@ export class KeptWires {
     };
   }
 
+  /** What is known about the packets of a wire; `undefined` if this host has no such wire. */
+  reachability(connectionId: string): Reachability | undefined {
+    const made = this.#made.get(connectionId);
+    if (!made) return undefined;
+    if (!isBarePair(made.wire)) return NOT_PROVEN;
+    const doubt = this.#drift.doubts.of(connectionId);
+    if (!doubt) return BOTH_ENDS_UP;
+    return { status: doubt.isCut ? "False" : "Unknown", reason: "Changed", message: doubt.message };
+  }
+
+  /** Calls `reader` after every change of the reachability of a wire. The returned function ends that. */
+  onReachability(connectionId: string, reader: (reachability: Reachability | undefined) => void): () => void {
+    this.#readers.set(connectionId, reader);
+    return () => {
+      if (this.#readers.get(connectionId) === reader) this.#readers.delete(connectionId);
+    };
+  }
+
+  #tellReachability(connectionId: string): void {
+    this.#readers.get(connectionId)?.(this.reachability(connectionId));
+  }
+
   async apply(wire: Wire, span?: Span): Promise<void> {
     this.#checks.get(wire.connectionId)?.(wire);
     await this.#hostGuard.check(wire, this.each());
@@ -217,6 +247,8 @@ export class KeptWires {
     this.#unclaimed.delete(connectionId);
     const sinceMs = this.#made.get(connectionId)?.sinceMs ?? this.#world.clock.wallMs();
     this.#made.set(connectionId, { wire, sinceMs });
+    this.#drift.doubts.clear(connectionId);
+    this.#tellReachability(connectionId);
     this.#onChange();
   }
 
@@ -224,8 +256,12 @@ export class KeptWires {
     await this.#reconciler.remove(connectionId, span);
     this.#unclaimed.delete(connectionId);
     this.#hostGuard.forget(connectionId);
-    this.#mends.forget(connectionId);
-    if (this.#made.delete(connectionId)) this.#onChange();
+    this.#drift.mends.forget(connectionId);
+    const wasMade = this.#made.delete(connectionId);
+    this.#drift.doubts.clear(connectionId);
+    if (!wasMade) return;
+    this.#tellReachability(connectionId);
+    this.#onChange();
   }
 
   /** Removes the unclaimed wires, except those in `wanted`, which may still be requested. Returns the ids of removed wires. */

@@ -121,7 +121,7 @@ suite("in the middle of an attempt", () => {
       };
       const first = await why();
       assert.equal(first.attachment?.state, AttachmentStatus_State.REQUESTING);
-      assert.equal(first.attachment.reason, "it asks for db; there is no answer yet");
+      assert.equal(first.attachment.reason, "it requests db; no answer yet");
       assert.deepEqual([first.last?.asking, first.last?.failed], ["strange", []]);
       endpoint.refusal = "its disk is full";
       await mesh.sleep(10_000);

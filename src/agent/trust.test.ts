@@ -174,7 +174,7 @@ suite("a client", () => {
       { ipContext: { srcIpAddrs: ["10.5.0.1/32"], dstIpAddrs: ["10.5.0.2/32"] } },
       /src_ip_addrs has 10\.5\.0\.1\/32, which its excludedPrefixes forbid, dst_ip_addrs has 10\.5\.0\.2/,
     ],
-    ["an MTU above its own", { MTU: 9000 }, /MTU is 9000, and it asks for 1400 at most/],
+    ["an MTU above its own", { MTU: 9000 }, /MTU is 9000, above its limit of 1400/],
     [
       "an address that makes a route to everything",
       { ipContext: { srcIpAddrs: ["10.6.0.1/0"], dstIpAddrs: ["10.6.0.2/32"] } },

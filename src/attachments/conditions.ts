@@ -5,10 +5,11 @@
  * |---|---|
  * | `Ready` | the attachment is as its document wants it |
  * | `Programmed` | its wire is in the kernel of this host, or its service is registered |
- * | `Reachable` | packets are proven to pass. No check proves that yet, so it is never true |
+ * | `Reachable` | packets are proven to pass (reachability.ts) |
  * | `Healing` | its wire was up, and is requested again |
  */
 import type { AttachmentState } from "./attachment-state.ts";
+import { NOT_PROVEN, type Reachability } from "./reachability.ts";
 
 export interface Condition {
   readonly type: "Ready" | "Programmed" | "Reachable" | "Healing";
@@ -27,6 +28,8 @@ export interface ConditionFacts {
   /** A sentence, or an empty text. */
   readonly message: string;
   readonly isProgrammed: boolean;
+  /** Default: nothing is proven. */
+  readonly reachability?: Reachability;
   /** A sentence that says why this host sees that no packet can pass. */
   readonly whyDown?: string | undefined;
   /** The name of the reason of a failure: `NO_FREE_ADDRESS`. */
@@ -54,6 +57,14 @@ export function conditionsOf(
   });
 }
 
+/** The condition of a type. */
+export function conditionOf(
+  conditions: readonly Condition[],
+  type: Condition["type"],
+): Condition | undefined {
+  return conditions.find((each) => each.type === type);
+}
+
 type Next = Omit<Condition, "sinceMs">;
 
 function ready({ state, message, whyDown, cause }: ConditionFacts): Next {
@@ -76,16 +87,11 @@ function programmed({ state, isProgrammed }: ConditionFacts): Next {
   return { type: "Programmed", status: "False", reason: READY_REASONS[state], message: "" };
 }
 
-function reachable({ isProgrammed, whyDown }: ConditionFacts): Next {
+function reachable({ isProgrammed, whyDown, reachability = NOT_PROVEN }: ConditionFacts): Next {
   const type = "Reachable";
   if (whyDown !== undefined) return { type, status: "False", reason: "LinkDown", message: whyDown };
   if (!isProgrammed) return { type, status: "False", reason: "NotProgrammed", message: "" };
-  return {
-    type,
-    status: "Unknown",
-    reason: "NotProven",
-    message: "nothing has proven yet that packets pass",
-  };
+  return { type, ...reachability };
 }
 
 function healing({ state, message, whyDown }: ConditionFacts): Next {

@@ -15,6 +15,7 @@ import type { Disk } from "../world/disk.ts";
 import type { ClientNews } from "../roles/client.ts";
 import type { ConnectionRole } from "../roles/role.ts";
 import type { World } from "../world/world.ts";
+import type { Reachability } from "./reachability.ts";
 import type { Ref } from "./spec.ts";
 
 export interface NewClient {
@@ -64,6 +65,11 @@ interface WiresInReach {
   ): Promise<void>;
   /** Checks the wire `connectionId` before it is applied: an error of `check` refuses it. The returned function ends that. */
   guard(connectionId: string, check: (wire: Wire) => void): () => void;
+  /**
+   * Calls `reader` after every change of the reachability of a wire, with `undefined` when this host has no such wire. The
+   * returned function ends that.
+   */
+  onReachability(connectionId: string, reader: (reachability: Reachability | undefined) => void): () => void;
   remove(connectionId: string): Promise<void>;
 }
 

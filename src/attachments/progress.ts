@@ -3,6 +3,7 @@ import type { NetloomError } from "../errors/errors.ts";
 import type { Clock } from "../async/clock.ts";
 import type { AttachmentState } from "./attachment-state.ts";
 import { type Condition, conditionsOf } from "./conditions.ts";
+import { NOT_PROVEN, type Reachability } from "./reachability.ts";
 
 export interface ProgressView {
   readonly state: AttachmentState;
@@ -18,11 +19,18 @@ export interface ProgressView {
   readonly conditions: readonly Condition[];
 }
 
+/** Whether two views differ in their conditions only. */
+export function isSameState(a: ProgressView, b: ProgressView): boolean {
+  return a.state === b.state && a.reason === b.reason && a.error === b.error && a.attempts === b.attempts;
+}
+
 export class Progress {
   readonly #clock: Clock;
   readonly #onChange: (view: ProgressView) => void;
   #view: ProgressView;
   #isProgrammed = false;
+  #whyDown: string | undefined;
+  #reachability: Reachability = NOT_PROVEN;
 
   constructor(clock: Clock, onChange: (view: ProgressView) => void) {
     this.#clock = clock;
@@ -51,8 +59,7 @@ export class Progress {
   /** Starts a try. Until it is answered, the view keeps the error of the last try. */
   requesting(what: string): void {
     const { state, attempts, error, reason } = this.#view;
-    const known =
-      state === "failed" && error ? { reason, error } : { reason: `${what}; there is no answer yet` };
+    const known = state === "failed" && error ? { reason, error } : { reason: `${what}; no answer yet` };
     this.#isProgrammed = false;
     this.#set({ state: "requesting", ...known, attempts: attempts + 1 });
   }
@@ -75,6 +82,18 @@ export class Progress {
     this.#set({ state: "failed", reason: error.message, error, nextTryMs });
   }
 
+  /**
+   * Takes over what is known about the packets of the wire; `undefined` if this host has no wire. Only the conditions
+   * change.
+   */
+  prove(reachability: Reachability | undefined): void {
+    const { sinceMs: _since, conditions: _conditions, ...rest } = this.#view;
+    this.#reachability = reachability ?? NOT_PROVEN;
+    const wasUp = rest.state === "up" || rest.state === "healing";
+    this.#isProgrammed = reachability !== undefined && (wasUp || this.#isProgrammed);
+    this.#set(rest, this.#whyDown);
+  }
+
   /** The attachment is being removed. This state is final. */
   closing(): void {
     this.#isProgrammed = false;
@@ -87,11 +106,13 @@ export class Progress {
   ): void {
     const { state, sinceMs, attempts, conditions: before } = this.#view;
     if (state === "closing") return;
+    this.#whyDown = whyDown;
     const nowMs = this.#clock.wallMs();
     const facts = {
       state: next.state,
       message: next.reason,
       isProgrammed: this.#isProgrammed,
+      reachability: this.#reachability,
       whyDown,
       cause: next.error?.reason?.name,
     };

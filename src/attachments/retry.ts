@@ -10,7 +10,7 @@ export interface RetryOptions {
   readonly world: World;
   readonly scope: Scope;
   readonly progress: Progress;
-  /** `it asks for db`: shown to people while there is no answer. */
+  /** `it requests db`: shown to people while there is no answer. */
   readonly what: string;
   /** Seed of the jitter, different for each attachment. */
   readonly purpose: string;

@@ -6,6 +6,7 @@ import {
   type WireEnd,
   type WirePath,
 } from "../api/gen/netloom/admin/v1/admin_pb.js";
+import { type ConditionView, conditionView } from "./condition-view.ts";
 import { isoTime } from "./iso-time.ts";
 import { optional } from "./optional.ts";
 import type { State } from "./state.ts";
@@ -78,8 +79,17 @@ export function toldWire(told: readonly ToldWire[], asked: ReadonlySet<string> =
       wire.attachments.map(({ kind, name }) => ({ host, kind, name })),
     ),
     differences,
+    ...optional("reachable", reachableOf(wires)),
     ...optional("putRight", putRightOf(along)),
   };
+}
+
+/** The report of the host that knows most. */
+function reachableOf(wires: readonly Wire[]): ConditionView | undefined {
+  const all = wires.flatMap(({ reachable }) => (reachable ? [conditionView(reachable)] : []));
+  return ["False", "True", "Unknown"].flatMap(
+    (status) => all.find((each) => each.status === status) ?? [],
+  )[0];
 }
 
 function putRightOf(told: readonly ToldWire[]): PutRightView | undefined {
@@ -176,7 +186,7 @@ function stateOf(claimed: readonly ToldWire[]): State {
 function reasonOf({ state, connection, reason }: Wire): string | undefined {
   if (state === Wire_State.UP) return undefined;
   if (state === Wire_State.UNCLAIMED)
-    return "nobody has asked for it since this agent started; it is removed if nobody does";
+    return "no client has requested it since this agent started; it is removed if none does";
   return connection
     ? reason || "a station on its path says that it is down; it is healed if its client still wants it"
     : "it has no connection: it is still being made, or its devices could not be removed yet";

@@ -1,5 +1,6 @@
 /** A wire in the output of all commands. */
 import type { Side } from "../mechanisms/side.ts";
+import type { ConditionView } from "./condition-view.ts";
 import type { State } from "./state.ts";
 import type { HopView } from "./way.ts";
 
@@ -76,6 +77,8 @@ export interface WireView {
   readonly attachments: readonly AttachmentName[];
   /** Differences from the wanted state, as sentences: `missing: …`, `changed: …`, `unexpected: …`. Empty if all is well. */
   readonly differences: readonly string[];
+  /** What its hosts know about its packets. Absent: nothing. */
+  readonly reachable?: ConditionView;
   /** Repairs after changes by others. Absent if there were none. */
   readonly putRight?: PutRightView;
   /** Answers for each address of the endpoint. Absent if no packets were sent. */

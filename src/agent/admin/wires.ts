@@ -2,6 +2,7 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { AttachmentController } from "../../attachments/attachment-controller.ts";
+import type { Reachability } from "../../attachments/reachability.ts";
 import type { Mended } from "../drift/mends.ts";
 import type { MadeWire } from "../kept-wires.ts";
 import type { Unclaimed } from "../unclaimed.ts";
@@ -45,7 +46,8 @@ export function describeWires(parts: AdminParts): Wire[] {
     const portDown = attached.map((each) => each.attached.whyDown).find((why) => why !== undefined);
     const whyDown = (connection && parts.forwarder.whyDown(connection.id)) ?? portDown;
     const mended = parts.wires.mended(id);
-    return describeWire(parts, { made, connection, whyDown, attached, mended });
+    const reachability = parts.wires.reachability(id);
+    return describeWire(parts, { made, connection, whyDown, attached, mended, reachability });
   });
 }
 
@@ -117,9 +119,10 @@ function describeWire(
     readonly whyDown: string | undefined;
     readonly attached: readonly AtWire[];
     readonly mended: Mended | undefined;
+    readonly reachability: Reachability | undefined;
   },
 ): Wire {
-  const { made, connection, whyDown, attached, mended } = given;
+  const { made, connection, whyDown, attached, mended, reachability } = given;
   const { wire } = made;
   const stations = connection ? stationsOf(connection) : [];
   const hosts = hostsOf(stations);
@@ -151,6 +154,7 @@ function describeWire(
     attachments: attached.map(({ attached: { spec } }) => refMessage(spec)),
     upSince: timestampFromMs(made.sinceMs),
     ...(mended && { putRight: putRightMessage(mended) }),
+    ...(reachability && { reachable: { type: "Reachable", ...reachability } }),
   });
 }
 

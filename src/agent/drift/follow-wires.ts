@@ -17,6 +17,7 @@ import type { Reconciler } from "../../forwarder/reconcile/reconcile.ts";
 import { survey } from "../../forwarder/reconcile/survey.ts";
 import type { Kernel, KernelEvent, Netns } from "../../kernel/kernel.ts";
 import type { World } from "../../world/world.ts";
+import { doubtOf, Doubts, END_GONE, SEEN } from "./doubts.ts";
 import { Mends } from "./mends.ts";
 import { Namesakes } from "./namesakes.ts";
 
@@ -41,10 +42,16 @@ export interface FollowOptions {
 }
 
 /** The reason to check an owner: an event that contradicts its plan and may be outdated, or a difference that a check has seen. */
-type Doubt = { readonly event: KernelEvent; readonly netns: Netns } | "seen";
+type Cause = { readonly event: KernelEvent; readonly netns: Netns } | "seen";
+
+/** What is known about changes of wires by others. */
+export interface Drift {
+  readonly mends: Mends;
+  readonly doubts: Doubts;
+}
 
 /** Repairs wires until `World.scope` ends. */
-export function followWires(options: FollowOptions): Mends {
+export function followWires(options: FollowOptions): Drift {
   return new Follower(options).start();
 }
 
@@ -52,7 +59,8 @@ class Follower {
   readonly #options: FollowOptions;
   readonly #mends: Mends;
   readonly #namesakes: Namesakes;
-  readonly #doubts = new Map<string, Doubt[]>();
+  readonly #doubts = new Doubts();
+  readonly #causes = new Map<string, Cause[]>();
   readonly #places = new Set<Netns>();
   readonly #placeSignal = new Signal();
   readonly #fullSignal = new Signal();
@@ -66,14 +74,14 @@ class Follower {
     this.#namesakes = new Namesakes(kernel, reconciler.planned);
   }
 
-  start(): Mends {
+  start(): Drift {
     const { world } = this.#options;
     const keep = (what: string, task: (scope: Scope) => Promise<void>): void =>
       world.scope.spawn(what, (scope) => keepOn(world, what, scope, task));
     keep("hear what becomes of wires", (scope) => this.#listen(scope));
     keep("look at namespaces that have lost something", (scope) => this.#lookAtPlaces(scope));
     keep("look at everything", (scope) => this.#lookAtAll(scope));
-    return this.#mends;
+    return { mends: this.#mends, doubts: this.#doubts };
   }
 
   async #listen(scope: Scope): Promise<void> {
@@ -144,13 +152,14 @@ class Follower {
   }
 
   /** Starts the check of an owner. Only one task at a time works on an owner. */
-  #doubt(owner: string, doubt: Doubt): void {
-    const doubts = this.#doubts.get(owner);
-    if (doubts) {
-      doubts.push(doubt);
+  #doubt(owner: string, cause: Cause): void {
+    this.#doubts.add(owner, cause === "seen" ? SEEN : doubtOf(cause.event));
+    const causes = this.#causes.get(owner);
+    if (causes) {
+      causes.push(cause);
       return;
     }
-    this.#doubts.set(owner, [doubt]);
+    this.#causes.set(owner, [cause]);
     const { scope } = this.#options.world;
     if (!scope.ended) scope.spawn(`look after wire ${owner}`, (task) => this.#lookAfter(owner, task));
   }
@@ -165,7 +174,7 @@ class Follower {
       }
     } finally {
       world.retries.over(what);
-      this.#doubts.delete(owner);
+      this.#causes.delete(owner);
     }
   }
 
@@ -197,25 +206,30 @@ class Follower {
     } catch (error) {
       if (!(error instanceof NetloomError) || scope.ended) throw error;
       // The namespace is gone. Either the wire is closed because its workload died, or the next full check finds it again.
-      if (error.code === "NOT_FOUND") return true;
+      if (error.code === "NOT_FOUND") {
+        this.#doubts.add(owner, END_GONE);
+        return true;
+      }
       const failures = world.retries.failed(what, error);
       if (failures === 1)
         world.log.warn("a wire was changed by others, and cannot be put right", {
           wire: owner,
           error: error.message,
         });
-      this.#doubts.get(owner)?.push("seen");
+      this.#causes.get(owner)?.push("seen");
       const fraction = world.random.fraction(what, failures);
       await world.clock.sleep(backoffMs(failures, fraction, AFTER_FAILURE), scope);
     }
     // Events that came during the repair need another check.
-    return (this.#doubts.get(owner) ?? []).length === 0;
+    const isDone = (this.#causes.get(owner) ?? []).length === 0;
+    if (isDone) this.#doubts.clear(owner);
+    return isDone;
   }
 
   /** Called in the owner's turn: whether an event may still be true. */
   #isDue(owner: string): boolean {
     const { planned } = this.#options.reconciler;
-    const doubts = this.#doubts.get(owner)?.splice(0) ?? [];
-    return doubts.some((doubt) => doubt === "seen" || planned.isDenied(owner, doubt.event, doubt.netns));
+    const causes = this.#causes.get(owner)?.splice(0) ?? [];
+    return causes.some((cause) => cause === "seen" || planned.isDenied(owner, cause.event, cause.netns));
   }
 }

@@ -8,7 +8,8 @@ import {
   StatusRequestSchema,
 } from "../../api/gen/netloom/admin/v1/admin_pb.js";
 import { attachmentView } from "../../view/attachment-view.ts";
-import { type ConditionView, wireConditions } from "../../view/condition-view.ts";
+import type { ConditionView } from "../../view/condition-view.ts";
+import { wireConditions } from "../../view/wire-conditions.ts";
 import { meshView } from "../../view/mesh-view.ts";
 import { isWireNamed } from "../../view/wire-names.ts";
 import type { AgentClient } from "./agent-access.ts";
@@ -88,8 +89,8 @@ function kindOf(thing: string): "wire" | "service" | "document" {
 function outcomeOf(thing: string, goal: Goal, known: Known): Outcome {
   const conditions = conditionsOf(thing, known);
   if (goal.type === "delete")
-    return { thing, isMet: conditions === undefined, words: conditions ? "is still there" : "is gone" };
-  if (!conditions) return { thing, isMet: false, words: "is not there" };
+    return { thing, isMet: conditions === undefined, words: conditions ? "still exists" : "is gone" };
+  if (!conditions) return { thing, isMet: false, words: "does not exist" };
   const found = conditions.find(({ type }) => type.toLowerCase() === goal.condition.toLowerCase());
   if (!found) return { thing, isMet: false, words: `has no condition ${goal.condition}` };
   const isMet = found.status.toLowerCase() === goal.status.toLowerCase();

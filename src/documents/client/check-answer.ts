@@ -21,10 +21,10 @@ export function checkAnswer(spec: ClientSpec, { context }: Wire): void {
   const more = problems.length > 3 ? `, and ${problems.length - 3} more` : "";
   throw new NetloomError(
     "INVALID_ARGUMENT",
-    `take the answer of ${spec.service}'s endpoint for ${refText(spec)}: ${problems.slice(0, 3).join(", ")}${more}`,
+    `accept the answer of ${spec.service}'s endpoint for ${refText(spec)}: ${problems.slice(0, 3).join(", ")}${more}`,
     {
       topic: "NL-408",
-      hint: "the endpoint gives more than this client takes: change the one or the other",
+      hint: "the endpoint gives more than this client accepts: change one of the two",
     },
   );
 }
@@ -54,7 +54,7 @@ function routeProblems(accepted: readonly string[], context: Context): string[] 
   const given: readonly (readonly [string, readonly string[]])[] = [
     ["src_ip_addrs", networks(context.srcIpAddrs)],
     ["dst_ip_addrs", networks(context.dstIpAddrs)],
-    // A route to the other end of the wire is always accepted: the wire is there for it.
+    // A route to the other end is always accepted: it is the purpose of the wire.
     ["src_routes", (context.srcRoutes ?? []).map(({ prefix }) => prefix).filter((each) => !hosts.has(each))],
     ["policies", (context.policies ?? []).flatMap(networksOf)],
   ];
@@ -78,5 +78,5 @@ function hostOf(text: string): string[] {
 }
 
 function mtuProblems({ mtuBytes: most }: ClientSpec, mtuBytes: number): string[] {
-  return most > 0 && mtuBytes > most ? [`MTU is ${mtuBytes}, and it asks for ${most} at most`] : [];
+  return most > 0 && mtuBytes > most ? [`MTU is ${mtuBytes}, above its limit of ${most}`] : [];
 }

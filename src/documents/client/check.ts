@@ -38,7 +38,7 @@ export function checkClient({ metadata: { labels = {} }, spec }: ClientDocument)
   const contradicted = Object.entries(labels).flatMap(([label, value]): Finding[] => {
     const other = read.labels[label];
     if (other === undefined || other === value) return [];
-    return [{ path: [...LABELS, label], message: `the service's address says ${quote(other)}; say it once` }];
+    return [{ path: [...LABELS, label], message: `the service's address has ${quote(other)}; give it once` }];
   });
   return [
     ...within("spec", findings),
@@ -54,6 +54,6 @@ function checkVia(hosts: readonly string[], path: FilePath): Finding[] {
   return hosts.flatMap((host, i): Finding[] => {
     if (!HOST.test(host)) return [{ path: [...path, i], message: `${quote(host)} is not a host name` }];
     const isTwice = hosts.indexOf(host) < i;
-    return isTwice ? [{ path: [...path, i], message: `the host ${quote(host)} is there twice` }] : [];
+    return isTwice ? [{ path: [...path, i], message: `the host ${quote(host)} appears twice` }] : [];
   });
 }

@@ -59,6 +59,7 @@ export class ClientController implements AttachmentController {
   readonly #workload: Workload;
   readonly #client: UsedClient;
   readonly #unguard: () => void;
+  readonly #unread: () => void;
   #answer: Connection | undefined;
   #isEstablished = false;
   #giveInterfaceBack: () => void = () => undefined;
@@ -74,6 +75,9 @@ export class ClientController implements AttachmentController {
     this.#workload = workloads.use(spec.workload);
     this.#client = clients.use(this.#workload, connectionId, (news) => this.#hear(news));
     this.#unguard = parts.wires.guard(connectionId, (wire) => checkAnswer(spec, wire));
+    this.#unread = parts.wires.onReachability(connectionId, (reachability) =>
+      this.#progress.prove(reachability),
+    );
   }
 
   get view(): ProgressView {
@@ -136,6 +140,7 @@ export class ClientController implements AttachmentController {
     this.#tools.answers.dropAnswer(this.connectionId);
     this.#client.release();
     this.#unguard();
+    this.#unread();
     this.#workload.release();
   }
 
@@ -149,7 +154,7 @@ export class ClientController implements AttachmentController {
         world: parts.world,
         scope,
         progress: this.#progress,
-        what: `it asks for ${spec.service}`,
+        what: `it requests ${spec.service}`,
         purpose: `connect ${this.connectionId}`,
         isDue,
         news: async (nap, error) =>
@@ -214,7 +219,7 @@ export class ClientController implements AttachmentController {
     connection.networkServiceEndpointName =
       spec.endpoint || (sameWay && kept ? kept.networkServiceEndpointName : "");
     const context = (connection.context ??= create(ConnectionContextSchema));
-    // The MTU of the last answer is not asked for again: a port or a way that carries more now shall give more.
+    // The request does not repeat the MTU of the last answer: a port or path that carries more now gives more.
     context.MTU = smallerMtu(spec.mtuBytes, this.#workload.condition?.mtuBytes ?? 0);
     const ip = (context.ipContext ??= create(IPContextSchema));
     ip.excludedPrefixes = [...spec.excludedPrefixes];
@@ -250,7 +255,7 @@ export class ClientController implements AttachmentController {
       }
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
-      parts.world.log.warn("closing a wire was not heard everywhere; the rest expires", {
+      parts.world.log.warn("not every station has closed a wire; the rest expires", {
         attachment: refText(spec),
         wire: this.connectionId,
         error: error.message,

@@ -1,4 +1,4 @@
-/** The kind NetworkServiceClient: a workload of this host wants a wire to a service. */
+/** The kind NetworkServiceClient: a workload of this host requests a wire to a service. */
 import type { DocumentKind } from "../kind.ts";
 import { checkClient } from "./check.ts";
 import { ClientController } from "./client-controller.ts";

@@ -28,7 +28,7 @@ export async function endpointComes(
   } catch (error) {
     // Without a registry to watch, the caller tries again after its delay.
     if (!(error instanceof NetloomError)) throw error;
-    world.log.debug("endpoints cannot be followed now", { error: error.message });
+    world.log.debug("endpoints cannot be watched now", { error: error.message });
     await scope.done;
   }
 }

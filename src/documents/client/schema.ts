@@ -20,21 +20,21 @@ export const clientSchema = documentSchema({
     mechanism: z
       .enum(LOCAL_TYPES.map(({ document }) => document))
       .optional()
-      .describe("Default: kernel, a network device; for a workload that is a port, port."),
-    mtu: mtuSchema.optional().describe("Bytes, at most. Default: what the path carries."),
+      .describe("Default: kernel (a network device); port if the workload is a port."),
+    mtu: mtuSchema.optional().describe("Largest MTU in bytes. Default: the MTU of the path."),
     ...trustKeys,
-    excludedPrefixes: prefixesSchema.optional().describe("No endpoint may give addresses of these."),
+    excludedPrefixes: prefixesSchema.optional().describe("No endpoint may give addresses of these prefixes."),
     acceptRoutes: prefixesSchema
       .optional()
-      .describe("Routes of the endpoint's are taken only inside of these. Default: all of them."),
+      .describe("Routes of the endpoint are accepted only inside of these prefixes. Default: all routes."),
     via: z
       .array(z.string())
       .optional()
-      .describe("Names of hosts that the wire goes over, in this order. Default: the straight way."),
+      .describe("Names of hosts that the wire passes, in this order. Default: the direct path."),
     endpoint: z
       .string()
       .optional()
-      .describe("Name of the one endpoint to take. Default: the service's matches decide."),
+      .describe("Name of the required endpoint. Default: the service's matches decide."),
   }),
 });
 

@@ -8,13 +8,13 @@ export const client: Readonly<KindWords> = {
   names: ["networkserviceclient", "networkserviceclients", "client", "clients", "nsc"],
   end: "client",
   inFile: "clients",
-  counted: "asked for",
+  counted: "requested",
   load: async () => (await import("./client.ts")).clientKind,
   command: {
     name: "connect",
-    summary: "ask for a wire from a workload to a service, without a file",
+    summary: "request a wire from a workload to a service, without a file",
     description:
-      "Asks for a wire from a workload to a service, without a file: writes a NetworkServiceClient, and waits until it is up. It is " +
+      "Requests a wire from a workload to a service, without a file: writes a NetworkServiceClient, and waits until it is up. It is " +
       "kept and healed until netloom delete. Exit code: 1 if it is not up when the wait is over.",
     examples: [
       { command: "netloom connect web db", about: "the named namespace web (ip netns) to the service db" },
@@ -31,7 +31,7 @@ export const client: Readonly<KindWords> = {
     workload: "web",
     services: "names, or kernel://service/interface?label=value",
     interface: "name of the device in the workload",
-    options: [{ flags: "--endpoint <name>", about: "the one endpoint to take" }],
+    options: [{ flags: "--endpoint <name>", about: "the required endpoint" }],
     refuse: (given) =>
       given.services.length > 1 && (given.name ?? given.interface) !== undefined
         ? "--name and --interface are for one service"

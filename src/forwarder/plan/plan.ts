@@ -29,6 +29,12 @@ export function plan(wire: Wire): Plan {
   };
 }
 
+/** Whether the wire is one veth pair between two workloads of this host, without programs in between. */
+export function isBarePair(wire: Wire): boolean {
+  const { client, endpoint } = halvesOf(wire);
+  return client.workload !== undefined && endpoint.workload !== undefined && wire.guard !== "always";
+}
+
 /** The objects that each side of the wire needs on this host. */
 export function halvesOf(wire: Wire): Record<Side, Half> {
   const { connectionId } = wire;

@@ -1133,6 +1133,13 @@ export declare type Wire = Message<"netloom.admin.v1.Wire"> & {
    * @generated from field: netloom.admin.v1.WirePath path = 21;
    */
   path?: WirePath | undefined;
+
+  /**
+   * What this host knows about its packets. Absent: nothing, as for an unclaimed wire and in release 0.1.0.
+   *
+   * @generated from field: netloom.admin.v1.Condition reachable = 22;
+   */
+  reachable?: Condition | undefined;
 };
 
 /**

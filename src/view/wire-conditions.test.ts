@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { wireConditions } from "./condition-view.ts";
+import { wireConditions } from "./wire-conditions.ts";
 import type { State } from "./state.ts";
 
 function told(state: State): string[] {
@@ -19,4 +19,11 @@ test("a wire of a status is programmed, whatever its state, and is unreachable o
   ];
   for (const [state, ready, reachable, healing] of cases)
     assert.deepEqual(told(state), [ready, "Programmed=True Programmed", reachable, healing], state);
+});
+
+test("the report of a wire's hosts decides whether it is reachable, unless the wire is down", () => {
+  const reachable = { type: "Reachable", status: "True", reason: "BothEndsUp" } as const;
+  const status = (state: State): string | undefined =>
+    wireConditions({ state, reachable }).find(({ type }) => type === "Reachable")?.status;
+  assert.deepEqual([status("up"), status("down")], ["True", "False"]);
 });
