@@ -53,7 +53,7 @@ check: $(SETUP) apt-check ## types, lint, format, dead code, generated files, pl
 bare: ## make demo and make test in a bare Debian system below /tmp, with several versions of npm (root)
 	@scripts/bare.sh
 
-bench: $(SETUP) apt-bench ## all benches, or NAME=kernel|throughput|registry|wire-setup|scale|footprint|abuse|sim|release (root)
+bench: $(SETUP) apt-bench ## all benches, or NAME=kernel|throughput|registry|wire-setup|scale|restart|footprint|abuse|sim|release (root)
 	@node scripts/bench.ts $(NAME)
 
 bench-short: $(SETUP) apt-bench ## each bench for a moment: does every row still come? (root)

@@ -216,7 +216,7 @@ test(
     await lab.machine.removeNetns(`/run/netns/${namespaceName(lab.name, "alpha/web")}`);
     const { code, file } = await last.end();
     assert.equal(code, 1, last.said());
-    assert.match(last.said(), /^alpha\/web\/to-db: no more comes: its workload is gone$/m);
+    assert.match(last.said(), /^alpha\/web\/to-db: the capture ended: its workload is gone$/m);
     assert.equal(file.statistics.length, 1);
     // The namespace was removed after the capture: nothing of the wire is left.
     await until(

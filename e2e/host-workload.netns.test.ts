@@ -128,7 +128,7 @@ test(
     assert.deepEqual([cut?.state, cut?.topic], ["failed", "NL-409"]);
     assert.match(
       cut?.reason ?? "",
-      /the route 10\.0\.0\.0\/8 would lead the way to .*10\.1\.0\.2, into the wire/,
+      /the route 10\.0\.0\.0\/8 would divert packets for .*10\.1\.0\.2, into the wire/,
     );
   },
 );

@@ -291,11 +291,14 @@ test(
     const atPort = spawnSync(netloomPath, ["ping", "machine", "--lab", bench.lab.name, "--host", "alpha"], {
       encoding: "utf8",
     });
-    assert.match(atPort.stderr, /its end on this host is a port, and only who is behind it sends from there/);
+    assert.match(
+      atPort.stderr,
+      /its end on this host is a port, and only the machine behind the port can send from there/,
+    );
     assert.match(bench.netloom("alpha", "graph"), /alpha\/eth9 +──▶ db\.beta +vxlan vni \d+ alpha→beta\n/);
     assert.match(
       bench.netloom("alpha", "why", "eth9", "db"),
-      /\nthe way of its wire: vxlan vni \d+ alpha→beta\n/,
+      /\nthe path of its wire: vxlan vni \d+ alpha→beta\n/,
     );
     assert.match(bench.netloom("alpha", "describe", "client/machine"), /port eth9/);
     assert.deepEqual(bench.borrowed(), before, "nothing of it is ours to change");

@@ -126,7 +126,7 @@ test(
     );
     assert.match(
       netloom("why", "web", "db", ...at),
-      /\nthe way of its wire: vxlan vni \d+ alpha→gamma, gamma→beta\n$/,
+      /\nthe path of its wire: vxlan vni \d+ alpha→gamma, gamma→beta\n$/,
     );
     const graph = netloom("graph", "--lab", lab.name);
     assert.match(

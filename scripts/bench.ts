@@ -17,6 +17,7 @@ const ALL = [
   "registry",
   "wire-setup",
   "scale",
+  "restart",
   "footprint",
   "abuse",
   "sim",

@@ -11,6 +11,7 @@ const BENCHES = [
   "throughput",
   "wire-setup",
   "scale",
+  "restart",
   "release",
   "registry",
   "abuse",

@@ -1,4 +1,4 @@
-/** The rules of the house, kept: every source file is scanned, and every rule is seen to fail when it is broken. */
+/** The rules for sources: every source file keeps them, and a planted violation of each rule is found. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ function sources(): string[] {
 
 test("every file keeps the arrows, the zone, and the rules for names and length", () => {
   const paths = sources();
-  assert.ok(paths.length > 30, "the scan has seen the house");
+  assert.ok(paths.length > 30, "the scan has seen the sources");
   const found = paths.flatMap((path) =>
     violations({ path, text: readFileSync(new URL(path, ROOT), "utf8") }),
   );
@@ -61,7 +61,7 @@ test("no files import each other in a circle", () => {
   assert.deepEqual(circles(planted), ["files import each other: b.ts → c.ts → b.ts"]);
 });
 
-test("what the documents call a file is there, and the ways through the files are ways", () => {
+test("the files that the documents name exist, and each step of a path through the files is an import", () => {
   const project = new URL("../", import.meta.url);
   const pages = [
     "ARCHITECTURE.md",
@@ -80,13 +80,13 @@ test("what the documents call a file is there, and the ways through the files ar
   const missing = named.flatMap(([, path = ""]) => (existsSync(new URL(path, project)) ? [] : [path]));
   assert.deepEqual(missing, []);
   const steps = [...(texts[0] ?? "").matchAll(/`src\/([\w./-]+)`(?= ([→⇒]) `src\/([\w./-]+)`)/g)];
-  assert.ok(steps.length >= 9, "each of the three ways has three steps");
+  assert.ok(steps.length >= 9, "each of the three paths has three steps");
   const importing = imports("all");
   for (const [, from = "", arrow, to = ""] of steps)
     if (arrow === "→") assert.ok(importing.get(from)?.includes(to), `${from} imports ${to}`);
 });
 
-test("an exported type is one thing in the whole house", () => {
+test("an exported type has one definition in all sources", () => {
   const files = sources()
     .filter((path) => !path.endsWith(".test.ts"))
     .map((path) => ({ path, text: readFileSync(new URL(path, ROOT), "utf8") }));
@@ -120,7 +120,7 @@ test("the arrows have no cycle", () => {
   );
 });
 
-test("sim, store, linux, transport and exporters are reached from the outside only", () => {
+test("only lab and cli import sim, store, linux, transport and exporters", () => {
   const ports = ["linux", "sim", "store", "transport", "exporters"];
   const importers = [...ARROWS].filter(([, rooms]) => rooms.some((room) => ports.includes(room)));
   assert.deepEqual(
@@ -129,7 +129,7 @@ test("sim, store, linux, transport and exporters are reached from the outside on
   );
 });
 
-/** [what is broken, path, source, what the violation says] */
+/** [the violation, path, source, the expected message] */
 const PLANTED: readonly (readonly [string, string, string, RegExp])[] = [
   ["an arrow that points up", "world/a.ts", 'import { x } from "../sim/x.ts";', /world imports sim/],
   [
@@ -189,7 +189,7 @@ const PLANTED: readonly (readonly [string, string, string, RegExp])[] = [
   ["Promise.any", "agent/a.ts", "const f = () => Promise.any([]);", /uses Promise.any/],
   ["a global in a template", "sim/a.ts", "const f = () => `a ${`b ${Date.now()}`}`;", /uses Date/],
   ["a global after a division", "sim/a.ts", "const f = (a: number) => a / 2 + Date.now() / 3;", /uses Date/],
-  ["a promise waved through", "sim/a.ts", "const f = () => { void g(); };", /floats behind void/],
+  ["an ignored promise", "sim/a.ts", "const f = () => { void g(); };", /floats behind void/],
   [
     "an operating error that is swallowed",
     "sim/a.ts",
@@ -224,7 +224,7 @@ const PLANTED: readonly (readonly [string, string, string, RegExp])[] = [
     /it knows of route objects/,
   ],
   [
-    "a kind asked for",
+    "a query for a kind",
     "agent/a.ts",
     'import { ofKind } from "../kernel/objects.ts"; const f = (l: L) => ofKind(l, "vxlan");',
     /it knows of vxlan objects/,
@@ -285,7 +285,7 @@ const PLANTED: readonly (readonly [string, string, string, RegExp])[] = [
     "const f = (e: E) => e.message === 'taken';",
     /decides by a text, message ===/,
   ],
-  ["a leave that nobody uses", "transport/grpc-text.ts", "export {};", /it looks into no text/],
+  ["an unused exception", "transport/grpc-text.ts", "export {};", /it looks into no text/],
   ["a long file", "linux/a.ts", "//\n".repeat(MAX_LINES), /500 lines/],
   ["a file of utilities", "linux/string-utils.ts", "", /says nothing/],
   ["a file of helpers", "linux/helpers.ts", "", /says nothing/],
@@ -328,7 +328,7 @@ f("one: two three, four five six seven eight"); f("spec: { one: 2, three: 4 }");
   assert.match(lines[0] ?? "", / first at a\.test\.ts:1: /);
 });
 
-/** [what is allowed, path, source] */
+/** [the allowed code, path, source] */
 const INNOCENT: readonly (readonly [string, string, string])[] = [
   ["banned words in comments", "sim/a.ts", "// Date.now()\n/* setTimeout */\n/** `process` */\nexport {};"],
   ["banned words in strings", "sim/a.ts", `const f = () => ["Date", 'process', \`crypto \${1} Intl\`];`],

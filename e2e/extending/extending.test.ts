@@ -342,7 +342,7 @@ test("a kind of document", async (t) => {
     ],
   });
   assert.deepEqual(noted, { code: 0, stdout: "+ Note here-db\n", stderr: "" });
-  assert.match(status?.stdout ?? "", /0 wires; 0 asked for; 0 offered; 1 noted/);
+  assert.match(status?.stdout ?? "", /0 wires; 0 requested; 0 offered; 1 noted/);
   assert.match(applied?.stdout ?? "", /! Note hello is not up yet \(waiting\): /);
   assert.match(
     listed?.stdout ?? "",

@@ -257,7 +257,7 @@ test("clients of other programs that share a workload get different addresses, a
     assert.deepEqual(
       answers.map(({ context }) => context?.ipContext?.excludedPrefixes),
       [[], []],
-      "what was excluded for them they have not said",
+      "the answers do not show the prefixes that the host excluded",
     );
     for (const [service, workload] of [
       ["left", "b1"],

@@ -253,7 +253,7 @@ suite("the watched status of the admin service", () => {
         call(adminOf(mesh, host), method.status, create(StatusRequestSchema), OPTIONS);
       const before = (await look("beta")).wires[0];
       mesh.simulation.crash("beta");
-      // Beta does not hear of this delete.
+      // Beta gets no message about this delete.
       await mesh.agent("alpha").attachments.delete([{ kind: "NetworkServiceClient", name: "web-db" }]);
       mesh.simulation.restart("beta");
       await mesh.sleep(3_000);

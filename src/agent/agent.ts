@@ -103,7 +103,7 @@ const NO_PROCESSES: Readonly<Processes> = {
 
 const ALIVE_TIMEOUT_MS = 300;
 
-/** Starts the agent and listens. The agent lives until `World.scope` ends; its end leaves every wire as it is. */
+/** Starts the agent and listens. The agent runs until `World.scope` ends; its end leaves every wire as it is. */
 export async function openAgent(options: AgentOptions): Promise<AgentRole> {
   const { world, identity } = options;
   const { host, kernel, disk } = world;
@@ -216,13 +216,16 @@ function registerGauges({
 }): void {
   const numbers = {
     wires: ["Wires that this host has made.", () => wires.made.size],
-    wires_unclaimed: ["Wires of an earlier agent that nobody has asked for.", () => wires.unclaimed.length],
-    wires_put_right: ["How often wires that others had changed were put right.", () => wires.timesMended],
+    wires_unclaimed: [
+      "Wires of an earlier agent that no client has requested.",
+      () => wires.unclaimed.length,
+    ],
+    wires_put_right: ["Repairs of wires that others had changed.", () => wires.timesMended],
     manager_connections: ["Connections that the manager holds.", () => managing.established().length],
     forwarder_connections: ["Connections that the forwarder holds.", () => forwarding.established().length],
-    known_services: ["Network services that the registry has told of.", () => registry.view().services],
-    known_endpoints: ["Endpoints that the registry has told of.", () => registry.view().endpoints],
-    retries: ["Things that this host keeps trying.", () => world.retries.list().length],
+    known_services: ["Network services that the registry has reported.", () => registry.view().services],
+    known_endpoints: ["Endpoints that the registry has reported.", () => registry.view().endpoints],
+    retries: ["Operations that this host keeps trying.", () => world.retries.list().length],
   } as const;
   for (const [name, [help, read]] of Object.entries(numbers)) world.gauges.register({ name, help, read });
 }
@@ -350,7 +353,7 @@ async function isAlive(
     return answer.rttMs !== undefined;
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
-    log.debug("a wire cannot be looked after", { device, error: error.message });
+    log.debug("a wire cannot be probed", { device, error: error.message });
     return false;
   }
 }
@@ -369,7 +372,10 @@ async function dropWire({ log }: World, managing: ConnectionRole, wireId: string
     } catch (error) {
       // This host's part is gone; the parts at other hosts expire.
       if (!(error instanceof NetloomError)) throw error;
-      log.debug("a close was not heard everywhere; the rest expires", { wire: wireId, error: error.message });
+      log.debug("not every station has closed a wire; the rest expires", {
+        wire: wireId,
+        error: error.message,
+      });
     }
   }
 }

@@ -45,7 +45,7 @@ export class AttachmentNews {
     if (state !== "requesting" || attempts <= 1) this.#write(refOf(spec), wordOf(state), reason, state);
   }
 
-  /** Reports a change of what is known about the packets of an attachment in the same state. */
+  /** Reports a change of the reachability of an attachment in the same state. */
   proved(spec: Spec, before: ProgressView, { conditions }: ProgressView): void {
     const [was, is] = [before.conditions, conditions].map((each) => conditionOf(each, "Reachable"));
     if (!is || was?.status === is.status) return;

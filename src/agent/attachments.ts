@@ -115,8 +115,8 @@ export class Attachments {
   }
 
   /**
-   * Reads the desired state, adopts the existing wires, and starts the attachments. INTERNAL if the disk or the kernel cannot be read,
-   * FAILED_PRECONDITION for a damaged state.
+   * Reads the desired state, adopts the existing wires, and starts the attachments. INTERNAL if the disk or the kernel cannot
+   * be read, FAILED_PRECONDITION for a damaged state.
    */
   static async start(options: AttachmentsOptions): Promise<Attachments> {
     const attachments = new Attachments(options);
@@ -348,7 +348,7 @@ export class Attachments {
     return { spec, connectionId, generation: (known?.generation ?? 0) + 1 };
   }
 
-  /** Puts a spec to work: its controller takes the change over, or is closed and then replaced by a new one. */
+  /** Applies a spec: its controller takes over the change, or is closed and then replaced by a new one. */
   #put(kept: Kept): void {
     const name = refText(kept.spec);
     const leaving = this.#leaving.get(name);
@@ -442,7 +442,7 @@ export class Attachments {
     });
   }
 
-  /** Removes deleted wires, whose names may be wanted, then starts the attachments from the disk. Endpoints start before clients. */
+  /** Removes deleted wires, whose names may be needed, then starts the kept attachments, endpoints before clients. */
   async #begin({ kept, answers }: Loaded, scope: Scope): Promise<void> {
     await this.#closeRest();
     const first = kept.filter(({ spec }) => !this.#asks(spec));
@@ -487,7 +487,7 @@ export class Attachments {
       } catch (error) {
         if (!(error instanceof NetloomError) || scope.ended) throw error;
         world.retries.failed(SWEEP, error);
-        world.log.warn("what nobody wants cannot be removed yet", { error: error.message });
+        world.log.warn("unclaimed wires cannot be removed yet", { error: error.message });
       }
     }
   }

@@ -83,24 +83,24 @@ suite("an error", () => {
     });
   });
 
-  test("about the MTU that the client asks for names the client", async () => {
+  test("about the MTU that the client requests names the client", async () => {
     await withMesh(async (mesh) => {
       await mesh.apply("alpha", DB.replace("10.0.2.0/24", '"fd00:2::/64"').replace("beta/b1", "alpha/a2"));
       const error = await failureOf(mesh, edited(WEB, { spec: { mtu: 1000 } }));
       assert.deepEqual([error.code, error.topic], ["INVALID_ARGUMENT", "NL-410"]);
       assert.match(error.message, /^connect alpha\/a1 to db\.alpha: The wire's MTU would be 1000/);
-      assert.match(error.hint ?? "", /^alpha\/a1 asks for 1000 bytes/);
+      assert.match(error.hint ?? "", /^alpha\/a1 requests an MTU of 1000 bytes/);
       isPlain(error.message);
     });
   });
 
-  test("about the wrong payload says so, and not that the service is missing", async () => {
+  test("about the wrong payload names it, and does not report a missing service", async () => {
     await withMesh(async (mesh) => {
       await mesh.apply("beta", DB);
       await assert.rejects(ask(mesh, { name: "nsm-1", payload: "IP" }), {
         code: "FAILED_PRECONDITION",
         topic: "NL-307",
-        message: /network service db: it carries ETHERNET, and the client asks for IP$/,
+        message: /network service db: it carries ETHERNET, and the client requests IP$/,
       });
     });
   });

@@ -1,4 +1,4 @@
-/** Unexpected exceptions: errors that are no operating errors. */
+/** Unexpected exceptions: errors that are not operating errors. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { lineLog, NO_LOG } from "../observe/log.ts";
@@ -75,7 +75,7 @@ function bug(place: Place, n: number) {
 }
 
 suite("an attachment that meets an unexpected exception", () => {
-  test("for its own document has a state with the reason, and its next document starts afresh", async () => {
+  test("for its own document has a state with the reason, and its next document starts it again", async () => {
     const mesh = new AgentMesh({ log: NO_LOG });
     // No parser accepts such a label: it stands for any unexpected value.
     const [spec] = read(edited(DB, { labels: { site: "y" } }));
@@ -116,7 +116,7 @@ suite("an attachment that meets an unexpected exception", () => {
     ["healed", async (mesh: AgentMesh) => await mesh.restart("beta")],
   ] as const)
     for (const place of ["ask", "observe"] as const)
-      test(`in a call of ${place} while its wire is ${what} heals with the reason, and its process and others go on`, async () => {
+      test(`in a call of ${place} while its wire is ${what} heals with the reason, and its process and others continue`, async () => {
         let struck = 0;
         let told = 0;
         for (let n = 0; n < 3; n++) {

@@ -97,7 +97,7 @@ test("a capture ends with a reason when its workload is removed, and when its wi
     );
     assert.deepEqual(
       (await closed.all()).map(({ ended }) => ended),
-      ["its device is gone: the wire was closed, or is made anew"],
+      ["its device is gone: the wire was closed or replaced"],
     );
   });
 });

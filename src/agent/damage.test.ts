@@ -79,13 +79,13 @@ suite("an agent whose disk is damaged", () => {
       const [error] = errors;
       assert.ok(error instanceof NetloomError, "it was accepted");
       assert.equal(error.topic, "NL-205");
-      assert.match(error.message, /^read what this host is to do from the state folder\/wish: \w/);
+      assert.match(error.message, /^read the desired state from the state folder\/wish: \w/);
       assert.match(error.hint ?? "", /move it away/);
       assert.deepEqual(after, before);
     });
 
     for (const cache of ["answers", "namespaces", "registry-answers"])
-      test(`goes on without the ${cache} that ${how}: no wire changes, and it says so`, async () => {
+      test(`continues without the ${cache} that ${how}: no wire changes, and the log reports it`, async () => {
         const { mesh, before, after, lines } = await relive(cache, damage, {});
         const { attachments, wires } = mesh.agent("alpha");
         assert.equal(attachments.find({ kind: "NetworkServiceClient", name: "web-db" })?.view.state, "up");

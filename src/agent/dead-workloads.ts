@@ -29,7 +29,7 @@ export function closeDeadWorkloads(options: DeadWorkloadsOptions): void {
   const signal = new Signal();
   const keep = (what: string, task: (scope: Scope) => Promise<void>): void =>
     world.scope.spawn(what, (scope) => keepOn(world, what, scope, task));
-  keep("hear of dead namespaces", async (scope) => {
+  keep("watch for dead namespaces", async (scope) => {
     const watch = options.kernel.watch("namespaces");
     // A workload may have died before the watch started.
     signal.ring();

@@ -3,7 +3,7 @@
  *
  * Guarantees
  * - They are on the disk before `save` resolves. Calls during a write are written together afterwards.
- * - Answers are written a moment later. The loss of an answer only costs its wire new ids on the path.
+ * - Answers are written a moment later. After the loss of an answer, its wire only gets new ids on the path.
  * - For a full or broken disk `save` rejects with the reason. Answers are written again later, and the failure is logged
  *   once.
  * - A damaged state is refused: with half of it, the wires of the other half would be removed. Damaged answers are left
@@ -126,7 +126,7 @@ export class DesiredState {
     return this.#answers.get(wireId);
   }
 
-  /** Drops answers for wires that nobody wants any more. */
+  /** Drops answers for wires that no attachment requests any more. */
   keepAnswers(isWanted: (wireId: string) => boolean): void {
     for (const id of this.#answers.keys()) if (!isWanted(id)) this.dropAnswer(id);
   }
@@ -173,7 +173,7 @@ export class DesiredState {
         this.#world.retries.failed(KEEP_ANSWERS, error);
         if (!isRefused)
           this.#world.log.warn(
-            "the last answers cannot be kept; a restart would look for them in the kernel",
+            "the last answers cannot be stored; after a restart the agent reads their facts from the kernel",
             {
               error: error.message,
               hint: error.hint,
@@ -207,10 +207,13 @@ export class DesiredState {
         ];
       }
       foreign.push(wanted);
-      this.#world.log.error("an attachment on the disk means nothing to this version, and stays there", {
-        problem: result.findings.map(({ message }) => message).join("; "),
-        document: wanted.document,
-      });
+      this.#world.log.error(
+        "this version does not understand an attachment on the disk, and leaves it there",
+        {
+          problem: result.findings.map(({ message }) => message).join("; "),
+          document: wanted.document,
+        },
+      );
       return [];
     });
     this.#foreign = foreign;
@@ -223,7 +226,7 @@ export class DesiredState {
     const sealed = unseal(ANSWERS_SEAL, bytes);
     if (sealed.ok) return fromBinary(AnswersSchema, sealed.content).connections;
     this.#world.log.warn(
-      "the last answers on the disk are damaged: what they said is looked for in the kernel",
+      "the last answers on the disk are damaged: the agent reads their facts from the kernel",
       {
         file: this.#path(ANSWERS_FILE),
         problem: sealed.problem,
@@ -242,15 +245,15 @@ export function unreadableState(
   path: string,
   { problem, isNewer }: Extract<Unsealed, { ok: false }>,
 ): NetloomError {
-  const message = `read what this host is to do from ${path}: ${problem}`;
+  const message = `read the desired state from ${path}: ${problem}`;
   if (isNewer)
     return new NetloomError("FAILED_PRECONDITION", message, {
       topic: "NL-205",
-      hint: "a newer netloom has written it: start that one; the file and the wires stay as they are",
+      hint: "a newer netloom has written it: start that version; the file and the wires stay as they are",
     });
   return new NetloomError("FAILED_PRECONDITION", message, {
     topic: "NL-205",
-    hint: `put back a copy of it, or move it away (mv ${path} ${path}.damaged), start the agent, and apply the attachments again; wires stay up meanwhile`,
+    hint: `restore a copy of it, or move it away (mv ${path} ${path}.damaged), start the agent, and apply the attachments again; wires stay up meanwhile`,
   });
 }
 

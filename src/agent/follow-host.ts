@@ -13,7 +13,7 @@ const PAUSE_MS = 250;
 export interface FollowHostOptions {
   readonly world: World;
   readonly kernel: Pick<Kernel, "watch">;
-  /** The checks by name, such as `look at the ways to other hosts`. A failed check is repeated with pauses. */
+  /** The checks by name, such as `check the ways to other hosts`. A failed check is repeated with pauses. */
   readonly looks: ReadonlyMap<string, () => Promise<void>>;
 }
 
@@ -22,7 +22,7 @@ export function followHost({ world, kernel, looks }: FollowHostOptions): void {
   const signal = new Signal();
   const keep = (what: string, task: (scope: Scope) => Promise<void>): void =>
     world.scope.spawn(what, (scope) => keepOn(world, what, scope, task));
-  keep("hear of changes of the host's network", async (scope) => {
+  keep("watch the host's network", async (scope) => {
     const watch = kernel.watch();
     // Something may have changed before the watch started.
     signal.ring();

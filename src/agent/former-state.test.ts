@@ -1,4 +1,4 @@
-/** The way of the kept state back to release 0.1.0. */
+/** The kept state, converted back to release 0.1.0. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
@@ -51,7 +51,7 @@ test("documents are written as release 0.1.0 has them, with the ids of their wir
   assert.deepEqual(closing, ["gone"]);
 });
 
-test("a state of release 0.1.0, and none, stay as they are", async () => {
+test("a state of release 0.1.0 is not changed, and without a state nothing is written", async () => {
   const former = seal(FORMER, specOf([FOREIGN]));
   const { disk, file } = diskWith(former);
   assert.equal(await writeFormerState({ disk, stateDir: "/state" }, toFormer), 0);
@@ -59,7 +59,7 @@ test("a state of release 0.1.0, and none, stay as they are", async () => {
   assert.equal(await writeFormerState({ disk: diskWith(undefined).disk, stateDir: "/state" }, toFormer), 0);
 });
 
-test("a damaged state is refused and left", async () => {
+test("a damaged state is refused and not changed", async () => {
   const damaged = seal(STATE_SEAL, specOf([WEB])).slice(0, -1);
   const { disk, file } = diskWith(damaged);
   await assert.rejects(

@@ -176,7 +176,7 @@ suite("a function", () => {
           await mesh.sleep(30_000);
           assert.deepEqual(await chain.look(), before);
           for (const host of ["alpha", "beta"] as const)
-            assert.deepEqual(mesh.agent(host).wires.unclaimed, [], `adopted and asked for on ${host}`);
+            assert.deepEqual(mesh.agent(host).wires.unclaimed, [], `adopted and requested on ${host}`);
           assert.equal(chain.state("alpha", "NetworkServiceClient", "web"), "up");
         });
       });
@@ -246,7 +246,7 @@ suite("the wires of a function", () => {
       assert.equal(new Set(led.map(({ table }) => table)).size, 2);
       for (const { wire } of mesh.agent("alpha").wires.made.values()) {
         const prefixes = wire.context.srcRoutes?.map(({ prefix }) => prefix) ?? [];
-        assert.ok(prefixes.includes("10.20.0.0/16"), "the client has the route of what lies behind");
+        assert.ok(prefixes.includes("10.20.0.0/16"), "the client has the route to the networks behind");
       }
     });
   });
@@ -282,7 +282,7 @@ suite("the wires of a function", () => {
     });
   });
 
-  test("do not end at an endpoint that takes no route back to the client, and the client gets a hint", async () => {
+  test("do not end at an endpoint that accepts no route back to the client, and the client gets a hint", async () => {
     const chain = new Chain();
     const { mesh } = chain;
     await mesh.run(async () => {
@@ -295,7 +295,10 @@ suite("the wires of a function", () => {
       const reason =
         mesh.agent("alpha").attachments.find({ kind: "NetworkServiceClient", name: "web" })?.view.reason ??
         "";
-      assert.match(reason, /takes no route to the client's 10\.1\.0\.\d+\/32; its acceptRoutes have to hold/);
+      assert.match(
+        reason,
+        /accepts no route to the client's 10\.1\.0\.\d+\/32; its acceptRoutes have to contain/,
+      );
     });
   });
 });
@@ -387,7 +390,7 @@ suite("a function that would lead back to itself", () => {
     });
   });
 
-  test("over another function is refused at the request, and does not ask forever", async () => {
+  test("over another function is refused at the request, and the request is not repeated forever", async () => {
     const chain = new Chain();
     const { mesh } = chain;
     await mesh.run(async () => {

@@ -33,7 +33,7 @@ interface Taken {
 }
 
 const HINT =
-  "narrow what the endpoint gives, or what the client takes (acceptRoutes), or give the workload a namespace of its own";
+  "narrow the addresses and routes of the endpoint, or the client's acceptRoutes, or give the workload a namespace of its own";
 
 export class HostGuard {
   readonly #kernel: Kernel;
@@ -114,7 +114,7 @@ export class HostGuard {
       .map((address) => ({ what: "the registry", address }));
   }
 
-  /** Whether `netns` is the host's own namespace. A path is resolved at each use. False for a missing path: other code reports it. */
+  /** Whether `netns` is the host's own namespace. A path is resolved at each use. False for a missing path. */
   async #isHost(netns: Netns): Promise<boolean> {
     if (netns === "host") return true;
     const host = await (this.#host ??= this.#kernel.resolve("host").then((found) => found.netns));
@@ -134,7 +134,7 @@ function refuseIfTaken({ what, address }: Protected, taken: readonly Taken[]): v
   if (!taker) return;
   throw new NetloomError(
     "FAILED_PRECONDITION",
-    `make a wire in the namespace of this host itself: ${taker.what} would lead the way to ${what}, ` +
+    `make a wire in the namespace of this host itself: ${taker.what} would divert packets for ${what}, ` +
       `${formatIp(address)}, into the wire, and cut the host off`,
     { topic: "NL-409", hint: HINT },
   );

@@ -20,7 +20,7 @@ async function viewOf(mesh: AgentMesh, text: string) {
 }
 
 suite("an agent without the option for the host's own namespace", () => {
-  test("makes no wire there, says why, and makes it in another namespace", async () => {
+  test("makes no wire there, reports why, and makes it in another namespace", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);
@@ -80,7 +80,7 @@ suite("an agent whose host may be a workload", () => {
     [
       "a default route",
       { routes: { client: ["0.0.0.0/0"] } },
-      /the route 0\.0\.0\.0\/[01] would lead the way to/,
+      /the route 0\.0\.0\.0\/[01] would divert packets for/,
     ],
     [
       "a route to the registry",
@@ -95,7 +95,7 @@ suite("an agent whose host may be a workload", () => {
     [
       "a policy for everything",
       { policyRoutes: [{ protocol: "udp" }] },
-      /a policy's route 0\.0\.0\.0\/0 would lead/,
+      /a policy's route 0\.0\.0\.0\/0 would divert/,
     ],
   ];
   for (const [what, spec, message] of cutting) {
@@ -142,7 +142,7 @@ suite("an agent whose host may be a workload", () => {
       const { error } = await viewOf(mesh, WEB.replace("alpha/a1", "alpha/a2"));
       assert.match(
         error?.message ?? "",
-        /the route 10\.8\.0\.2\/32 would lead the way to the other end of a tunnel/,
+        /the route 10\.8\.0\.2\/32 would divert packets for the other end of a tunnel/,
       );
     });
   });

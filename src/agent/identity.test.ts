@@ -118,7 +118,7 @@ suite("a process as a workload", () => {
     });
   });
 
-  test("is waited for, and is gone for good when it ends, even if another process gets its pid", async () => {
+  test("is waited for, and does not come back after its end, even if another process gets its pid", async () => {
     await meshWithDb(async (mesh) => {
       await mesh.agent("alpha").attachments.apply(read(ofProcess));
       await mesh.sleep(1_000);

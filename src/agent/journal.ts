@@ -1,5 +1,5 @@
 /**
- * The journal of an agent: the events of each attachment, for people who look later. It is kept in memory, holds an hour,
+ * The journal of an agent: the events of each attachment, for later queries. It is kept in memory, holds an hour,
  * and has a limit. An event that repeats the last one of its attachment is counted.
  */
 import type { Clock } from "../async/clock.ts";

@@ -82,12 +82,12 @@ export class KeptWires {
   }
 
   /**
-   * Takes over the wires of an earlier agent. A wire whose workload lives is not changed; the rest of a wire whose workload
+   * Takes over the wires of an earlier agent. A wire whose workload exists is not changed; the rest of a wire whose workload
    * has died is removed. Call it before the first `apply`. Returns the ids of the adopted wires.
    */
   async adopt(): Promise<string[]> {
     const written = await this.#namespaces.read(
-      "wires of those namespaces are found when their workloads are asked for",
+      "wires of those namespaces are found when their workloads are requested again",
     );
     const names = written.filter((name): name is Netns => /^(file|inode):\/\//.test(name));
     await this.#replaceDevices();
@@ -108,7 +108,7 @@ export class KeptWires {
       this.#world.log.info("closed a wire from before the restart: its workload has died", { wire: id });
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
-      this.#world.log.warn("what is left of a wire whose workload has died cannot be removed", {
+      this.#world.log.warn("the rest of a wire whose workload has died cannot be removed", {
         error: error.message,
       });
     }
@@ -211,7 +211,7 @@ export class KeptWires {
     };
   }
 
-  /** What is known about the packets of a wire; `undefined` if this host has no such wire. */
+  /** The reachability of a wire; `undefined` if this host has no such wire. */
   reachability(connectionId: string): Reachability | undefined {
     const made = this.#made.get(connectionId);
     if (!made) return undefined;

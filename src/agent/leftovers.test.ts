@@ -1,4 +1,4 @@
-/** Connections and wires of an earlier agent that nobody wants any more are closed. */
+/** Connections and wires of an earlier agent that no document requests any more are closed. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import type { HostWorld } from "../world/world.ts";
@@ -23,7 +23,7 @@ function counts(mesh: AgentMesh, host: HostName): readonly [number, number] {
   return [forwarder.established().length, wires.made.size + wires.unclaimed.length];
 }
 
-/** Wraps the worlds: a host can lose its disk, and alpha can be made deaf for beta. */
+/** Wraps the worlds: a host can lose its disk, and alpha can lose the answers to its requests. */
 class Surroundings {
   isDeaf = false;
   readonly #lost = new Map<string, Set<string>>();

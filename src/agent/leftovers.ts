@@ -1,5 +1,5 @@
 /**
- * Closes connections at other stations that earlier agents of this host requested and that nobody wants any more: the
+ * Closes connections at other stations that earlier agents of this host requested and that no document requests any more: the
  * answer was lost with the process, the client has moved to another endpoint, or the workload has died.
  *
  * Guarantees
@@ -78,7 +78,7 @@ export class Leftovers {
     const earlier = await this.#file.read("connections of an earlier run may stay there until they expire");
     await this.#file.replace(earlier);
     for (const url of earlier) this.#unasked.add(url);
-    world.scope.spawn("close what earlier lives have left", (scope) => this.#run(scope));
+    world.scope.spawn("close the leftovers of earlier runs", (scope) => this.#run(scope));
   }
 
   /** Puts the station at `url` on the disk. Called before a request goes there. */
@@ -90,7 +90,7 @@ export class Leftovers {
       if (!(error instanceof NetloomError)) throw error;
       if (!this.#isRefused)
         this.#options.world.log.warn(
-          "whom this host asks cannot be written down; a restart may leave connections there",
+          "the URL of a station cannot be stored; a restart may leave connections there",
           {
             error: error.message,
           },
@@ -178,7 +178,7 @@ export class Leftovers {
     return { url, wireId: wireIdOf(copy), connection: copy };
   }
 
-  /** Closes a leftover if nobody wants it. True if nothing remains to be done. */
+  /** Closes a leftover if no document requests it. True if nothing remains to be done. */
   async #settle(found: Leftover): Promise<boolean> {
     const { inTurn } = this.#options;
     let isSettled = false;
@@ -213,7 +213,7 @@ export class Leftovers {
       const closed = copyMessage(connection);
       closed.state = State.DOWN;
       await stationAt(url).close(this.#caller(scope, ASK_MS), closed);
-      world.log.info("closed a connection from before the restart that no document asks for", {
+      world.log.info("closed a connection from before the restart that no document requests", {
         wire: wireId,
         at: url,
       });

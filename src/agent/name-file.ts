@@ -52,7 +52,7 @@ export class NameFile {
     await Promise.all(fresh.map((name) => this.#underWay.get(name) ?? this.#append(name)));
   }
 
-  /** Replaces the whole file. On a full disk the file stays as it was, and the agent goes on. */
+  /** Replaces the whole file. On a full disk the file stays as it was, and the agent continues. */
   async replace(names: readonly string[]): Promise<void> {
     this.#names.clear();
     for (const name of names) this.#names.add(name);
@@ -61,7 +61,7 @@ export class NameFile {
       await this.#disk.sync(this.#name);
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
-      this.#log.warn("a file cannot be shortened; it keeps names that nobody needs", {
+      this.#log.warn("a file cannot be shortened; it keeps unused names", {
         file: this.#name,
         error: error.message,
       });

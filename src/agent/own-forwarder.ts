@@ -23,7 +23,7 @@ export function ownForwarder(host: string): NetworkServiceEndpoint {
   });
 }
 
-/** Registers the forwarder behind its manager, as upstream does, so that other hosts can lead wires over this host. */
+/** Registers the forwarder behind its manager, as upstream does, so that wires of other hosts can pass this host. */
 export function registerForwarder(world: World, endpoints: EndpointRegistryHop): void {
   const { host, clock, random, retries } = world;
   const what = `register forwarder-${host}`;

@@ -157,7 +157,7 @@ suite("the device of a port", () => {
     });
   });
 
-  test("keeps its wire when it is down, and the wire is not up and says why", async () => {
+  test("keeps its wire when it is down, and the wire is not up and reports why", async () => {
     await withPort(async (mesh) => {
       const made = await programsOnPorts(mesh);
       mesh.machine.changeDevice(ALPHA, "eth1", { isUp: false });
@@ -257,7 +257,7 @@ spec:
         await until(mesh, () => viewOf(mesh, "NetworkServiceClient", "second").state === "failed");
         assert.match(
           viewOf(mesh, "NetworkServiceClient", "second").reason,
-          /end a wire in port eth1: it has one already/,
+          /end a wire in port eth1: the port has a wire already/,
         );
         await mesh.agent("alpha").attachments.delete([{ kind: "NetworkServiceClient", name: "second" }]);
         await mesh.agent(host).attachments.delete([{ kind: "NetworkServiceClient", name: "first" }]);
@@ -283,9 +283,9 @@ suite("a device that cannot be a port", () => {
       problemsOf(MACHINE_DB.replace("eth1", "a/b")),
     ];
     assert.match(named.join(), /spec\.interface: port eth1 has a name already/);
-    assert.match(trusting.join(), /spec\.routerAdvertisements: port eth1 stays as it is/);
+    assert.match(trusting.join(), /spec\.routerAdvertisements: port eth1 does not change/);
     assert.match(kernel.join(), /spec\.mechanism: the mechanism "kernel" is not for port eth1/);
-    assert.match(loopback.join(), /"lo" leads to nobody/);
+    assert.match(loopback.join(), /"lo" leads only to this host/);
     assert.match(wrong.join(), /the device name "a\/b"/);
     assert.deepEqual(problemsOf(edited(MACHINE_DB, { spec: { mechanism: "port" } })), []);
     const routing = `

@@ -34,7 +34,8 @@ test("a reason from a far host arrives over a third host with its fields, in the
     await mesh.sleep(5_000);
 
     const { attachments } = await ask(mesh, Agent.method.status, {});
-    const failed = attachments.find(({ ref }) => ref?.name === "web-db") ?? assert.fail("it is not there");
+    const failed =
+      attachments.find(({ ref }) => ref?.name === "web-db") ?? assert.fail("no attachment web-db");
     const { state, topic, cause } = attachmentView("alpha", failed);
     assert.deepEqual([state, topic, cause], ["failed", "NL-501", FULL]);
 

@@ -25,7 +25,7 @@ spec:
 const REF = { kind: "NetworkServiceClient", name: "web-db" } as const;
 
 suite("an agent that cannot", () => {
-  test("find an endpoint for a client's labels says so, leaves nothing, and connects the client after its labels change", async () => {
+  test("find an endpoint for a client's labels reports it, leaves nothing, and connects the client after its labels change", async () => {
     const mesh = new AgentMesh();
     await mesh.run(async () => {
       await mesh.sleep(100);

@@ -160,7 +160,7 @@ suite("a wire over a third host, and agents that start again", () => {
 
 suite("an impossible `via`", () => {
   for (const [hosts, reason] of [
-    [["delta"], /go over host delta: the registry knows no forwarder of such a host/],
+    [["delta"], /go over host delta: the registry has no forwarder of this host/],
     [["beta", "gamma"], /go over host gamma: endpoint db\.beta is on beta itself/],
   ] as const)
     test(`is refused with its reason, and leaves nothing: via: [${hosts.join(", ")}]`, async () => {

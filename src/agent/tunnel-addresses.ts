@@ -63,15 +63,15 @@ export class TunnelAddresses {
 
 function problemOf(address: string, found: OwnAddress | undefined, wasThere: boolean): string | undefined {
   if (!found && wasThere)
-    return `this host has ${address} no more: its wires to other hosts carry nothing; give it back (ip address add), or start the agent with another --tunnel-ip`;
+    return `this host no longer has ${address}: its wires to other hosts carry no packets; add it again (ip address add), or start the agent with another --tunnel-ip`;
   if (!found)
     return `this host does not have ${address} yet: wires inside of it work, those to other hosts wait; give it the address (ip address add), or start the agent with another --tunnel-ip`;
   const { link, state, isUp, hasCarrier } = found;
   if (state === "duplicate")
-    return `another host on the link of ${link} has ${address}, too: give this one another, and start the agent with it; see: ip -6 address show dadfailed`;
+    return `another host on the link of ${link} also has ${address}: give this host another address, and start the agent with it; see: ip -6 address show dadfailed`;
   if (!isUp) return `${address} is on ${link}, which is down: ip link set ${link} up`;
-  if (!hasCarrier) return `${address} is on ${link}, and ${link} has no carrier: nobody is at its other end`;
+  if (!hasCarrier) return `${address} is on ${link}, and ${link} has no carrier: its other end is down`;
   return state === "tentative"
-    ? `the kernel looks whether another host on the link of ${link} has ${address}`
+    ? `the kernel checks whether another host on the link of ${link} has ${address}`
     : undefined;
 }

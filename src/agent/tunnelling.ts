@@ -57,7 +57,7 @@ export class Tunnelling {
       await tunnelling.#addresses.look();
     } catch (error) {
       if (!(error instanceof NetloomError)) throw error;
-      options.world.log.warn("the tunnel addresses cannot be looked at", { problem: error.message });
+      options.world.log.warn("the tunnel addresses cannot be checked", { problem: error.message });
     }
     return tunnelling;
   }
@@ -68,8 +68,8 @@ export class Tunnelling {
     const world = this.#world;
     registerForwarder(world, endpoints);
     const looks = new Map([
-      ["look at the tunnel addresses", () => this.#addresses.look()],
-      ["look at the ways to other hosts", () => this.ways.look()],
+      ["check the tunnel addresses", () => this.#addresses.look()],
+      ["check the ways to other hosts", () => this.ways.look()],
     ]);
     followHost({ world, kernel: world.kernel, looks });
   }

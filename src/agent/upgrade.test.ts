@@ -29,7 +29,7 @@ const STATE: readonly string[] = [
   "MzAwLCJyb3V0ZXJBZHZlcnRpc2VtZW50cyI6dHJ1ZX0SJDk5OTk5OTk5LTExMTEtNDIyMi04MzMzLTQ0NDQ0NDQ0NDQ0NA==",
 ];
 
-/** The same state in documents of this version. Name servers are left out, and a log line says so. */
+/** The same state in documents of this version. Name servers are left out, and a log line reports it. */
 const DOCUMENTS = `
 apiVersion: networkservicemesh.io/v1
 kind: NetworkService

@@ -24,13 +24,13 @@ export interface AttachmentController {
   run(scope: Scope): Promise<void>;
   /** Records that `run` ended with the unexpected `error` and is called again in `delayMs`. */
   fail(error: NetloomError, delayMs: number): void;
-  /** Takes a changed spec over if that needs no removal. False if the attachment must be closed and started again. */
+  /** Takes over a changed spec if that needs no removal. False if the attachment must be closed and started again. */
   update(spec: Spec): boolean;
   /** Announces `close`: the state is `closing` from now on, whatever `run` still does. */
   leave(): void;
   /**
-   * Removes everything. Called after `leave` and after the end of `run`. Never throws an operating error: on hosts that do not
-   * hear of it, their part expires.
+   * Removes everything. Called after `leave` and after the end of `run`. Never throws an operating error: on hosts that it
+   * does not reach, their part expires.
    */
   close(): Promise<void>;
 }

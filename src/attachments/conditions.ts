@@ -30,7 +30,7 @@ export interface ConditionFacts {
   readonly isProgrammed: boolean;
   /** Default: nothing is proven. */
   readonly reachability?: Reachability;
-  /** A sentence that says why this host sees that no packet can pass. */
+  /** The reason why no packet can pass, if this host knows one. */
   readonly whyDown?: string | undefined;
   /** The name of the reason of a failure: `NO_FREE_ADDRESS`. */
   readonly cause?: string | undefined;

@@ -36,7 +36,7 @@ export class Progress {
     this.#clock = clock;
     this.#onChange = onChange;
     const sinceMs = clock.wallMs();
-    const [state, reason] = ["waiting", "it has just begun"] as const;
+    const [state, reason] = ["waiting", "it has just started"] as const;
     const conditions = conditionsOf({ state, message: reason, isProgrammed: false }, sinceMs);
     this.#view = { state, sinceMs, reason, attempts: 0, conditions };
   }
@@ -82,10 +82,7 @@ export class Progress {
     this.#set({ state: "failed", reason: error.message, error, nextTryMs });
   }
 
-  /**
-   * Takes over what is known about the packets of the wire; `undefined` if this host has no wire. Only the conditions
-   * change.
-   */
+  /** Takes over the reachability of the wire; `undefined` if this host has no wire. Only the conditions change. */
   prove(reachability: Reachability | undefined): void {
     const { sinceMs: _since, conditions: _conditions, ...rest } = this.#view;
     this.#reachability = reachability ?? NOT_PROVEN;

@@ -1,4 +1,4 @@
-/** What a host knows about the packets of a wire. */
+/** The facts of a host about the packets of a wire. */
 export interface Reachability {
   /** `True`: packets pass. `False`: no packet passes. */
   readonly status: "True" | "False" | "Unknown";
@@ -8,7 +8,7 @@ export interface Reachability {
   readonly message: string;
 }
 
-/** No check tells whether packets pass. */
+/** No check has a result for the packets. */
 export const NOT_PROVEN: Readonly<Reachability> = {
   status: "Unknown",
   reason: "NotProven",

@@ -141,7 +141,7 @@ export class Workloads {
     const listening = this.#devices;
     if (isNeeded === (listening !== undefined) || scope.ended) return;
     this.#devices = isNeeded ? scope.child("watch devices") : undefined;
-    if (listening) scope.spawn("listen to devices no more", () => listening.end());
+    if (listening) scope.spawn("stop watching devices", () => listening.end());
     const task = this.#devices;
     if (task)
       task.spawn("watch devices", (own) =>

@@ -148,7 +148,7 @@ test(
 );
 
 test(
-  "no more calls wait for one id than are allowed",
+  "the number of calls that wait for one id is limited",
   subject(
     async (own) => {
       const calls = await Promise.allSettled([own.request("1"), own.request("2"), own.request("3")]);
@@ -197,7 +197,7 @@ test(
 );
 
 test(
-  "a request that comes too late is not begun, and the error names the request",
+  "a request that comes too late is not started, and the error names the request",
   subject(async (own) => {
     const slow = own.request("1");
     const late = own.begin.request(own.caller({ timeoutMs: 5 }), { id: "a", text: "late" });
@@ -214,7 +214,7 @@ test(
 );
 
 test(
-  "a first request whose caller leaves while it runs leaves nothing, and its close runs to its end",
+  "if the caller leaves during a first request, the resource is closed, and the close completes",
   subject(async (own) => {
     const gone = own.world.scope.child("gone");
     const call = own.begin.request({ ...own.caller(), scope: gone }, { id: "a", text: "1" });
@@ -228,7 +228,7 @@ test(
 );
 
 test(
-  "a reselect closes the old endpoint first; if it fails nothing is left",
+  "a reselect closes the old endpoint first; if the reselect fails, nothing is established",
   subject(async (own) => {
     await own.request("1");
     await own.request("2", { reselect: true });
@@ -243,7 +243,7 @@ test(
 );
 
 test(
-  "a healing resource stays wanted after a failed reselect: the chain may ask again, and a close closes nothing twice",
+  "after a failed reselect the chain can request a healing resource again, and nothing is closed twice",
   subject(
     async (own) => {
       await own.request("1");

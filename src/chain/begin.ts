@@ -5,8 +5,8 @@
  * - Serial: requests and closes of one id run one at a time, in the order of their arrival; other ids are not held up.
  * - Owned: an id belongs to the peer that established it. `admit` decides who enters its queue, before anything waits there.
  * - Bounded: at most `maxWaiting` calls wait for one id (RESOURCE_EXHAUSTED).
- * - In time: a request is not begun if its caller has gone or its deadline has passed when its turn comes. If the caller of a
- *   first request goes away while it runs, nothing is left.
+ * - In time: a request is not begun if its caller has gone or its deadline has passed when its turn comes. If the
+ *   caller of a first request leaves while the request runs, the resource is closed.
  * - A close that has begun runs to its end even if its caller leaves: it has a deadline of its own.
  * - Closed once: an established resource is closed exactly once, with its last known state, even if its client sends an old
  *   state. A first request that fails is closed down the chain before its error goes back. Closing an unknown id succeeds.
@@ -38,7 +38,7 @@ export interface ResourceKind<Q, R> {
   idOfResource(resource: R): string;
   cloneRequest(request: Q): Q;
   cloneResource(resource: R): R;
-  /** Whether the caller asks to give up the present endpoint first. */
+  /** Whether the caller asks to close the connection to the present endpoint first. */
   wantsReselect(request: Q): boolean;
   /** The resource for a close after a failed first request, as far as the request knew it. */
   unestablished(request: Q): R;
@@ -46,7 +46,7 @@ export interface ResourceKind<Q, R> {
   again(last: Established<Q, R>, options: { readonly reselect: boolean }): Q;
   /** The request that goes down the chain when an established resource is requested again. Default: the request as it is. */
   merge?(request: Q, last: Established<Q, R>): Q;
-  /** A failed reselect leaves the resource wanted, so that the chain can keep asking: for a client. Default: false. */
+  /** After a failed reselect the chain can request the resource again. For clients. Default: false. */
   readonly heals?: boolean;
   /** The reason of a close, if the message has one. Default: `asked`. */
   closeReason?(resource: R): CloseReason;
@@ -68,7 +68,7 @@ export interface BeginOptions<Q, R> {
   readonly timeoutMs?: number;
   /** Name of the station, for the log. */
   readonly name?: string;
-  /** Called when nothing is known of an id any more. */
+  /** Called when `begin` forgets an id. */
   readonly onForget?: (id: string) => void;
 }
 
@@ -77,7 +77,7 @@ interface Entry<Q, R> {
   readonly peer: Peer;
   tail: Promise<unknown>;
   waiting: number;
-  /** Lasts from the first request to the close. An id that is requested again after its close begins a new life. */
+  /** From the first request to the close. A request after the close makes a new `Life`. */
   life: Life<Q, R> | undefined;
 }
 
@@ -86,7 +86,7 @@ interface Life<Q, R> {
   readonly log: Log;
   readonly trigger: Trigger;
   last: Established<Q, R> | undefined;
-  /** Whether the chain holds the resource. If not, `last` is what a `heals` kind will ask for again. */
+  /** Whether the chain holds the resource. If false, a `heals` kind requests `last` again. */
   isOpen: boolean;
 }
 
@@ -172,11 +172,11 @@ export class Begin<Q, R> {
     try {
       task();
     } catch (error) {
-      this.#tellBug(`tell of ${this.#kind.noun} ${id}`, error);
+      this.#tellBug(`notify about ${this.#kind.noun} ${id}`, error);
     }
   }
 
-  /** Logs an unexpected error of a task that the chain itself started. It fails like any other attempt, and is retried. */
+  /** Logs an unexpected error of a task that the chain itself started. The task counts as failed and is retried. */
   #tellBug(what: string, error: unknown): void {
     this.#world.log.error(`bug in a ${this.#kind.noun}`, { station: this.#name, what }, error);
   }
@@ -219,7 +219,7 @@ export class Begin<Q, R> {
     entry.waiting++;
     const run = entry.tail.then(task).finally(() => {
       entry.waiting--;
-      // A trigger may come after the end, when the id has begun a new life.
+      // A trigger may come after the close, when the id has a new entry.
       if (entry.waiting > 0 || entry.life || this.#entries.get(entry.id) !== entry) return;
       this.#entries.delete(entry.id);
       this.#onForget(entry.id);
@@ -273,7 +273,7 @@ export class Begin<Q, R> {
     );
   }
 
-  /** A close within a request. Elements report its errors: the request has an outcome of its own. */
+  /** A close within a request. An error of the close does not fail the request: it is logged. */
   async #chainClose(entry: Entry<Q, R>, life: Life<Q, R>, resource: R): Promise<void> {
     life.isOpen = false;
     try {
@@ -300,14 +300,14 @@ export class Begin<Q, R> {
     return life;
   }
 
-  /** `current` returns the life that the trigger was made for, as long as it lasts. */
+  /** `current` returns the `Life` that the trigger was made for; `undefined` after its close. */
   #trigger(entry: Entry<Q, R>, current: () => Life<Q, R> | undefined): Trigger {
     const name = `${this.#kind.noun} ${entry.id}`;
     const inTurn = (what: string, task: () => Promise<void>): Promise<void> =>
       this.#guard(`${what} ${name}`, () => this.#queue(entry, task));
     return {
       request: ({ why, reselect = false }) =>
-        inTurn("ask again for", async () => {
+        inTurn("request again", async () => {
           const last = current()?.last;
           if (!last) return;
           const request = this.#kind.again(last, { reselect });
@@ -325,7 +325,7 @@ export class Begin<Q, R> {
     };
   }
 
-  /** Runs a call that no outside caller waits for, with a deadline of its own. */
+  /** Runs a call that the chain itself starts, with a deadline of its own. */
   async #internally<T>(entry: Entry<Q, R>, task: (caller: Incoming) => Promise<T>): Promise<T> {
     const scope = this.#world.scope.child(`${this.#kind.noun} ${entry.id}`, { timeoutMs: this.#timeoutMs });
     try {

@@ -1,4 +1,4 @@
-/** The data that travels beside a message through a chain. */
+/** The data that goes through a chain with a message. */
 import { Alarm } from "../async/alarm.ts";
 import type { Log } from "../observe/log.ts";
 import type { Span } from "../observe/trace.ts";
@@ -41,11 +41,14 @@ export class Memory {
 }
 
 /**
- * Lets an element start a request or a close of its own resource later: a refresh, a time-out, a heal. No outside caller waits
- * for it: a bug is logged, and becomes an operating error.
+ * Lets an element start a request or a close of its own resource later: a refresh, a time-out, a heal. No outside
+ * caller waits for the result. A bug is logged, and becomes an operating error.
  */
 export interface Trigger {
-  /** Runs the last request again through the whole chain; with `reselect` a new endpoint is looked for. `why` names its span. */
+  /**
+   * Runs the last request again through the whole chain; with `reselect` it searches for a new endpoint. `why` is the
+   * name of the span.
+   */
   request(options: { readonly why: string; readonly reselect?: boolean }): Promise<void>;
   /** Closes the resource if `isDue`, called in the close's turn, is true: the situation may have changed since. Default: true. */
   close(options?: { readonly reason?: CloseReason; readonly isDue?: () => boolean }): Promise<void>;
@@ -55,7 +58,7 @@ export interface Trigger {
   guard<T>(what: string, task: () => Promise<T>): Promise<T>;
 }
 
-/** `lost`: nobody asked for the close, the client went silent. The resources of the connection may be kept for it for a while. */
+/** `lost`: nobody requested the close; the client stopped responding. Its resources may be kept for a while. */
 export type CloseReason = "asked" | "lost";
 
 export interface Call {
@@ -71,11 +74,11 @@ export interface Call {
   /** A log whose lines name the resource. */
   readonly log: Log;
   readonly trigger: Trigger;
-  /** Metadata that came beside the message. */
+  /** Metadata that came with the message. */
   readonly metadata?: Metadata;
-  /** Metadata that goes beside the message to the next station. */
+  /** Metadata that goes with the message to the next station. */
   readonly outgoing?: Metadata;
-  /** Makes further outgoing metadata when the receiver is known: a token. */
+  /** Makes more outgoing metadata, such as a token, when the receiver is known. */
   readonly vouch?: ((audience: Peer) => Metadata) | undefined;
   /** Reason of a close. Default: `asked`. */
   readonly reason?: CloseReason;
@@ -83,7 +86,7 @@ export interface Call {
   readonly nextUrl?: string;
 }
 
-/** An alarm for an element. A failure of its action is only logged; the action itself has to deal with it. */
+/** An alarm for an element. A failure of its action is only logged: the action handles its own errors. */
 export function alarmOf({ world, log }: Pick<Call, "world" | "log">): Alarm {
   return new Alarm(world.scope, world.clock, (task, error) =>
     log.debug("a task of a connection has failed", { task, error: error.message }),

@@ -18,8 +18,8 @@ export interface Element<Q, R> {
    */
   request?(call: Call, request: Q, next: Next<Q, R>): Promise<R>;
   /**
-   * Releases everything that `request` made, and always passes on to the next element, whatever fails. Called exactly once for an
-   * established resource, and once for a first request that failed.
+   * Releases everything that `request` made, and always calls the next element, even after an error. Called exactly
+   * once for an established resource, and once for a first request that failed.
    */
   close?(call: Call, resource: R, next: Next<R, void>): Promise<void>;
 }
@@ -57,7 +57,7 @@ export function compose<Q, R>(elements: readonly Element<Q, R>[], last: Station<
   );
 }
 
-/** The call with a span of its own; the same call if nobody records. */
+/** The call with a span of its own; the same call if nothing records spans. */
 function step(call: Call, name: string): Call {
   return call.span.context ? { ...call, span: call.span.child(name) } : call;
 }

@@ -85,7 +85,7 @@ test("expose offers a service, and connect makes a wire to it: path, MTU and add
   );
 });
 
-test("connect to a service that nobody offers prints why it is not up, what to do, and which page explains it", async () => {
+test("connect to a service that no endpoint offers prints why it is not up, what to do, and which page explains it", async () => {
   const { code, stdout, stderr } = await at("alpha", "connect", "LAB/alpha/api", "bank", "--wait", "0.3");
   assert.deepEqual([code, stderr], [1, ""]);
   assert.match(
@@ -131,7 +131,7 @@ test("status lists what is not up first, and then exits with 1", async () => {
   );
   assert.match(
     stdout,
-    /\n1 wire; 2 asked for, 1 failed; 0 offered\n\n {2}WIRE +PATH +ENDPOINT +ADDRESSES +MTU +STATE +AGE\n/,
+    /\n1 wire; 2 requested, 1 failed; 0 offered\n\n {2}WIRE +PATH +ENDPOINT +ADDRESSES +MTU +STATE +AGE\n/,
   );
   assert.match(stdout, /\n! alpha\/api \(api-bank\) +- +bank +- +- +failed +\d+s\n {4}[^\n]*\[NL-302\]/);
   assert.match(
@@ -226,11 +226,11 @@ test("why shows what would happen, and what has happened", async () => {
   assert.match(stdout, /it would get:\n {2}1\. db-db\.beta +on beta/);
   assert.match(
     stdout,
-    /what happened when wire \S+ was last asked for, \d+ s ago:\n[^]*✓ db-db\.beta was taken\n\nthe way of its wire: vxlan vni \d+ alpha→beta\n$/,
+    /the last request for wire \S+, \d+ s ago:\n[^]*✓ db-db\.beta was taken\n\nthe path of its wire: vxlan vni \d+ alpha→beta\n$/,
   );
 });
 
-test("why of a service that nobody offers reports that, and exits with 1", async () => {
+test("why of a service that no endpoint offers reports that, and exits with 1", async () => {
   const { code, stdout } = await at("alpha", "why", "-", "bank", "--label", "a=b");
   assert.equal(code, 1);
   assert.match(
@@ -239,7 +239,7 @@ test("why of a service that nobody offers reports that, and exits with 1", async
   );
 });
 
-test("graph draws both hosts, whichever agent is asked", async () => {
+test("graph draws both hosts, from either agent", async () => {
   for (const host of ["alpha", "beta"] as const) {
     const { stdout } = await at(host, "graph");
     assert.match(
@@ -300,7 +300,7 @@ test("diff and apply refuse a wrong file as a whole, and list every mistake with
   }
 });
 
-test("a missing file is an error of its own; - is the standard input", async () => {
+test("a missing file has its own error; - is the standard input", async () => {
   const large = spawn(netloomPath, ["apply", "-f", "-", "--agent", mesh().url("alpha")], { stdio: "pipe" });
   large.stdin.end("# many words\n".repeat(400_000));
   assert.match(
@@ -437,7 +437,7 @@ test("text from outside cannot control the terminal, and stays unchanged in JSON
   }
 });
 
-test("a file that is not UTF-8 is refused before an agent is asked", async () => {
+test("a file that is not UTF-8 is refused before an agent is called", async () => {
   const path = mesh().path("latin1.yaml");
   writeFileSync(
     path,
@@ -473,7 +473,7 @@ test("delete by file and by name removes the wires, and reports names that did n
   assert.equal((await at("alpha", "delete", "web-db")).stdout, "- NetworkServiceClient web-db\n");
   assert.match(
     (await at("alpha", "status")).stdout,
-    /\n0 wires; 0 asked for; 0 offered\nnothing is asked for here/,
+    /\n0 wires; 0 requested; 0 offered\nno documents on this host/,
   );
   assert.equal((await at("alpha", "status")).code, 0);
 });

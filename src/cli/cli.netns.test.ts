@@ -116,7 +116,7 @@ test("up, up again, status, exec and down do what they announce", { skip }, asyn
   assert.deepEqual([down.code, downReport["lab"], downReport["existed"]], [0, name, true]);
   assert.deepEqual(traces(name), []);
   const nothing = await netloom(["lab", "down", name]);
-  assert.deepEqual([nothing.code, nothing.stdout], [0, `lab ${name} is down: there was nothing of it\n`]);
+  assert.deepEqual([nothing.code, nothing.stdout], [0, `lab ${name} is down: it did not exist\n`]);
 });
 
 test("the script of a lab makes a lab whose workloads reach each other", { skip }, async (t) => {
@@ -172,7 +172,7 @@ test("a wrong file changes nothing", { skip }, async (t) => {
   assert.deepEqual(traces(name), []);
 });
 
-const demoScreen = `netloom demo: two hosts, a registry, two agents, a service asked for by its name
+const demoScreen = `netloom demo: two hosts, a registry, two agents, a service requested by its name
 
   host alpha                                                        host beta
   ┌────────────────────┐                                            ┌──────────────────────────┐

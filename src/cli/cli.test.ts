@@ -181,7 +181,7 @@ test("help explains --interface for each end", async () => {
   assert.match((await netloom(["help", "connect"])).stdout, /--interface <device> +name of the device in/);
   assert.match(
     (await netloom(["help", "expose"])).stdout,
-    /--interface <device> +what names of devices begin with/,
+    /--interface <device> +prefix of the device names/,
   );
 });
 
@@ -288,7 +288,7 @@ test("a signal ends a command that waits for its reader, and the exit code shows
     cwd: folder,
     stdio: ["ignore", "pipe", "ignore"],
   });
-  // From here on nobody reads.
+  // From here on no process reads.
   await once(child.stdout, "readable");
   child.kill("SIGTERM");
   assert.deepEqual(await once(child, "exit"), [143, null]);
@@ -311,7 +311,7 @@ for (const args of [
   ["lab", "exec", "two", "alpha", "--", "id"],
 ]) {
   const command = args.join(" ");
-  const skip = isRoot ? false : "needs root, to be somebody else";
+  const skip = isRoot ? false : "needs root, to run as another user";
   test(
     `netloom ${command} without root is refused in one sentence, before anything is done`,
     { skip },

@@ -93,7 +93,7 @@ export function option(flags: string, description: string): Option {
 
 /** `-o text|json`, the same for every command that prints a result. */
 export function outputOption(): Option {
-  return option("-o, --output <format>", "what to print").choices(["text", "json"]).default("text");
+  return option("-o, --output <format>", "output format").choices(["text", "json"]).default("text");
 }
 
 /** A command with the options that all commands share, `netloom` itself included. */

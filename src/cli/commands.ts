@@ -7,7 +7,7 @@ import type { Entry } from "./command.ts";
 export const commands: readonly Entry[] = [
   {
     name: "demo",
-    summary: "two hosts, a registry, two agents, a service asked for by name, and nothing left behind",
+    summary: "build two hosts with agents and wires, send packets, and remove everything",
     load: async () => (await import("./commands/demo.ts")).demoCommand,
   },
   {
@@ -17,7 +17,7 @@ export const commands: readonly Entry[] = [
   },
   {
     name: "diff",
-    summary: "say what apply would change",
+    summary: "show what apply would change",
     load: async () => (await import("./commands/diff.ts")).diffCommand,
   },
   {
@@ -27,12 +27,12 @@ export const commands: readonly Entry[] = [
   },
   {
     name: "describe",
-    summary: "tell everything about an attachment or a wire",
+    summary: "show everything about an attachment or a wire",
     load: async () => (await import("./commands/describe.ts")).describeCommand,
   },
   {
     name: "delete",
-    summary: "delete attachments, and take their wires down",
+    summary: "delete attachments and their wires",
     load: async () => (await import("./commands/delete.ts")).deleteCommand,
   },
   {
@@ -54,7 +54,7 @@ export const commands: readonly Entry[] = [
   },
   {
     name: "events",
-    summary: "list what the agent did to its documents in the last hour",
+    summary: "list the events of documents in the last hour",
     load: async () => (await import("./commands/events.ts")).eventsCommand,
   },
   {
@@ -64,7 +64,7 @@ export const commands: readonly Entry[] = [
   },
   {
     name: "ping",
-    summary: "send packets through a wire, and name their path",
+    summary: "send packets through a wire, and show their path",
     load: async () => (await import("./commands/ping.ts")).pingCommand,
   },
   {
@@ -74,7 +74,7 @@ export const commands: readonly Entry[] = [
   },
   {
     name: "why",
-    summary: "tell why a client gets, or would get, an endpoint",
+    summary: "show why a client gets, or would get, an endpoint",
     load: async () => (await import("./commands/why.ts")).whyCommand,
   },
   {
@@ -99,12 +99,12 @@ export const commands: readonly Entry[] = [
   },
   {
     name: "doctor",
-    summary: "say what this machine can do, what is in the way, and how to clear it",
+    summary: "check this machine, and show how to fix each problem",
     load: async () => (await import("./commands/doctor.ts")).doctorCommand,
   },
   {
     name: "downgrade",
-    summary: "give the wires of this host back to release 0.1.0",
+    summary: "convert the wires of this host for release 0.1.0",
     load: async () => (await import("./commands/downgrade.ts")).downgradeCommand,
   },
   {
@@ -114,7 +114,7 @@ export const commands: readonly Entry[] = [
   },
   {
     name: "explain",
-    summary: "tell what an error means, how it comes about and what to do",
+    summary: "explain an error: its meaning, causes and remedies",
     load: async () => (await import("./commands/explain.ts")).explainCommand,
   },
   {

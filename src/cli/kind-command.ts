@@ -30,9 +30,9 @@ export function kindCommand(context: CommandContext, words: KindWords, kind: Kin
   const command = addAgentOptions(describe(kind))
     .addOption(option("--name <name>", "name of the attachment (default: workload-service)"))
     .addOption(option("-i, --interface <device>", kind.interface))
-    .addOption(repeatable("-l, --label <key=value>", "what services choose by"))
-    .addOption(option("--mtu <bytes>", "at most; default: what the path carries").argParser(Number))
-    .addOption(repeatable("--exclude <prefix>", "addresses that must not be given"))
+    .addOption(repeatable("-l, --label <key=value>", "labels that the matches of services select by"))
+    .addOption(option("--mtu <bytes>", "largest MTU (default: the MTU of the path)").argParser(Number))
+    .addOption(repeatable("--exclude <prefix>", "no endpoint may give addresses of this prefix"))
     .addOption(
       option("--wait <seconds>", "how long to wait until it is up")
         .argParser(parseWait)

@@ -1,4 +1,4 @@
-/** The errors of commands that talk to an agent when there is none. */
+/** The errors of commands that call an agent while no agent runs. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -8,7 +8,7 @@ export async function buildProgram(context: CommandContext, commandLine: Command
   const program = speakThrough(context, frame("netloom"))
     .description(
       "Netloom, a network service mesh for Linux: any workload gets exactly the layer 2 and layer 3 " +
-        "connectivity that it asks for, and nothing more.",
+        "connectivity that it requests, and nothing more.",
     )
     .helpCommand("help [command]", "show the help of a command")
     .usage("<command> [options]")
@@ -39,6 +39,6 @@ export function refuseUnknown(program: Command, words: readonly string[]): void 
 }
 
 const footer = `
-Every option may be given by the environment: --output json as NETLOOM_OUTPUT=json. NO_COLOR=1 turns
+Every option can be set in the environment: --output json as NETLOOM_OUTPUT=json. NO_COLOR=1 turns
 colours off, NETLOOM_DEBUG=1 adds the stack to an error.
 Exit codes: 0 done, 1 an operation failed, 2 the command line is wrong, 128 + n ended by signal n.`;

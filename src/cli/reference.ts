@@ -20,14 +20,14 @@ export async function cliReference(): Promise<string> {
   return [
     "# The command line",
     "Written by `make docs` from the help of the commands: change those, not this file.",
-    "Results go to stdout, errors to stderr: what was attempted and why it failed on a line that starts with\n" +
-      "`error:`, what to do next on a line that starts with `hint:`, and where it is explained ([errors.md](errors.md))\n" +
-      "on a line that starts with `more:`. With `-o json` the result is one JSON document of the shape that the examples\n" +
+    "Results go to stdout, errors to stderr. An error has a line `error:` with the attempt and why it failed, a line `hint:`\n" +
+      "with what to do next, and a line `more:` with the command that explains it ([errors.md](errors.md)).\n" +
+      "With `-o json` the result is one JSON document of the shape that the examples\n" +
       'show, and an error is `{"error": {"code", "topic", "message", "hint", "cause": {"name", "fields"}}}`, where `cause` is one of\n' +
-      "the [reasons](errors.md#reasons), if somebody on the way has given one. Fields may be added to a document; none is\n" +
+      "the [reasons](errors.md#reasons), if a station of the path has given one. Fields may be added to a document; none is\n" +
       "renamed or removed. Colours are used on a terminal only.",
-    "A first SIGINT, SIGTERM or SIGHUP undoes what is under way, and then ends netloom with 128 + the number of the\n" +
-      "signal; a second one ends it at once (`netloom lab down` removes what that leaves).",
+    "A first SIGINT, SIGTERM or SIGHUP undoes the running operation, and then ends netloom with 128 + the number of the\n" +
+      "signal; a second one ends it at once (`netloom lab down` removes the leftovers).",
     ...sections(program, []),
   ]
     .join("\n\n")

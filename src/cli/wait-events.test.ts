@@ -32,7 +32,7 @@ test("wait returns when a document, a wire and a service are ready", async () =>
   assert.deepEqual([code, stdout], [0, things.map((thing) => `${thing}: Ready is True\n`).join("")]);
 });
 
-test("wait says what is missing when the time is over, and exits with 1", async () => {
+test("wait reports what is missing when the time is over, and exits with 1", async () => {
   const { code, stdout } = await at(
     "alpha",
     "wait",
@@ -46,7 +46,7 @@ test("wait says what is missing when the time is over, and exits with 1", async 
   assert.equal(code, 1);
   assert.equal(
     stdout,
-    "! web-db: Healing is False (Up)\n! service/nobody: is not there\n! client/none: is not there\n",
+    "! web-db: Healing is False (Up)\n! service/nobody: does not exist\n! client/none: does not exist\n",
   );
 });
 

@@ -47,7 +47,7 @@ export function watchWriting(signal: AbortSignal): Writing {
       const isAll = await end();
       if (!failure) return isAll;
       throw new NetloomError("UNAVAILABLE", `write the result: ${failure.message}`, {
-        hint: "what the command has done is done; only its words are lost",
+        hint: "the command has done its work; only its output is lost",
         cause: failure,
       });
     },

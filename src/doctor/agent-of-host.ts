@@ -1,4 +1,4 @@
-/** The agent that takes care of Netloom's devices, routes and rules on this host, if there is one. */
+/** The agent that owns Netloom's devices, routes and rules on this host, if one exists. */
 import type { FileTree, ExaminedMachine } from "./machine.ts";
 import { processes } from "./processes.ts";
 

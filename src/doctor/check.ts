@@ -1,14 +1,14 @@
 import type { ExaminedMachine } from "./machine.ts";
 
-/** `failed`: netloom does not work here. `warning`: something may get in its way. `absent`: something optional is missing. */
+/** `failed`: netloom does not work here. `warning`: something may disturb it. `absent`: something optional is missing. */
 export type Status = "ok" | "absent" | "warning" | "failed";
 
-/** The result of one check. Every result but `ok` tells why it matters, and one command that fixes it. */
+/** The result of one check. Every result but `ok` has a reason why it matters, and one command that fixes it. */
 export type Report =
   | { readonly status: "ok"; readonly what: string; readonly isUnused?: true }
   | {
       readonly status: "absent" | "warning" | "failed";
-      /** The state of affairs: `udp port 4789 is held by ovs-vswitchd (pid 812)`. */
+      /** The finding: `udp port 4789 is held by ovs-vswitchd (pid 812)`. */
       readonly what: string;
       /** The effect on netloom. */
       readonly why: string;

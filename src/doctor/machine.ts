@@ -10,7 +10,7 @@ export interface FileTree {
   target(path: string): string | undefined;
 }
 
-/** A device of the namespace that netloom runs in, whoever made it. */
+/** A device of the namespace that netloom runs in, made by any program. */
 export interface DeviceFacts {
   readonly name: string;
   /** IFLA_INFO_KIND; `undefined` for hardware and `lo`. */
@@ -25,7 +25,7 @@ export interface ExaminedMachine extends FileTree {
   readonly devices: readonly DeviceFacts[];
   /**
    * Settings of a future agent, by the name of their option (`vxlan-port`). Default: those of the agent that runs here, or the
-   * usual ones.
+   * defaults of the options.
    */
   readonly settings: Readonly<Record<string, number>>;
 }

@@ -1,4 +1,4 @@
-/** Tells Netloom's objects from others by their link group; the numbers are those of src/linux/machine/machine.ts. */
+/** Distinguishes Netloom's objects from others by their link group; the numbers are those of src/linux/machine/machine.ts. */
 
 /** All link groups of Netloom share their upper half: those of the mesh, of labs, and of doomed devices of either. */
 export function isOurs(group: number): boolean {

@@ -15,7 +15,7 @@ export interface KindCommand {
   /** Help text of `--interface`. */
   readonly interface: string;
   readonly options: readonly CommandOption[];
-  /** The problem with a command line as a whole, in the words of commander. `undefined` if there is none. */
+  /** The problem with a command line as a whole, in the words of commander. `undefined` if it has none. */
   refuse?(given: Pick<Given, "services" | "name" | "interface">): string | undefined;
   /** The documents of a command line, without `apiVersion` and `kind`. Values that are `undefined` are left out. */
   documents(given: Given): readonly { readonly metadata: object; readonly spec: object }[];

@@ -21,7 +21,7 @@ function problems(text: string): string[] {
 
 /** Texts, and all problems reported for them. */
 const WRONG: readonly (readonly [text: string, problems: readonly string[]])[] = [
-  ["", ["x.yaml:1:1: there is no document in it"]],
+  ["", ["x.yaml:1:1: the file has no document"]],
   ["- a\n", ["x.yaml:1:1: expected a map, got a list of one"]],
   [
     "apiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClents\nmetadata: { name: a }\n",
@@ -53,10 +53,10 @@ const WRONG: readonly (readonly [text: string, problems: readonly string[]])[] =
   [
     `apiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: a, labels: { -x: y, k: "a b" }, annotations: { "not/a/key": x } }\nspec: { workload: { pid: 1 }, service: db }\nstatus: up\n`,
     [
-      "x.yaml:3:32: metadata.labels.-x: use 1-63 letters, digits, dots, hyphens and underscores, a letter or digit at both ends; a DNS domain and a slash may stand before",
-      'x.yaml:3:42: metadata.labels.k: "a b" does not fit: use 1-63 letters, digits, dots, hyphens and underscores, a letter or digit at both ends, or nothing; longer text belongs into an annotation',
-      'x.yaml:3:66: metadata.annotations."not/a/key": use 1-63 letters, digits, dots, hyphens and underscores, a letter or digit at both ends; a DNS domain and a slash may stand before',
-      "x.yaml:5:9: status: netloom writes the status, and reads it from no file; remove it",
+      "x.yaml:3:32: metadata.labels.-x: use 1-63 letters, digits, dots, hyphens and underscores, a letter or digit at both ends; a DNS domain and a slash may come first",
+      'x.yaml:3:42: metadata.labels.k: "a b" does not fit: use 1-63 letters, digits, dots, hyphens and underscores, a letter or digit at both ends, or nothing; longer text belongs in an annotation',
+      'x.yaml:3:66: metadata.annotations."not/a/key": use 1-63 letters, digits, dots, hyphens and underscores, a letter or digit at both ends; a DNS domain and a slash may come first',
+      "x.yaml:5:9: status: only netloom writes the status; remove it",
     ],
   ],
   [
@@ -71,11 +71,11 @@ const WRONG: readonly (readonly [text: string, problems: readonly string[]])[] =
   ],
   [
     "apiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: a }\nspec: { <<: { service: db }, service: db, workload: { pid: 1 } }\n",
-    ['x.yaml:4:9: spec."<<": merge keys are of YAML 1.1, and this is read as YAML 1.2; write the keys out'],
+    ['x.yaml:4:9: spec."<<": merge keys are YAML 1.1, and netloom reads YAML 1.2; write the keys out'],
   ],
   [
     "apiVersion: networkservicemesh.io/v1\nkind: NetworkService\nmetadata: { name: a }\n---\napiVersion: networkservicemesh.io/v1\nkind: NetworkService\nmetadata: { name: a }\n",
-    ['x.yaml:7:19: metadata.name: "NetworkService a" is there twice (first on line 3); rename or remove one'],
+    ['x.yaml:7:19: metadata.name: "NetworkService a" appears twice (first on line 3); rename or remove one'],
   ],
   [
     "apiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: Web }\nspec:\n  workload: { pdi: 1 }\n  servcie: db\n",
@@ -90,7 +90,7 @@ const WRONG: readonly (readonly [text: string, problems: readonly string[]])[] =
   [
     "apiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceClient\nmetadata: { name: a, labels: { x: '2' } }\nspec:\n  workload: { netns: run/x }\n  service: kernel://db/a?x=1\n  interface: this-name-is-too-long\n  excludedPrefixes: [10.0.0.1/24, x]\n",
     [
-      'x.yaml:3:35: metadata.labels.x: the service\'s address says "1"; say it once',
+      'x.yaml:3:35: metadata.labels.x: the service\'s address has "1"; give it once',
       'x.yaml:5:22: spec.workload.netns: "run/x" is not an absolute path; write one such as /run/netns/web',
       'x.yaml:7:14: spec.interface: the interface name "this-name-is-too-long" has 21 bytes; Linux takes 15',
       'x.yaml:7:14: spec.interface: the service\'s address names the interface "a"; name it once',
@@ -108,9 +108,9 @@ const WRONG: readonly (readonly [text: string, problems: readonly string[]])[] =
   [
     "apiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceProvider\nmetadata: { name: a }\nspec:\n  workload: { pid: 1 }\n  services: [db, kernel://db]\n  pools: [10.0.0.0/24, [10.0.0.0/24, fd00::/64], []]\n  dns: [{servers: [dns]}]\n  policyRoutes: [{destinationPorts: 80}]\n",
     [
-      'x.yaml:6:18: spec.services[1]: "db" is there twice; remove one',
-      "x.yaml:7:24: spec.pools[1]: a group is of one family: each wire gets one pair of it; write two groups for dual stack",
-      'x.yaml:7:25: spec.pools[1][0]: "10.0.0.0/24" overlaps "10.0.0.0/24"; an address is in one pool only',
+      'x.yaml:6:18: spec.services[1]: "db" appears twice; remove one',
+      "x.yaml:7:24: spec.pools[1]: a group has prefixes of one family: each wire gets one pair of each group; write two groups for dual stack",
+      'x.yaml:7:25: spec.pools[1][0]: "10.0.0.0/24" overlaps "10.0.0.0/24"; an address can be in one pool only',
       "x.yaml:7:50: spec.pools[2]: a group needs a prefix",
       "x.yaml:8:3: spec.dns: no agent sets name servers in its workloads yet; leave this out, and set them by hand",
       "x.yaml:9:37: spec.policyRoutes[0].destinationPorts: ports need the protocol tcp, udp or sctp",
@@ -119,8 +119,8 @@ const WRONG: readonly (readonly [text: string, problems: readonly string[]])[] =
   [
     "apiVersion: netloom.dev/v1alpha1\nkind: NetworkServiceProvider\nmetadata: { name: a }\nspec:\n  workload: { pid: 1 }\n  services: [kernel://db/database-gw]\n  interface: ööööööö\n",
     [
-      'x.yaml:6:14: spec.services[0]: "database-gw" has 11 bytes; names begin with 10 at most, and end with some of their own',
-      'x.yaml:7:14: spec.interface: "ööööööö" has 14 bytes; names begin with 10 at most, and end with some of their own',
+      'x.yaml:6:14: spec.services[0]: "database-gw" has 11 bytes; a prefix of device names has at most 10',
+      'x.yaml:7:14: spec.interface: "ööööööö" has 14 bytes; a prefix of device names has at most 10',
     ],
   ],
   [
@@ -133,7 +133,7 @@ const WRONG: readonly (readonly [text: string, problems: readonly string[]])[] =
   ],
   [
     "apiVersion: networkservicemesh.io/v1\nkind: NetworkService\nmetadata: { name: a }\nspec: { name: b }\n",
-    ['x.yaml:4:15: spec.name: the resource is called "a"; leave this name out'],
+    ['x.yaml:4:15: spec.name: metadata.name is "a"; remove this name'],
   ],
 ];
 

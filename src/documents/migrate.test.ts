@@ -43,7 +43,7 @@ suite("a file of release 0.1.0 is converted", () => {
 suite("parts that this version does not know", () => {
   const PROVIDER = "kind: Expose\nname: db\nworkload: { pid: 1 }\nservices: [db]\n";
 
-  test("name servers are left out, and a note says so", () => {
+  test("name servers are left out, and a note reports it", () => {
     const { text, notes } = migrated(
       `${PROVIDER}# name servers\ndns:\n  - servers: [10.0.0.1] # one\n# more\nmtu: 1400\n`,
     );
@@ -82,9 +82,9 @@ suite("a file that is not converted", () => {
       /^x\.yaml:4:4: the alias \*b has no anchor/,
     ],
     [
-      "a key that is there twice",
+      "a key that appears twice",
       "kind: Connect\nname: a\nname: b\n",
-      /^x\.yaml:3:1: the key "name" is there twice/,
+      /^x\.yaml:3:1: the key "name" appears twice/,
     ],
     [
       "aliases that multiply",
@@ -92,19 +92,19 @@ suite("a file that is not converted", () => {
       /^x\.yaml:1:1: the file cannot be read: too many aliases/,
     ],
     [
-      "a part that is inside of itself",
+      "a part that contains itself",
       "kind: NetworkService\nname: b\n---\nkind: Connect\nname: a\nvia: &a [*a]\n",
-      /^x\.yaml:4:1: a part of this is inside of itself$/,
+      /^x\.yaml:4:1: a part of this contains itself$/,
     ],
     [
-      "attachments that are no list",
+      "attachments that are not a list",
       "name: a\nhosts: { a: }\nattachments: { kind: Connect }\n",
       /^x\.yaml:3:14: attachments: expected a list$/,
     ],
     [
       "an attachment of an unknown kind",
       "name: a\nhosts: { a: }\nattachments:\n  - { kind: Connect, name: b }\n  - { kind: Conect, name: c }\n",
-      /^x\.yaml:5:5: attachments\[1\]: this is not a document of release 0\.1\.0: that has a kind \(NetworkService, Connect, Expose or Function\) and a name$/,
+      /^x\.yaml:5:5: attachments\[1\]: this is not a document of release 0\.1\.0: such a document has a kind \(NetworkService, Connect, Expose or Function\) and a name$/,
     ],
     [
       "an attachment without a name",

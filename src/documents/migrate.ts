@@ -55,7 +55,7 @@ export function migrateText(text: string, file = "the file"): MigrationResult {
     if (!(error instanceof RangeError)) throw error;
   }
   const message =
-    "netloom cannot write this file anew; convert it by hand, as docs/reference/attachments.md shows";
+    "netloom cannot rewrite this file; convert it by hand, as docs/reference/attachments.md shows";
   return { ok: false, problems: [{ file, line: 1, column: 1, path: "", message }] };
 }
 
@@ -75,7 +75,7 @@ function isToBeReplaced(data: unknown): data is Readonly<Record<string, unknown>
 
 /** The parts of a document that cannot be written, and the wires and attachments of a lab that would get lost. */
 function oddParts(data: unknown): Finding[] {
-  if (!isTree(data)) return [{ path: [], message: "a part of this is inside of itself" }];
+  if (!isTree(data)) return [{ path: [], message: "a part of this contains itself" }];
   if (!isRecord(data) || !isFormerLab(data)) return [];
   const kinds = listed(Object.keys(SUCCESSORS));
   return [
@@ -85,7 +85,7 @@ function oddParts(data: unknown): Finding[] {
     }),
     ...oddItems(data, "attachments", {
       isOdd: (each) => !isRecord(each) || !isFormer(each),
-      message: `this is not a document of release 0.1.0: that has a kind (${kinds}) and a name`,
+      message: `this is not a document of release 0.1.0: such a document has a kind (${kinds}) and a name`,
     }),
   ];
 }

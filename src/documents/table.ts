@@ -116,7 +116,7 @@ export class DocumentTable implements Kinds {
       const place = source.locate({ path: ["metadata", "name"], message: "" });
       const first = places.get(name);
       if (first) {
-        const message = `${quote(name)} is there twice (first on line ${first.line}); rename or remove one`;
+        const message = `${quote(name)} appears twice (first on line ${first.line}); rename or remove one`;
         problems.push({ ...place, message });
       }
       places.set(name, place);
@@ -132,7 +132,7 @@ export class DocumentTable implements Kinds {
       if (place) problems.push(place);
     }
     if (problems.length === 0 && specs.length === 0)
-      problems.push({ file, line: 1, column: 1, path: "", message: "there is no document in it" });
+      problems.push({ file, line: 1, column: 1, path: "", message: "the file has no document" });
     return problems.length === 0 ? { ok: true, specs } : { ok: false, problems: inFileOrder(problems) };
   }
 
@@ -141,7 +141,7 @@ export class DocumentTable implements Kinds {
     if (result.ok) return result.specs;
     throw new FileError(
       result.problems,
-      "docs/reference/attachments.md lists every key; netloom schema prints what editors need to check while you type",
+      "docs/reference/attachments.md lists every key; with the output of netloom schema, editors check while you type",
     );
   }
 }

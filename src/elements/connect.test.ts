@@ -78,7 +78,7 @@ test("a connection that moves to another station is closed at the previous one",
   });
 });
 
-test("a station that may have acted without its answer arriving is closed, one that refused is not", async () => {
+test("a station whose answer was lost gets a close, a station that refused gets none", async () => {
   const closes: readonly (readonly [ErrorCode, boolean])[] = [
     ["UNAVAILABLE", true],
     ["DEADLINE_EXCEEDED", true],

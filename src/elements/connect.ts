@@ -24,7 +24,7 @@ const CONNECTED = memoryKey<Connected>("connect: connected");
  * The last station of a role that is not the end of the path.
  *
  * Guarantees
- * - A next station that answered, or may have acted although its answer was lost, gets exactly one close: when the
+ * - A next station that answered, or may have acted before its answer was lost, gets exactly one close: when the
  *   connection closes, when it moves to another station, or after a request whose outcome is unknown.
  * - The close carries the station's own last answer, with state DOWN if the connection was lost.
  * - An answer that is for another connection, changes the path up to here, or exceeds the limits is INTERNAL.
@@ -53,7 +53,7 @@ export function connect(hopOf: (call: Call) => ConnectionHop): ConnectionStation
       const connected = call.memory.delete(CONNECTED);
       if (!connected) return;
       const closed = copyMessage(connected.connection);
-      // The tokens of the path up to here come from this close.
+      // The tokens of the path up to this station come from this close.
       const own = closed.path?.index ?? 0;
       const fresh = connection.path?.pathSegments.slice(0, own + 1) ?? [];
       closed.path?.pathSegments.splice(0, fresh.length, ...fresh);
@@ -71,9 +71,12 @@ async function cleanUp(call: Call, { hop, connection }: Connected): Promise<void
     const deadlineMs = clock.monotonicMs() + CLEAN_UP_MS;
     await hop.close({ ...call, scope: own, deadlineMs }, connection);
   } catch (error) {
-    // The station is unreachable or does not know the connection. If it does know it, its time-out closes it.
+    // The station is unreachable or does not know the connection. If it has the connection, its time-out closes the
+    // connection.
     if (!(error instanceof NetloomError)) throw error;
-    call.log.debug("a clean-up was not heard; it expires", { error: error.message });
+    call.log.debug("a clean-up close has failed; the connection expires at the next station", {
+      error: error.message,
+    });
   } finally {
     await own.end();
   }
@@ -102,7 +105,7 @@ function answerProblem(sent: Connection, answer: Connection): string | undefined
   if (limits.length > 0) return limits[0];
   if (answer.id !== sent.id) return `it is for connection ${answer.id}`;
   const index = sent.path?.index ?? 0;
-  if (answer.path?.index !== index) return `its path is at ${answer.path?.index} instead of ${index}`;
+  if (answer.path?.index !== index) return `its path has the index ${answer.path?.index} instead of ${index}`;
   const changed = sent.path?.pathSegments.slice(0, index + 1).findIndex(({ name, id }, i) => {
     const other = answer.path?.pathSegments[i];
     return other?.name !== name || other.id !== id;

@@ -17,10 +17,10 @@ import { NetloomError } from "../errors/errors.ts";
 export type ConnectionElement = Element<NetworkServiceRequest, Connection>;
 export type ConnectionStation = Station<NetworkServiceRequest, Connection>;
 
-/** The connection of a request. INVALID_ARGUMENT without one; behind a role's door there always is one. */
+/** The connection of a request. INVALID_ARGUMENT if it has none; behind a role's door each request has one. */
 export function connectionOf(request: NetworkServiceRequest): Connection {
   if (!request.connection) {
-    throw new NetloomError("INVALID_ARGUMENT", "request a connection: the request holds none");
+    throw new NetloomError("INVALID_ARGUMENT", "request a connection: the request has none");
   }
   return request.connection;
 }
@@ -30,7 +30,7 @@ export function ownSegment({ path }: Connection): PathSegment | undefined {
   return path?.pathSegments[path.index];
 }
 
-/** The segment of the process that sent the message, if there is one. */
+/** The segment of the process that sent the message, if any. */
 export function previousSegment({ path }: Connection): PathSegment | undefined {
   return path && path.index > 0 ? path.pathSegments[path.index - 1] : undefined;
 }
@@ -47,7 +47,7 @@ export function ipContextOf(connection: Connection): IPContext {
   return (contextOf(connection).ipContext ??= create(IPContextSchema));
 }
 
-/** Asks for another endpoint and another way there. The rest of the context stays, as a request. */
+/** Requests another endpoint and another mechanism. The context stays as requested. */
 function forgetEndpoint(connection: Connection): void {
   delete connection.mechanism;
   connection.networkServiceEndpointName = "";
@@ -80,7 +80,7 @@ export const CONNECTION_KIND: Readonly<ResourceKind<NetworkServiceRequest, Conne
   again: (last, { reselect }) => {
     const request = copyMessage(last.request);
     request.connection = copyMessage(last.resource);
-    // The answered MTU is not a requested one: the next answer may have a larger one.
+    // The MTU of an answer does not count as requested: the next answer may have a larger MTU.
     contextOf(request.connection).MTU = last.request.connection?.context?.MTU ?? 0;
     if (reselect) forgetEndpoint(request.connection);
     return request;

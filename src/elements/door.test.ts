@@ -36,7 +36,7 @@ test(
 );
 
 test(
-  "a caller that lost the answer gets the same connection again, and its close finds it",
+  "a caller that lost the answer gets the same connection again, and can close it",
   inChain(async (chain) => {
     await Promise.all([chain.request(), chain.request()]);
     await chain.request();
@@ -58,7 +58,7 @@ test(
       [{ path: path() }, /its path is empty; a client sends its own segment first/],
       [{ path: create(PathSchema, { index: 7, pathSegments: [{ name: "client", id: "c1" }] }) }, /index 7/],
       [{ id: "c2", path: path(["client", "c1"]) }, /segment 0 has the id c1/],
-      [{ path: path(["own", "c1"]) }, /the caller has the same name; the next hop leads to itself/],
+      [{ path: path(["own", "c1"]) }, /the caller has the same name: the next hop leads back to own/],
       [{ path: path(...Array.from({ length: 65 }, () => ["x", "c1"] as [string, string])) }, /65 segments/],
       [{ id: "x".repeat(300) }, /its id has 300 characters/],
       [{ labels: { a: "x".repeat(5000) } }, /its labels hold a key of 1 or a value of 5000/],
@@ -71,7 +71,7 @@ test(
       await assert.rejects(chain.request(connection), { code: "INVALID_ARGUMENT", message });
     }
     await assert.rejects(chain.door.request(chain.caller(), create(NetworkServiceRequestSchema)), {
-      message: "request a connection: the request holds none",
+      message: "request a connection: the request has none",
     });
     await assert.rejects(
       chain.request({}, { preferences: Array.from({ length: 40 }, () => ({ type: "KERNEL" })) }),
@@ -116,7 +116,7 @@ test(
     assert.equal(
       chain.requests.at(-1)?.connection?.path?.pathSegments.length,
       2,
-      "after a close it is a new one",
+      "after a close it is a new connection",
     );
   }),
 );

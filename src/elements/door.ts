@@ -45,9 +45,9 @@ export interface DoorOptions extends Pick<Begun, "maxWaiting" | "timeoutMs"> {
   readonly name: string;
   readonly board: MonitorBoard;
   readonly elements: readonly ConnectionElement[];
-  /** Handles requests that no element has answered. Default: answers with the connection as it came. */
+  /** Handles requests that no element has answered. Default: answers with the connection of the request. */
   readonly last?: ConnectionStation;
-  /** The role begins the path: a client. Default: it has a caller, whose segment comes before. */
+  /** The role begins the path: a client. Default: it has a caller, whose segment is the previous one. */
   readonly isFirst?: boolean;
   readonly kind?: ResourceKind<NetworkServiceRequest, Connection>;
   /** The longest time for a request, whatever its caller allows. Default: 60,000 ms. */
@@ -56,7 +56,7 @@ export interface DoorOptions extends Pick<Begun, "maxWaiting" | "timeoutMs"> {
 
 const MAX_REQUEST_MS = 60_000;
 
-/** Answers with the connection as it is: the end of every path. */
+/** Answers with the connection of the request: the end of every path. */
 const ANSWER: Readonly<ConnectionStation> = {
   request: (_call, request) => Promise.resolve(connectionOf(request)),
   close: () => Promise.resolve(),
@@ -65,19 +65,19 @@ const ANSWER: Readonly<ConnectionStation> = {
 /**
  * Guarantees
  * - A message that exceeds the limits, has no connection, or has an inconsistent path is INVALID_ARGUMENT, before
- *   anything is stored. So is a caller with this process's own name: the next hop led back to where it came from.
+ *   anything is stored. So is a caller with this process's own name: the next hop leads back to the caller.
  * - `identity` authorizes each call by the owner of its id and the path up to here, before it waits for anything. Calls
  *   that this process starts itself are not checked.
  * - The answer has the caller's own id and index.
- * - A caller that lost the answer and asks again without its assigned id gets the same connection; its close finds it
- *   too. The caller is identified by the peer and by the name and id of its segment.
+ * - A caller that lost the answer and requests again without the assigned id gets the same connection. It can also
+ *   close the connection so. The caller is identified by the peer and by the name and id of its segment.
  * - An established connection is UP.
- * - Behind it a request has a context and an IP context: upstream's endpoints read both without a check.
+ * - Behind the door a request has a context and an IP context: upstream's endpoints read both without a check.
  */
 export class ConnectionDoor implements ConnectionServer {
   readonly #options: DoorOptions;
   readonly #begin: Begin<NetworkServiceRequest, Connection>;
-  /** Own ids by caller; `#callers` is the reverse. */
+  /** Own ids by caller; `#callers` has the callers by own id. */
   readonly #ids = new Map<string, string>();
   readonly #callers = new Map<string, string>();
   /** The latest refresh rounds; an older round ends when it sees a newer one. */
@@ -155,8 +155,8 @@ export class ConnectionDoor implements ConnectionServer {
 
   /**
    * Asks the clients of all connections, or of those with these own ids, to refresh, because this role's answers have
-   * changed. It asks a few at a time, each after its running calls. A client that does not listen gets the new answer
-   * with its next refresh. A new call takes over what an earlier call of the same sort has not done yet.
+   * changed. It asks a few at a time, each after its running calls. A client that does not watch gets the new answer
+   * with its next refresh. A new call replaces the rest of an earlier call of the same sort.
    */
   requestRefresh(ids?: readonly string[]): void {
     const { world, board } = this.#options;
@@ -174,7 +174,7 @@ export class ConnectionDoor implements ConnectionServer {
 
   /**
    * Opens a stream of events about the connections that the caller may see, without the tokens of connections that are
-   * not its own. Throws if it may see none at all.
+   * not its own. Throws if it may see no connection.
    */
   monitor({ peer }: Incoming, selector: MonitorScopeSelector): Watch<ConnectionEvent> {
     const { board, identity } = this.#options;
@@ -222,7 +222,7 @@ export class ConnectionDoor implements ConnectionServer {
     if (!isFirst && current?.name === name) {
       throw new NetloomError(
         "INVALID_ARGUMENT",
-        `request connection ${connection.id} of ${name}: the caller has the same name; the next hop leads to itself`,
+        `request connection ${connection.id} of ${name}: the caller has the same name: the next hop leads back to ${name}`,
         { topic: "NL-407", hint: "give every manager, forwarder, endpoint and client a name of its own" },
       );
     }

@@ -1,6 +1,6 @@
 /**
- * Limits that no honest message exceeds. The door refuses a hostile message before anything is stored or asked because
- * of it. The limits also stop a request that goes in a circle: its path grows at every turn.
+ * Limits that no correct message exceeds. The door refuses a larger message before anything is stored or requested for
+ * it. The limits also stop a request that goes in a circle: its path grows at every station.
  */
 import type { Connection, Mechanism } from "../api/gen/nsm/connection_pb.js";
 import type { NetworkServiceRequest } from "../api/gen/nsm/networkservice_pb.js";
@@ -17,9 +17,7 @@ export const LIMITS = {
   pairs: MAX_PAIRS,
   /** Length of a label's value. */
   value: 4_096,
-  /**
-   * Number of addresses, routes, prefixes, neighbours and policies, each; also of the routes of all policies together.
-   */
+  /** Number of addresses, of routes, of prefixes, of neighbours and of policies; also of the routes of all policies together. */
   list: MAX_LIST,
 } as const;
 
@@ -27,7 +25,7 @@ const { name: MAX_NAME, value: MAX_VALUE } = LIMITS;
 
 type Pairs = Readonly<Record<string, string>>;
 
-/** All problems, in words; empty for a connection within the limits. */
+/** The descriptions of all problems; empty for a connection within the limits. */
 export function connectionProblems(connection: Connection): string[] {
   const segments = connection.path?.pathSegments ?? [];
   if (segments.length > MAX_SEGMENTS) {
@@ -116,7 +114,7 @@ function pairProblems(what: string, pairs: Pairs): string[] {
   const entries = Object.entries(pairs);
   if (entries.length > MAX_PAIRS) return [`${what} are ${entries.length}, and ${MAX_PAIRS} are allowed`];
   const long = entries.find(([key, value]) => key.length > MAX_NAME || value.length > MAX_VALUE);
-  return long ? [`${what} hold a key of ${long[0].length} or a value of ${long[1].length} characters`] : [];
+  return long ? [`${what} have a key of ${long[0].length} or a value of ${long[1].length} characters`] : [];
 }
 
 function tooLong(what: string, text: string, limit: number): string[] {

@@ -47,7 +47,7 @@ suite("of several failures the most telling one", () => {
     reason: reason("NO_FREE_IDENTIFIER", { identifier: "vni" }),
   });
 
-  test("is a refusal before a failure on the way, and of these one with a reason", () => {
+  test("is a refusal before a failure on the path, and of these one with a reason", () => {
     assert.equal(mostTelling([full, refused, gone]), full);
     assert.equal(mostTelling([refused, gone, late]), refused);
     assert.equal(mostTelling([gone, late]), gone);

@@ -2,7 +2,7 @@ import { type Reason, type ReasonFields, type ReasonName, readReason } from "./r
 
 /**
  * The codes of all operating errors: the names of the gRPC status codes, so that an error keeps its meaning from the
- * kernel to a stranger's client. Source: https://grpc.io/docs/guides/status-codes/
+ * kernel to another program's client. Source: https://grpc.io/docs/guides/status-codes/
  */
 export type ErrorCode =
   | "CANCELLED"
@@ -54,7 +54,7 @@ export interface ErrorDetails {
    */
   readonly reason?: Reason | undefined;
   /**
-   * The end of a wire where the reason lies, as this host sees it; it does not travel. Another endpoint cannot fix an
+   * The end of a wire where the reason lies, as this host sees it; it is not sent. Another endpoint cannot fix an
    * error at the client's end. Default: that of the cause.
    */
   readonly side?: "client" | "endpoint" | undefined;
@@ -94,11 +94,11 @@ export function reasonOf<N extends ReasonName>(error: unknown, name: N): ReasonF
   return error instanceof NetloomError ? readReason(error.reason, name) : undefined;
 }
 
-/** Codes of failures on the way, where no station has refused the request. */
+/** Codes of failures on the path, where no station has refused the request. */
 const ON_THE_WAY: readonly ErrorCode[] = ["UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"];
 
 /**
- * Picks the failure to return when all alternatives have failed: a refusal before a failure on the way, a failure with
+ * Picks the failure to return when all alternatives have failed: a refusal before a failure on the path, a failure with
  * a reason before one without, and the last of equal ones. `undefined` for an empty list.
  */
 export function mostTelling(failures: readonly NetloomError[]): NetloomError | undefined {
@@ -127,6 +127,6 @@ export function operatingError(what: string, error: unknown): NetloomError {
   const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   return new NetloomError("INTERNAL", `${what}: ${reason}`, {
     cause: error,
-    hint: "this is a fault of netloom: please report it with the agent's log; another document begins afresh",
+    hint: "this is a fault of netloom: please report it with the agent's log; a change of the document starts it again",
   });
 }

@@ -19,7 +19,7 @@ export const REASONS = {
   },
   FORWARDER_UNAVAILABLE: {
     about: "A host has no forwarder for the wire.",
-    fields: { service: "that the client asks for", forwarder: "the one that it has to be, if any" },
+    fields: { service: "the requested one", forwarder: "the required one, if any" },
   },
   INTERFACE_TAKEN: {
     about: "Another wire has an interface of this name in the client's workload.",
@@ -51,11 +51,11 @@ export const REASONS = {
   },
   NO_TUNNEL_ADDRESS: {
     about: "A host has no address for tunnels now.",
-    fields: { addresses: "those that it is told to use, with commas" },
+    fields: { addresses: "the configured ones, with commas" },
   },
   PAYLOAD_MISMATCH: {
-    about: "A service has another payload than the client asks for.",
-    fields: { service: "its name", payload: "its payload", asked: "the client's" },
+    about: "A service has another payload than the requested one.",
+    fields: { service: "its name", payload: "its payload", asked: "the requested one" },
   },
   PEER_UNREACHABLE: {
     about: "Nobody answers at a URL.",
@@ -74,7 +74,7 @@ export const REASONS = {
     fields: { identifier: "the parameter: vni", value: "its value", host: "its address for tunnels" },
   },
   UDP_PORT_TAKEN: {
-    about: "A program or a device of a host has the port of its tunnels.",
+    about: "Another program or device of a host uses the port of its tunnels.",
     fields: { port: "UDP" },
   },
 } as const satisfies Readonly<

@@ -128,7 +128,7 @@ export async function* demo(
 async function refuseOther(name: string): Promise<void> {
   const text = (await readState(name, "lab.yaml")) ?? (await readState(name, "pending.yaml"));
   if (text === undefined || text.startsWith(demoMark)) return;
-  throw new NetloomError("ALREADY_EXISTS", `run the demo: a lab ${name} is up that is not the demo's`, {
+  throw new NetloomError("ALREADY_EXISTS", `run the demo: another lab ${name} is up`, {
     topic: "NL-603",
     hint: `netloom lab down ${name} removes it; or rename it in its file`,
   });
@@ -140,7 +140,7 @@ async function probeWire(
   before: WireView,
 ): Promise<{ wire: WireView; probes: Probes[]; problems: string[] }> {
   const proof = proofOf(machine, lab, before);
-  if (!proof) throw new NetloomError("INTERNAL", `probe wire ${before.wire}: its agent does not tell of it`);
+  if (!proof) throw new NetloomError("INTERNAL", `probe wire ${before.wire}: its agent does not report it`);
   const probes: Probes[] = [];
   for (const address of before.addresses.endpoint) probes.push(await probeAddress(proof, address));
   const { wires } = await status(machine, lab);

@@ -6,7 +6,7 @@ import { checkLabName, namespacesOf } from "./state.ts";
 import { unknownName } from "./file/findings.ts";
 import { namespaceName, namespacePrefix, NETNS_DIRECTORY } from "./topology/topology.ts";
 
-/** Path of the namespace of a host, router or `host/workload`. NOT_FOUND, with suggestions, if there is none. */
+/** Path of the namespace of a host, router or `host/workload`. NOT_FOUND, with suggestions, if it does not exist. */
 export async function findPlace(lab: string, place: string): Promise<string> {
   checkLabName(lab);
   const names = await namespacesOf(lab);
@@ -44,7 +44,7 @@ export async function exec(lab: string, place: string, argv: readonly string[]):
     errno === "ENOENT"
       ? "there is no such program"
       : errno === "EACCES"
-        ? "it may not be executed"
+        ? "no permission to execute it"
         : "it cannot be executed";
   throw new NetloomError(
     errno === "EACCES" ? "PERMISSION_DENIED" : "NOT_FOUND",

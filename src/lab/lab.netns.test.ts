@@ -50,7 +50,7 @@ async function plantDevice(lab: LabFixture, name: string): Promise<void> {
   await kernel.close();
 }
 
-test("after up every wire answers; a second up changes nothing and says so", { skip }, async (t) => {
+test("after up every wire answers; a second up changes nothing and reports that", { skip }, async (t) => {
   const lab = await labFixture(t);
   const first = await lab.up(two);
   assert.equal(first.changed, true);
@@ -149,17 +149,21 @@ test("status shows objects that others removed, and up restores them", { skip },
   await lab.assertHealthy();
 });
 
-test("two labs with the same names inside coexist, and down of one leaves the other", { skip }, async (t) => {
-  const [one, other] = [await labFixture(t), await labFixture(t)];
-  await Promise.all([one.up(two), other.up(two)]);
-  await Promise.all([one.assertHealthy(), other.assertHealthy()]);
-  assert.ok((await list()).includes(one.name) && (await list()).includes(other.name));
-  assert.equal((await one.down()).existed, true);
-  assert.deepEqual(await leftovers(one.name), []);
-  await other.assertHealthy();
-});
+test(
+  "two labs with the same names inside coexist, and down of one does not touch the other",
+  { skip },
+  async (t) => {
+    const [one, other] = [await labFixture(t), await labFixture(t)];
+    await Promise.all([one.up(two), other.up(two)]);
+    await Promise.all([one.assertHealthy(), other.assertHealthy()]);
+    assert.ok((await list()).includes(one.name) && (await list()).includes(other.name));
+    assert.equal((await one.down()).existed, true);
+    assert.deepEqual(await leftovers(one.name), []);
+    await other.assertHealthy();
+  },
+);
 
-test("down of a missing lab says so", { skip }, async (t) => {
+test("down of a missing lab reports that", { skip }, async (t) => {
   const lab = await labFixture(t);
   assert.deepEqual(
     { ...(await lab.down()), durationMs: 0 },

@@ -57,7 +57,7 @@ interface Survivor {
 }
 
 export interface DownReport {
-  /** False if there was nothing of the lab. */
+  /** False if nothing of the lab existed. */
   readonly existed: boolean;
   readonly namespaces: readonly string[];
   readonly survivors: readonly Survivor[];
@@ -129,7 +129,7 @@ async function refuseStrangers(name: string): Promise<void> {
   if (strangers.length === 0) return;
   throw new NetloomError(
     "ALREADY_EXISTS",
-    `bring up lab ${name}: the namespace ${strangers[0]} is there, but no lab ${name} is up`,
+    `bring up lab ${name}: the namespace ${strangers[0]} exists, but no lab ${name} is up`,
     {
       topic: "NL-603",
       hint: `netloom lab down ${name} removes all namespaces whose names begin with nl-${name}-; or give the lab another name`,
@@ -211,8 +211,8 @@ async function takeBack(
     }
   } catch (error) {
     const [why, then] = [cause, error].map((each) => (each instanceof Error ? each.message : String(each)));
-    throw new NetloomError("INTERNAL", `bring up lab ${name}: ${why}; and taking it back: ${then}`, {
-      hint: `netloom lab down ${name} removes what is left`,
+    throw new NetloomError("INTERNAL", `bring up lab ${name}: ${why}; and its rollback failed: ${then}`, {
+      hint: `netloom lab down ${name} removes the rest`,
       cause,
     });
   }

@@ -45,7 +45,7 @@ function wire(client: string, endpoint: string, n: number, extra = ""): string {
 
 const PAIRS: readonly (readonly [string, Drawn, Drawn])[] = [
   [
-    "two endpoints' devices change places",
+    "two endpoints exchange their devices",
     {
       subnets: [1, 2, 3],
       wires: [wire("alpha/web/a", "alpha/app/x", 1), wire("alpha/web/b", "alpha/app/y", 2)],
@@ -56,7 +56,7 @@ const PAIRS: readonly (readonly [string, Drawn, Drawn])[] = [
     },
   ],
   [
-    "a name passes from a changed wire to a new one",
+    "a changed wire gives its name to a new one",
     { subnets: [1, 2, 3], wires: [wire("alpha/web/a", "alpha/app/x", 1)] },
     {
       subnets: [1, 2, 3],
@@ -64,12 +64,12 @@ const PAIRS: readonly (readonly [string, Drawn, Drawn])[] = [
     },
   ],
   [
-    "addresses pass from a changed wire to a new one",
+    "a changed wire gives its addresses to a new one",
     { subnets: [1, 2, 3], wires: [wire("alpha/web/a", "beta/db/x", 1)] },
     { subnets: [1, 2, 3], wires: [wire("alpha/web/a", "beta/db/x", 2), wire("alpha/web/b", "beta/db/y", 1)] },
   ],
   [
-    "addresses and devices of three wires go round",
+    "three wires exchange their addresses and devices in a circle",
     {
       subnets: [1, 2, 3],
       wires: [
@@ -88,7 +88,7 @@ const PAIRS: readonly (readonly [string, Drawn, Drawn])[] = [
     },
   ],
   [
-    "tunnels change their numbers",
+    "tunnels exchange their identifiers",
     {
       subnets: [1, 2, 3],
       wires: [
@@ -105,7 +105,7 @@ const PAIRS: readonly (readonly [string, Drawn, Drawn])[] = [
     },
   ],
   [
-    "the subnets of links go round, under wires that stay",
+    "links exchange their subnets in a circle, and their wires stay",
     {
       subnets: [1, 2, 3],
       wires: [wire("alpha/web/a", "beta/db/x", 1), wire("alpha/web/b", "alpha/app/y", 2)],
@@ -116,7 +116,7 @@ const PAIRS: readonly (readonly [string, Drawn, Drawn])[] = [
     },
   ],
   [
-    "a link's subnet passes to a new link",
+    "a link gives its subnet to a new link",
     { subnets: [1, 2], wires: [wire("alpha/web/a", "beta/db/x", 1)] },
     { subnets: [4, 2, 1], wires: [wire("alpha/web/a", "beta/db/x", 1)] },
   ],

@@ -67,13 +67,13 @@ suite("a wrong registry or store is refused", () => {
   const wrong: readonly (readonly [string, RegExp])[] = [
     ["registry: delta", /unknown host "delta"/],
     ["registry: [alpha, delta]", /unknown host "delta"/],
-    ["registry: [alpha, alpha]", /"alpha" is there twice/],
+    ["registry: [alpha, alpha]", /"alpha" appears twice/],
     ["registry: []", /name at least one host/],
     ["registry: 7", /expected a host, or a list of hosts, got 7/],
     ["store: disk", /use memory, or sqlite:PATH/],
     [
       "registry: [alpha, beta]\n  store: memory",
-      /2 registries share one store, and this one is of a process alone/,
+      /2 registries share one store, and this one works for a single process only/,
     ],
   ];
   for (const [text, message] of wrong)
@@ -81,7 +81,7 @@ suite("a wrong registry or store is refused", () => {
       const found = problems(`  ${text}\n`);
       assert.ok(
         found.some((each) => message.test(each)),
-        found.join("\n") || "nothing was said",
+        found.join("\n") || "no problem was reported",
       );
     });
 });

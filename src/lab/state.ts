@@ -124,7 +124,7 @@ function holderOf(path: string): string {
   }
 }
 
-/** The text of `lab.yaml` or `pending.yaml`; `undefined` if there is none. */
+/** The text of `lab.yaml` or `pending.yaml`; `undefined` if it does not exist. */
 export async function readState(lab: string, file: "lab.yaml" | "pending.yaml"): Promise<string | undefined> {
   try {
     return await readFile(join(stateDirectory(lab), file), "utf8");
@@ -164,15 +164,15 @@ export async function forget(lab: string): Promise<void> {
   await Promise.all(names.map((name) => rm(join(directory, name), { recursive: true, force: true })));
 }
 
-/** Leftovers of a lab that was taken down, as sentences: namespaces, mounts and state. Empty if there are none. */
+/** Leftovers of a lab that was taken down, as sentences: namespaces, mounts and state. Empty if nothing is left. */
 export async function leftovers(lab: string): Promise<string[]> {
   const directory = stateDirectory(lab);
   // The caller holds the lock.
   const files = (await listDirectory(directory)).filter((name) => name !== "lock");
   return [
-    ...(await namespacesOf(lab)).map((name) => `the namespace ${name} is still there`),
+    ...(await namespacesOf(lab)).map((name) => `the namespace ${name} still exists`),
     ...mountsBelow(directory).map((path) => `${path} is still mounted`),
-    ...files.map((name) => `the file ${join(directory, name)} is still there`),
+    ...files.map((name) => `the file ${join(directory, name)} still exists`),
   ];
 }
 

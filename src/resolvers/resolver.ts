@@ -19,7 +19,7 @@ export type Found =
       readonly type: "port";
       readonly identity: NetnsIdentity;
       readonly device: string;
-      /** Tells the device from another one with the same name. */
+      /** Distinguishes the device from another one with the same name. */
       readonly ifindex: number;
       readonly condition: PortCondition;
     };
@@ -41,7 +41,7 @@ export interface Outside {
 
 /** Watches one name. */
 export interface Lookout {
-  /** Looks the name up now. Rejects with a `NetloomError` that tells why it refers to nothing. One call at a time. */
+  /** Looks the name up now. Rejects with a `NetloomError` if it refers to nothing. One call at a time. */
   look(): Promise<Found>;
   /** Validity of a result, unless the kernel reports the end of its namespace, or a change of its device. */
   readonly checkMs: number;
@@ -84,7 +84,7 @@ export interface Resolver<Value = unknown> {
   readonly leadsTo: Found["type"];
   /** Continues a sentence about the thing: `by path`. */
   readonly about: string;
-  /** The shape of a value. zod is passed in, so that users who only need texts do not load it. */
+  /** The shape of a value. zod is passed in, so that code that only needs texts does not load it. */
   schema(zod: typeof z): z.ZodType<Value>;
   /** The problem of a value of that shape, a sentence without its full stop. */
   problem(value: Value): string | undefined;

@@ -41,7 +41,7 @@ suite("a workload on the command line", () => {
   for (const { type, spellings } of RESOLVERS)
     for (const { form } of spellings)
       test(`is read as ${type} if it has the form of the help text: ${form("web")}`, () => {
-        const { ref } = readWorkloadText(form("web"), {}) ?? assert.fail("nobody reads it");
+        const { ref } = readWorkloadText(form("web"), {}) ?? assert.fail("no resolver reads it");
         assert.deepEqual(Object.keys(ref), [type]);
         assert.deepEqual(schema.parse(ref), ref);
         assert.deepEqual(checkWorkload(ref, []), []);

@@ -12,6 +12,6 @@ export function workloadSchema(): z.ZodType<WorkloadRef> {
     .union(RESOLVERS.map((resolver) => z.strictObject({ [resolver.type]: resolver.schema(z) })))
     .meta({ alternatives: `one of ${listed(forms)}` })
     .describe(
-      `The workload: a network namespace of this host, ${listed(abouts("netns"))}; or a device of it that is there already, ${listed(abouts("port"))}.`,
+      `The workload: a network namespace of this host, ${listed(abouts("netns"))}; or an existing device of it, ${listed(abouts("port"))}.`,
     );
 }

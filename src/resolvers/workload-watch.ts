@@ -33,10 +33,10 @@ export class WorkloadWatch {
   readonly key: string;
   /** `alpha/web` */
   readonly name: string;
-  presence: Presence = { isThere: false, reason: "it has not been looked for yet" };
+  presence: Presence = { isThere: false, reason: "the first look has not finished yet" };
   readonly #options: WorkloadWatchOptions;
   readonly #lookout: Lookout;
-  /** Names by which the kernel was asked for the workload's namespace. */
+  /** Names under which the kernel was queried for the workload's namespace. */
   readonly #called = new Set<Netns>();
   #condition: PortCondition | undefined;
   readonly #signal = new Signal();
@@ -121,7 +121,7 @@ export class WorkloadWatch {
       });
     }
     if (scope.ended)
-      throw new NetloomError("CANCELLED", `wait for workload ${this.name}: nobody waits any more`);
+      throw new NetloomError("CANCELLED", `wait for workload ${this.name}: the caller has left`);
   }
 
   async #run(scope: Scope): Promise<void> {
@@ -169,7 +169,7 @@ export class WorkloadWatch {
         return { isThere: false, reason: error.message, ...(!this.#lookout.isOver && { error }) };
       }
       this.#options.world.log.error("bug in the look for a workload", { workload: this.name }, error);
-      // A bug says nothing about a workload that existed.
+      // A bug does not mean that an existing workload is gone.
       if (this.presence.isThere) return this.presence;
       const failure = operatingError(`look for workload ${this.name}`, error);
       return { isThere: false, reason: failure.message, error: failure };

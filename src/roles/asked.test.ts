@@ -25,7 +25,7 @@ import { AgentMesh } from "../../fixtures/roles/agent.ts";
 
 const STRANGER = peerNamed("unix:1666");
 
-/** Refuses the stranger everything, and records the questions. */
+/** Refuses every call of the stranger, and records the questions. */
 function refusing(asked: string[]): (world: HostWorld) => Identity {
   return (world) => {
     const usual = labIdentity(world);
@@ -53,7 +53,7 @@ const serviceBytes = bytes(NetworkServiceSchema, { name: "shop" });
 const endpointBytes = bytes(NetworkServiceEndpointSchema, { name: "shop-1", url: "unix:///run/shop.sock" });
 const admin = AdminApi.method;
 
-/** The question that each method asks. */
+/** The authorization question of each method. */
 const EXPECTED: ReadonlyMap<string, readonly [asked: string, request?: Uint8Array]> = new Map(
   [
     [

@@ -26,7 +26,7 @@ export interface ClientNews {
   readonly state: "up" | "healing" | "closed";
   /** The reason for healing: the last notice or refusal. */
   readonly reason?: string;
-  /** The last refusal, if that is the reason. */
+  /** The last refusal, if it is the reason. */
   readonly error?: NetloomError;
   /** The last answer. */
   readonly connection: Connection;
@@ -37,15 +37,15 @@ export interface ClientOptions extends RoleOptions {
   readonly next: ConnectionHop;
   /** Labels added to every request that lacks them. `nodeName`, `podName`, `clusterName` upstream. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Whether packets pass the wire. If absent, every loss is answered by another endpoint. */
+  /** Returns whether packets pass the wire. If absent, the client requests another endpoint after every loss. */
   readonly isAlive?: (connection: Connection) => Promise<boolean>;
   readonly onNews?: (news: ClientNews) => void;
-  /** The workload that the client asks for, by its name on the host. */
+  /** The workload for which the client requests wires, by its name on the host. */
   readonly workload?: string;
 }
 
 /**
- * Asks for connections on behalf of workloads, refreshes and heals them. `request` with a known id refreshes. A first request
+ * Requests connections for workloads, refreshes and heals them. `request` with a known id refreshes. A first request
  * that fails is not repeated. Established connections heal until they are closed.
  */
 export function client(options: ClientOptions): ConnectionRole {
@@ -100,7 +100,7 @@ function tell(onNews: (news: ClientNews) => void): ConnectionElement {
         return connection;
       } catch (thrown) {
         if (last) {
-          const error = operatingError(`ask again for connection ${last.id}`, thrown);
+          const error = operatingError(`request connection ${last.id} again`, thrown);
           onNews({ id: last.id, state: "healing", reason: error.message, error, connection: last });
         }
         throw thrown;

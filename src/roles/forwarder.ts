@@ -38,7 +38,7 @@ export interface ForwarderOptions extends RoleOptions {
   readonly wires: Wires;
   /** The claims that `wires` keeps up to date. */
   readonly claims: Claims;
-  /** Awaited before a request goes on to the station at `url`, unless that is in this process. */
+  /** Awaited before a request goes on to the station at `url`, unless the station is in this process. */
   readonly onNext?: (url: string) => Promise<void>;
   /** Absent: only wires inside of this host. */
   readonly tunnels?: TunnelOptions;

@@ -27,7 +27,7 @@ import { registry } from "./registry.ts";
 import { find, type Roles, URL, withMesh } from "../../fixtures/registry/manager-mesh.ts";
 import { peerNamed } from "../../fixtures/world/peer.ts";
 
-suite("a host's view while it registers", () => {
+suite("a host's view during a registration", () => {
   test("a registration that is answered late does not hide later changes of others", async () => {
     const serve = async (world: HostWorld, roles: Roles): Promise<void> => {
       roles.registry = await registry({
@@ -65,7 +65,7 @@ suite("a host's view while it registers", () => {
 });
 
 suite("a host's own view", () => {
-  test("an endpoint is found under its own URL on its host, and under its manager's on others", async () => {
+  test("an endpoint has its own URL on its host, and its manager's URL on other hosts", async () => {
     await withMesh(async ({ self }) => {
       const [alpha, beta] = [await self("alpha"), await self("beta")];
       const labels = { shop: { labels: { app: "shop" } } };
@@ -93,7 +93,7 @@ suite("a host's own view", () => {
     });
   });
 
-  test("URLs that lead nowhere, into another process or to another host's socket are refused", async () => {
+  test("URLs that are invalid, or that lead into another process or to another host's socket, are refused", async () => {
     await withMesh(async ({ self, roles }) => {
       const { manager, world } = await self("alpha");
       const register = (url: string, peer: string) =>
@@ -132,7 +132,7 @@ suite("a host's own view", () => {
   });
 });
 
-test("a manager reports new URLs and times, but not that an endpoint no longer matches the query, like upstream's", async () => {
+test("like upstream's, a manager reports new URLs and times, but does not report that an endpoint no longer matches the query", async () => {
   await withMesh(async ({ self }) => {
     const { manager, world, caller } = await self("alpha");
     const peer = peerNamed("unix:1000");
@@ -217,7 +217,7 @@ suite("an endpoint of a host", () => {
       hosts.simulation.restart("alpha");
       const again = await self("alpha");
       await again.manager.endpoints.request(again.caller, endpointOf("a", { url: "self:x" }));
-      assert.deepEqual(await find(again), ["a self:x"], "what an earlier process registered is not seen");
+      assert.deepEqual(await find(again), ["a self:x"], "registrations of an earlier process are not found");
       await hosts.clock.sleep(62_000);
       const beta = await self("beta");
       assert.deepEqual(await find(beta), ["a tcp://10.0.0.1:5001"]);
@@ -243,7 +243,7 @@ suite("an endpoint of a host", () => {
     });
   });
 
-  test("is registered again when the registry has lost it, and only once there", async () => {
+  test("is registered again after the registry has lost it, and exactly once", async () => {
     const faults = [
       { kind: "partition", hosts: ["alpha", "registry"], atMs: 20_000, forMs: 100_000 },
     ] as const;
@@ -278,7 +278,7 @@ suite("an endpoint of a host", () => {
 });
 
 suite("a registry that is down", () => {
-  test("makes the view stale: known endpoints are found, and new ones come when it is back", async () => {
+  test("makes the view stale: known endpoints are found, and new ones come when the registry is back", async () => {
     await withMesh(async ({ self, hosts }) => {
       const [alpha, beta] = [await self("alpha"), await self("beta")];
       await alpha.manager.endpoints.request(alpha.caller, endpointOf("a", { url: "self:a" }));

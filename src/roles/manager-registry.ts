@@ -38,7 +38,10 @@ import type { Hop, Hops, SeveralHops } from "../world/hops.ts";
 import type { RoleOptions } from "./role.ts";
 
 export interface ManagerRegistryOptions extends RoleOptions {
-  /** The URL at which other hosts reach this manager: `tcp://10.0.0.1:5001`. Endpoints of this host are registered with it. */
+  /**
+   * The URL at which other hosts reach this manager: `tcp://10.0.0.1:5001`. Endpoints of this host are registered with
+   * this URL.
+   */
   readonly url: string;
   readonly hops: Hops;
   /** Keeps the registry's last answers. */
@@ -54,8 +57,8 @@ export interface ManagerRegistryOptions extends RoleOptions {
 }
 
 /**
- * Keeps endpoints registered: those that roles of this process register (peer `self`) until they are closed, whatever happens to
- * the registry; those of other processes until they stop refreshing.
+ * Keeps endpoints registered. Endpoints of roles of this process (peer `self`) stay registered until they are closed,
+ * also after the registry has lost them. Endpoints of other processes stay registered while they refresh.
  */
 export interface ManagerRegistry {
   readonly services: ServiceRegistryServer;
@@ -81,7 +84,7 @@ const ENDPOINT: Readonly<ResourceKind<NetworkServiceEndpoint, NetworkServiceEndp
   },
 };
 
-/** Reads the last answers from `disk` and begins to follow the registry. Does not wait for the registry. */
+/** Reads the last answers from `disk` and begins to watch the registry. Does not wait for the registry. */
 export async function managerRegistry(options: ManagerRegistryOptions): Promise<ManagerRegistry> {
   const { world, hops, disk, registry, name } = options;
   const bypass = new LocalBypass(options.url, (url) => hops.hold(url));
@@ -142,7 +145,7 @@ export async function managerRegistry(options: ManagerRegistryOptions): Promise<
   };
 }
 
-/** A registry that answers but refuses registrations of this host has the refusal as its reason. */
+/** If the registry answers but refuses registrations of this host, the reason is the refusal. */
 function viewOf(cache: WatchCache, { refusal }: Keeper): RegistryView {
   const view = cache.view();
   if (!refusal || view.state !== "fresh") return view;
@@ -180,7 +183,7 @@ function endpointDoor(
     world,
     onExpired: async (names) => void (await Promise.all(names.map(lose))),
   });
-  // Endpoints of this host expire by this host's leases, whatever the registry was told.
+  // Endpoints of this host expire by this host's own leases, not by the leases in the registry.
   const told = cache.endpoints.expirations;
   cache.endpoints.expirations = () => {
     const [here, there] = [leases.expirations(), told()];
@@ -192,7 +195,7 @@ function endpointDoor(
     } catch (error) {
       // The keeper keeps trying.
       if (!(error instanceof NetloomError)) throw error;
-      world.log.debug("an endpoint that is lost cannot be unregistered yet", {
+      world.log.debug("a lost endpoint cannot be unregistered yet", {
         endpoint: name,
         error: error.message,
       });

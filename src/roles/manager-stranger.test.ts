@@ -21,8 +21,8 @@ interface Stranger {
 }
 
 /**
- * Behaves like upstream's memory registry: only NSM's contract, a lease for each endpoint, nothing kept over a restart. The
- * endpoint "short" has a lease of 8 seconds, all others one of a minute.
+ * Behaves like upstream's memory registry: only NSM's contract, a lease for each endpoint, no state after a restart.
+ * The endpoint "short" has a lease of 8 seconds, all others one of a minute.
  */
 async function serveStranger(world: HostWorld, roles: Roles & Stranger): Promise<void> {
   const services = new Catalog(serviceKind);
@@ -104,7 +104,7 @@ suite("another implementation's registry", () => {
     );
   });
 
-  test("that has forgotten everything gets all registrations again", async () => {
+  test("that has lost all entries gets all registrations again", async () => {
     await withMesh(
       async ({ self, hosts }) => {
         const [alpha, beta] = [await self("alpha"), await self("beta")];

@@ -18,19 +18,19 @@ import { updateToken } from "../elements/path/update-token.ts";
 import { hopByUrl, type ConnectionRole, type RoleOptions } from "./role.ts";
 
 export interface ManagerOptions extends RoleOptions {
-  /** The URL at which other hosts reach this manager, and with which its forwarders are registered: `tcp://10.0.0.1:5001`. */
+  /** The URL at which other hosts reach this manager: `tcp://10.0.0.1:5001`. Its forwarders are registered with this URL. */
   readonly url: string;
   readonly directory: Directory;
-  /** The registry as this manager sees it: its own registry chain, in process. */
+  /** This manager's view of the registry: its own registry chain, in process. */
   readonly services: ServiceRegistryHop;
   readonly endpoints: EndpointRegistryHop;
-  /** Forwarders of this process, preferred to registered ones; their URLs are `self:…`. */
+  /** Forwarders of this process. They come before registered ones; their URLs are `self:…`. */
   readonly ownForwarders?: readonly NetworkServiceEndpoint[];
   /** The network service that forwarders are registered for. Default: `forwarder`. */
   readonly forwarderService?: string;
   /** Labels added to connections that lack them: `nodeName`, `clusterName`. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Whether `services` and `endpoints` show the registry as it is now, not as it was last seen. Default: true. */
+  /** Returns whether `services` and `endpoints` are up to date with the registry. Default: true. */
   readonly isRegistryCurrent?: () => boolean;
   /** Prefixes that no endpoint may assign addresses from; read at every request. */
   readonly excludedPrefixes?: () => readonly string[];

@@ -1,4 +1,4 @@
-/** Faults on the way of a request. Nothing may be left behind. */
+/** Faults on the path of a request. No kernel object or allocation may be left behind. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -38,7 +38,7 @@ for (const where of ["local", "remote"] as const) {
     t.diagnostic(`${count} operations`);
   });
 
-  test(`a ${where} request whose messages are lost on any hop, on the way there or back, leaves nothing`, async () => {
+  test(`a ${where} request whose messages are lost on any hop, in either direction, leaves nothing`, async () => {
     const urls = where === "local" ? 3 : 5;
     for (const when of ["there", "back"] as const) {
       for (let n = 0; n < urls; n++) {
@@ -70,7 +70,7 @@ for (const where of ["local", "remote"] as const) {
   });
 }
 
-test("a service that nobody has registered or offers is NOT_FOUND with a clear message", async () => {
+test("a service that is not registered, or has no endpoint, is NOT_FOUND with a clear message", async () => {
   const { mesh, alpha, role } = shopMesh("local");
   mesh.offer({ name: "bank" });
   mesh.offer({ name: "blue-shop", matches: [{ routes: [{ destinationSelector: { color: "blue" } }] }] });
@@ -78,7 +78,10 @@ test("a service that nobody has registered or offers is NOT_FOUND with a clear m
   await mesh.run(async () => {
     const ask = (service: string) => role.request(alpha.caller(), alpha.ask("c1", service));
     await assert.rejects(ask("shops"), failing("NOT_FOUND", /^network service shops is not found$/));
-    await assert.rejects(ask("bank"), failing("NOT_FOUND", /candidates not found: nobody offers it now/));
+    await assert.rejects(
+      ask("bank"),
+      failing("NOT_FOUND", /candidates not found: no endpoint offers it now/),
+    );
     await assert.rejects(
       ask("blue-shop"),
       failing("NOT_FOUND", /none of its 1 endpoints \(green is not color=blue; match 0 stops the search\)/),
@@ -87,7 +90,7 @@ test("a service that nobody has registered or offers is NOT_FOUND with a clear m
   });
 });
 
-test("a full pool is RESOURCE_EXHAUSTED with its name, and a close makes room", async () => {
+test("a full pool is RESOURCE_EXHAUSTED with its name, and a close frees addresses", async () => {
   const mesh = new Mesh();
   const { alpha } = mesh;
   mesh.offer({ name: "shop" });
@@ -111,7 +114,7 @@ test("a full pool is RESOURCE_EXHAUSTED with its name, and a close makes room", 
   });
 });
 
-test("an endpoint with an invalid answer is told to close, and the caller gets the problem", async () => {
+test("an endpoint with an invalid answer gets a close, and the caller gets the problem", async () => {
   const nonsense: readonly (readonly [string, (connection: Connection) => void, RegExp])[] = [
     [
       "an address",
@@ -135,7 +138,7 @@ test("an endpoint with an invalid answer is told to close, and the caller gets t
       ({ path }) => void Object.assign(path?.pathSegments[0] ?? {}, { id: "c9" }),
       /it has changed segment 0 of the path/,
     ],
-    ["an endless label", (connection) => (connection.labels["a"] = "x".repeat(100_000)), /its labels hold/],
+    ["an endless label", (connection) => (connection.labels["a"] = "x".repeat(100_000)), /its labels have/],
   ];
   for (const [what, spoil, message] of nonsense) {
     const { mesh, alpha, shop, role } = shopMesh("local");
@@ -168,7 +171,7 @@ test("an endpoint with an invalid answer is told to close, and the caller gets t
 test("next hops in a circle end at the path's limit", async () => {
   const { mesh, alpha, beta, role } = shopMesh("local");
   mesh.offer({ name: "loop" });
-  // Each of the two hosts takes the other one for the endpoint's host.
+  // Each of the two hosts treats the other one as the endpoint's host.
   alpha.register("loop-1", "loop", {}, beta.url);
   await mesh.run(async () => {
     await assert.rejects(
@@ -179,7 +182,7 @@ test("next hops in a circle end at the path's limit", async () => {
   });
 });
 
-test("a UDP port taken by a stranger's tunnel device, here or there, is refused, and nothing is left", async () => {
+test("a UDP port taken by another program's tunnel device, on either host, is refused, and nothing is left", async () => {
   for (const who of ["alpha", "beta"] as const) {
     const { mesh, alpha, role } = shopMesh("remote");
     const host = mesh[who];
@@ -207,7 +210,7 @@ test("a UDP port taken by a stranger's tunnel device, here or there, is refused,
   }
 });
 
-test("a VNI that is always taken by others is given up after three requests", async () => {
+test("if every proposed VNI is taken, the request fails after three attempts", async () => {
   const { mesh, alpha, beta, role } = shopMesh("remote");
   let requests = 0;
   mesh.beforeRequest = async (url, request) => {

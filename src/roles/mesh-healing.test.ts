@@ -54,7 +54,7 @@ test("a loss before the answer to the first request is healed too", async () => 
   });
 });
 
-test("healing goes on with growing pauses until an endpoint comes, and stops at the close", async () => {
+test("healing continues with growing pauses until an endpoint is registered, and stops at the close", async () => {
   const { mesh, alpha, shop, role } = shopMesh("local");
   await mesh.run(async () => {
     await role.request(alpha.caller(), alpha.ask("c1", "shop"));
@@ -70,7 +70,7 @@ test("healing goes on with growing pauses until an endpoint comes, and stops at 
     const [after] = role.established();
     assert.equal(after?.networkServiceEndpointName, "shop-2");
     alpha.unregister("shop-2");
-    // The local side goes even if the other side cannot be reached.
+    // The local side is removed even if the other side cannot be reached.
     await assert.rejects(
       role.close(alpha.caller(), alpha.ask("c1", "shop").connection as Connection),
       failing("UNAVAILABLE", /nobody serves there/),

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Connection } from "../api/gen/nsm/connection_pb.js";
 import { Mesh, type MeshHost } from "../../fixtures/roles/mesh.ts";
 
-/** Clients of `team: a` get endpoints of `colour`, all others blue ones. */
+/** Clients with `team: a` get endpoints of `colour`, all other clients get blue endpoints. */
 const leadingTo = (colour: string) => ({
   name: "shop",
   matches: [
@@ -32,7 +32,7 @@ const askAs = (host: MeshHost, id: string, team: string) =>
 const endpointsOf = (connections: readonly Connection[]): Record<string, string> =>
   Object.fromEntries(connections.map((each) => [each.id, each.networkServiceEndpointName]));
 
-test("a connection whose endpoint no longer matches heals to one that does; others are not touched", async () => {
+test("a connection whose endpoint no longer matches heals to an endpoint that matches; others stay unchanged", async () => {
   const { mesh, alpha, blue, green, role, news } = colouredMesh();
   await mesh.run(async () => {
     await role.request(alpha.caller(), askAs(alpha, "a1", "a"));
@@ -49,7 +49,11 @@ test("a connection whose endpoint no longer matches heals to one that does; othe
     );
     assert.deepEqual([blue.established().length, green.established().length], [1, 1]);
     const { srcIpAddrs, dstIpAddrs } = role.established()[0]?.context?.ipContext ?? {};
-    assert.deepEqual([srcIpAddrs, dstIpAddrs], [["10.0.0.1/32"], ["10.0.0.0/32"]], "nothing of the old one");
+    assert.deepEqual(
+      [srcIpAddrs, dstIpAddrs],
+      [["10.0.0.1/32"], ["10.0.0.0/32"]],
+      "no address of the old endpoint",
+    );
     const { machine } = mesh.worlds;
     assert.equal(machine.reaches(alpha.workloads[0], "10.0.0.0")?.netns, mesh.beta.workloads[1]);
     for (const connection of role.established()) await role.close(alpha.caller(), connection);
@@ -59,7 +63,7 @@ test("a connection whose endpoint no longer matches heals to one that does; othe
   });
 });
 
-test("a connection without a matching endpoint is taken down, and comes back when there is one", async () => {
+test("a connection without a matching endpoint is closed, and comes back with a matching endpoint", async () => {
   const { mesh, alpha, blue, role, news } = colouredMesh();
   await mesh.run(async () => {
     await role.request(alpha.caller(), askAs(alpha, "a1", "a"));
@@ -74,7 +78,7 @@ test("a connection without a matching endpoint is taken down, and comes back whe
   });
 });
 
-test("a client that asked for its endpoint by name keeps it", async () => {
+test("a client that named its endpoint in the request keeps it", async () => {
   const { mesh, alpha, role, news } = colouredMesh();
   await mesh.run(async () => {
     const request = askAs(alpha, "a1", "a");
@@ -101,7 +105,7 @@ test("stale matches close nothing; when the registry is back the next refresh ap
   });
 });
 
-test("an endpoint that the registry does not know is kept", async () => {
+test("an endpoint that is not in the registry is kept", async () => {
   const { mesh, alpha, role, news } = colouredMesh();
   await mesh.run(async () => {
     await role.request(alpha.caller(), askAs(alpha, "a1", "a"));
@@ -116,7 +120,7 @@ test("an endpoint that the registry does not know is kept", async () => {
   });
 });
 
-test("a returning client that wants its old endpoint gets one that matches now", async () => {
+test("a returning client that requests its old endpoint gets an endpoint that matches now", async () => {
   const { mesh, alpha, role } = colouredMesh();
   await mesh.run(async () => {
     const answer = await role.request(alpha.caller(), askAs(alpha, "a1", "a"));
@@ -125,14 +129,14 @@ test("a returning client that wants its old endpoint gets one that matches now",
     const next = alpha.newClient("client");
     const again = askAs(alpha, "a1", "a");
     again.connection = answer;
-    // No connection holds a watch on the service by now.
+    // By now no connection has a watch on the service.
     await next.role.request(alpha.caller(), again);
     await alpha.world.clock.sleep(1_000);
     assert.deepEqual(endpointsOf(next.role.established()), { a1: "green-1" });
   });
 });
 
-test("many connections are moved a few at a time, and none is forgotten", async () => {
+test("many connections are moved a few at a time, and all of them are moved", async () => {
   const { mesh, alpha, blue, green, role } = colouredMesh();
   await mesh.run(async () => {
     for (let n = 0; n < 80; n++) await role.request(alpha.caller(), askAs(alpha, `c${n}`, "a"));

@@ -1,4 +1,4 @@
-/** Requests and closes that come many at once, late, twice, or from another peer. */
+/** Many requests and closes at once, and late, repeated and foreign ones. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clone, create } from "@bufbuild/protobuf";
@@ -6,7 +6,7 @@ import { ConnectionSchema, PathSchema, type Connection } from "../api/gen/nsm/co
 import { addressOf, failing, shopMesh } from "../../fixtures/roles/mesh.ts";
 import { peerNamed } from "../../fixtures/world/peer.ts";
 
-test("100 requests for one id at once are one connection and one allocation", async () => {
+test("100 requests for one id at once make one connection and one allocation", async () => {
   const { mesh, alpha, shop, role } = shopMesh("remote");
   await mesh.run(async () => {
     const answers = await Promise.all(
@@ -20,7 +20,7 @@ test("100 requests for one id at once are one connection and one allocation", as
   });
 });
 
-test("requests and closes of one id in any order end with the state of the last one", async () => {
+test("requests and closes of one id in any order end in the state of the last call", async () => {
   const { mesh, alpha, shop, role } = shopMesh("remote");
   await mesh.run(async () => {
     const ask = () => role.request(alpha.caller(), alpha.ask("c1", "shop")).then(() => undefined);
@@ -70,7 +70,7 @@ test("a repeated request without the assigned id is the same connection", async 
   });
 });
 
-test("another peer gets neither the connection nor the wire of somebody else", async () => {
+test("a peer gets neither the connection nor the wire of another peer", async () => {
   const { mesh, alpha, role } = shopMesh("local");
   await mesh.run(async () => {
     const answer = await role.request(alpha.caller(), alpha.ask("c1", "shop"));
@@ -90,7 +90,7 @@ test("another peer gets neither the connection nor the wire of somebody else", a
   });
 });
 
-test("a caller from another host gets no device into a namespace of this one", async () => {
+test("a caller from another host gets no device in a namespace of this host", async () => {
   const { mesh, alpha } = shopMesh("local");
   await mesh.run(async () => {
     const request = alpha.ask("c1", "shop");

@@ -1,4 +1,4 @@
-/** Clients of an endpoint whose answer changes are notified, and ask again at once. */
+/** Clients of an endpoint whose answer changes are notified, and request again at once. */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
@@ -30,7 +30,7 @@ const routesOf = (connection: Connection | undefined): string[] =>
 
 for (const where of ["local", "remote"] as const)
   suite(`a ${where} endpoint whose answer changes`, () => {
-    test("makes its clients ask again at once: the new route replaces the old one in the kernel, the wire stays", async () => {
+    test("makes its clients request again at once: the new route replaces the old one in the kernel, the wire stays", async () => {
       const { mesh, alpha, shop, says, role, news } = changingMesh(where);
       await mesh.run(async () => {
         says.now = { srcRoutes: [{ prefix: "10.1.0.0/16" }] };
@@ -85,7 +85,7 @@ for (const where of ["local", "remote"] as const)
       });
     });
 
-    test("reaches a client that cannot ask at the moment, as soon as it can", async () => {
+    test("reaches a client that cannot request at the moment, as soon as it can", async () => {
       const { mesh, alpha, shop, says, role, news } = changingMesh(where);
       await mesh.run(async () => {
         await role.request(alpha.caller(), alpha.ask("c1", "shop"));
@@ -123,7 +123,7 @@ for (const where of ["local", "remote"] as const)
     });
   });
 
-test("an endpoint with many clients asks for a few refreshes at a time, and forgets none", async () => {
+test("an endpoint with many clients asks for a few refreshes at a time, and reaches every client", async () => {
   const { mesh, alpha, shop, says, role, news } = changingMesh("local");
   await mesh.run(async () => {
     const { clock } = alpha.world;
@@ -135,7 +135,7 @@ test("an endpoint with many clients asks for a few refreshes at a time, and forg
     shop.requestRefresh();
     await clock.sleep(90);
     assert.ok(news.length > 0 && news.length <= 25, `${news.length} in the first tenth of a second`);
-    // A further change meanwhile applies to all.
+    // A change during the refreshes applies to all clients.
     says.now = { extra: { edition: "third" } };
     shop.requestRefresh();
     await clock.sleep(1_000);

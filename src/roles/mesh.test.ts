@@ -81,7 +81,7 @@ suite("a wire between two hosts", () => {
     });
   });
 
-  test("that its client forgot is gone when the token has expired, and its address stays reserved for a minute", async () => {
+  test("that its client no longer refreshes is gone when the token has expired, and its address stays reserved for a minute", async () => {
     const mesh = new Mesh();
     const { alpha, beta } = mesh;
     mesh.offer({ name: "shop" });
@@ -89,7 +89,7 @@ suite("a wire between two hosts", () => {
     const { role } = alpha.newClient("client");
     await mesh.run(async () => {
       await role.request(alpha.caller(), alpha.ask("c1", "shop"));
-      // From now on nothing gets from the client to its manager.
+      // From now on no message gets from the client to its manager.
       mesh.weather = (_verb, url) => {
         if (url === "manager") throw new NetloomError("UNAVAILABLE", "call manager: cable pulled");
       };
@@ -100,7 +100,7 @@ suite("a wire between two hosts", () => {
       mesh.weather = () => undefined;
       const other = alpha.newClient("other").role;
       const first = await other.request(alpha.caller(), alpha.ask("c2", "shop"));
-      assert.equal(addressOf(first), "10.0.0.3", "the lost client's pair is still its own");
+      assert.equal(addressOf(first), "10.0.0.3", "the lost client's pair is still reserved");
     });
   });
 });

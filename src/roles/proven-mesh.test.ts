@@ -1,6 +1,7 @@
 /**
- * A mesh in which every process proves its identity, with upstream's rules for paths: a model of a proving identity. A token
- * names its owner and its audience, `alpha for beta`; it is not signed, because no process here lies.
+ * A mesh in which every process proves its identity, with upstream's rules for paths: a model of a proving identity. A
+ * token names its owner and its audience, `alpha for beta`. It is not signed, because all processes of the test are
+ * honest.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,8 +20,8 @@ const LIFETIME_MS = 60_000;
 const idOf = (host: string): string => `spiffe://mesh.test/${host}`;
 
 /**
- * Checks the tokens of a path: the last one is from the caller for this process, and each earlier one is for the owner of the
- * next.
+ * Checks the tokens of a path: the last token is from the caller for this process, and each earlier token is for the
+ * owner of the next token.
  */
 function problemOf({ index, pathSegments }: Path, caller: string, own: string): string | undefined {
   const tokens = pathSegments.slice(0, index).map(({ token }) => token.split(" for "));
@@ -35,7 +36,7 @@ function problemOf({ index, pathSegments }: Path, caller: string, own: string): 
 
 class ProvenMesh {
   readonly mesh: AgentMesh;
-  /** Tokens that came beside messages, each with the host that got it. */
+  /** Tokens from the metadata of messages, each with the host that got it. */
   readonly heard = new Set<string>();
   readonly refused: string[] = [];
   /** Keys of alpha that other hosts saw. */
@@ -71,7 +72,7 @@ class ProvenMesh {
         if (nameOf(peer) === idOf("alpha") && peer.publicKey) this.keys.add(String(peer.publicKey));
         if (!path || resource.kind !== "connection" || !["request", "close"].includes(action))
           return undefined;
-        // The beginning of a path carries no token yet.
+        // The beginning of a path has no token yet.
         const problem = path.index === 0 ? undefined : problemOf(path, nameOf(peer), own);
         if (problem === undefined) return undefined;
         this.refused.push(`${host}: ${problem}`);
@@ -98,7 +99,7 @@ class ProvenMesh {
   }
 }
 
-test("each message has a token for its receiver, made when the connection knows it; the tokens chain the path", async () => {
+test("each message has a token for its receiver, made after the handshake; each token of the path is for the owner of the next", async () => {
   const proven = new ProvenMesh();
   const { mesh } = proven;
   await mesh.runWithWire(async () => {

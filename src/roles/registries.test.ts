@@ -35,7 +35,7 @@ const LEASE_MS = 60_000;
 
 interface Setting {
   readonly hosts: Hosts;
-  /** The registry of the present life of its process. */
+  /** The registry of the current run of its process. */
   readonly role: (name: Name) => Registry;
   readonly world: (name: Name) => Promise<HostWorld>;
 }
@@ -67,7 +67,7 @@ async function found(world: HostWorld, role: Registry): Promise<string[]> {
   return answers.map(({ networkServiceEndpoint }) => networkServiceEndpoint?.name ?? "").sort();
 }
 
-/** netloom.registry.v1.Registry/KeepAlive of a host, as its agent calls it. */
+/** Calls netloom.registry.v1.Registry/KeepAlive like the agent of a host. */
 async function keepAlive(world: HostWorld, name: Name, lease: string, url = ""): Promise<number> {
   const metadata = url === "" ? {} : withHost({}, { name: "alpha", url });
   const message = create(LeaseSchema, { name: lease });
@@ -76,7 +76,7 @@ async function keepAlive(world: HostWorld, name: Name, lease: string, url = ""):
 }
 
 suite("two registries over one store", () => {
-  test("find and report entries registered at either, and either can unregister them", async () => {
+  test("find and report entries registered at either one, and each can unregister all of them", async () => {
     await withRegistries(async ({ hosts, role, world }) => {
       const [one, two] = [await world("one"), await world("two")];
       const alpha = await hosts.world("alpha");
@@ -131,7 +131,7 @@ suite("two registries over one store", () => {
     });
   });
 
-  test("accept the same registration twice, and refuse nothing that the store does not confirm", async () => {
+  test("accept the same registration twice, and refuse a registration only if the store confirms the conflict", async () => {
     await withRegistries(async ({ role, world }) => {
       const [one, two] = [await world("one"), await world("two")];
       const peer = "tcp:10.0.0.1";
@@ -142,7 +142,7 @@ suite("two registries over one store", () => {
         role("two").services.request(callerOf(two, "tcp:10.0.0.2"), serviceOf("shop")),
       ]);
       await role("one").endpoints.close(callerOf(one, peer), endpointOf("a"));
-      // The other registry may not know yet that the name is free.
+      // The other registry may not have seen yet that the name is free.
       await role("two").endpoints.request(callerOf(two, "tcp:10.0.0.2"), endpointOf("a"));
       assert.deepEqual(await found(two, role("two")), ["a"]);
     });
@@ -150,7 +150,7 @@ suite("two registries over one store", () => {
 });
 
 suite("leases and hosts of two registries", () => {
-  test("keep a host by a sign of life at either, and lose it when neither gets one", async () => {
+  test("keep a host that calls either of them, and lose it when neither gets a call", async () => {
     await withRegistries(async ({ hosts, role, world }) => {
       const alpha = await hosts.world("alpha");
       const call = { scope: alpha.scope, deadlineMs: Infinity, outgoing: withLease({}, "alpha/1") };
@@ -173,7 +173,7 @@ suite("leases and hosts of two registries", () => {
     });
   });
 
-  test("know a host's name, whichever was told", async () => {
+  test("both know the name of a host that is registered at one of them", async () => {
     await withRegistries(async ({ hosts }) => {
       const alpha = await hosts.world("alpha");
       await keepAlive(alpha, "one", "alpha/1", "tcp://10.0.0.1:5001");
@@ -189,7 +189,7 @@ suite("leases and hosts of two registries", () => {
     });
   });
 
-  test("report the expiration of an endpoint that the other keeps alive, and never a past one", async () => {
+  test("report the expiration of an endpoint that the other registry keeps alive, and never a past time", async () => {
     await withRegistries(async ({ hosts, role, world }) => {
       const [one, two] = [await world("one"), await world("two")];
       await role("one").endpoints.request(callerOf(one), endpointOf("a"));
@@ -206,7 +206,7 @@ suite("leases and hosts of two registries", () => {
 });
 
 suite("one of two registries", () => {
-  test("dies: the other serves everything, and the lease continues", async () => {
+  test("stops: the other serves all entries, and the lease continues", async () => {
     await withRegistries(async ({ hosts, role, world }) => {
       const alpha = await hosts.world("alpha");
       const call = { scope: alpha.scope, deadlineMs: Infinity, outgoing: withLease({}, "alpha/1") };

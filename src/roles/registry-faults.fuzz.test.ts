@@ -1,6 +1,6 @@
 /**
- * Messages may be lost, late, repeated or cut off, and processes full or killed: when it is quiet the registry has exactly the
- * entries that the hosts want, and every host knows them.
+ * Messages may be lost, late, repeated or cut off, disks may be full, and processes may be killed. After the faults the
+ * registry has exactly the entries that the hosts want, and every host has all of them.
  */
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
@@ -27,7 +27,7 @@ interface Wanted {
   readonly wanted: Map<string, Set<string>>;
 }
 
-/** A host that registers wanted endpoints and closes others, and retries until that works. */
+/** A host that registers wanted endpoints and closes others, and retries until all calls succeed. */
 function agent(host: string, { wanted }: Wanted, managers: Map<string, ManagerRegistry>) {
   return async (world: HostWorld): Promise<void> => {
     const url = `tcp://${host}:5001`;
@@ -82,7 +82,7 @@ async function run(seed: string): Promise<void> {
   const managers = new Map<string, ManagerRegistry>();
   const now: { registry?: Registry } = {};
   const serve = async (world: HostWorld): Promise<void> => {
-    // A store that cannot be reached at the start is tried again, as systemd would.
+    // If the store cannot be reached at the start, the registry is started again, as systemd would do.
     for (;;) {
       try {
         now.registry = await registry({
@@ -149,7 +149,7 @@ async function run(seed: string): Promise<void> {
   );
 }
 
-/** Retries a call: a fault may hit a late message. */
+/** Retries a call: a fault may affect a late message. */
 async function insistently<T>(call: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
@@ -160,6 +160,6 @@ async function insistently<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-suite("when it is quiet the registry has exactly the wanted entries", () => {
+suite("after the faults the registry has exactly the wanted entries", () => {
   for (let seed = FIRST; seed < FIRST + SEEDS; seed++) test(`with seed ${seed}`, () => run(String(seed)));
 });

@@ -24,7 +24,7 @@ const LEASE_MS = 60_000;
 interface Caller {
   readonly peer: string;
   readonly url: string;
-  /** The lease of one life of the agent. */
+  /** The lease of one run of the agent. */
   readonly lease: string;
 }
 
@@ -110,7 +110,7 @@ async function refused(call: Promise<unknown>): Promise<void> {
 }
 
 suite("a host's name", () => {
-  test("is refused to a second host while the first one lives, the error names both, and the first keeps its entries", async () => {
+  test("is refused to a second host while the first one runs, the error names both, and the first keeps its entries", async () => {
     await withDoor(async ({ door, sleep }) => {
       await door.register("a", FIRST);
       await refused(door.register("b", SECOND));
@@ -125,7 +125,7 @@ suite("a host's name", () => {
     });
   });
 
-  test("is free for another host one lease after the first one's last sign of life, and the first is refused then", async () => {
+  test("is free for another host one lease after the first host's last call, and then it is refused to the first host", async () => {
     await withDoor(async ({ door, sleep }) => {
       await door.register("a", FIRST);
       await sleep(LEASE_MS - 1000);
@@ -158,7 +158,7 @@ suite("a host's name", () => {
     });
   });
 
-  test("is known to a restarted registry from its entries", async () => {
+  test("is restored from the entries after a restart of the registry", async () => {
     await withDoor(async ({ door, restart, sleep }) => {
       await door.register("a", FIRST);
       await restart();

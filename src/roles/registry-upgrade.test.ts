@@ -1,6 +1,6 @@
 /**
- * The file that the version before 0.1.0 left. Made by commit 1f51a73: its registry was asked to register a service, an endpoint
- * of a host and one of a program, and then `SELECT key, hex(value), revision, checksum FROM entries`.
+ * A file of the version before 0.1.0. Made with commit 1f51a73: its registry registered a service, an endpoint of a
+ * host and an endpoint of a program; then `SELECT key, hex(value), revision, checksum FROM entries`.
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -65,7 +65,7 @@ async function openRegistry(file: string) {
     peer: peerNamed(`tcp:${address}`),
     metadata,
   });
-  /** Lets time pass, and everything finish that it starts. */
+  /** Lets time pass, and waits for all tasks that start. */
   const pass = async (durationMs: number): Promise<void> => {
     clock.pass(durationMs);
     await store.list("");
@@ -89,7 +89,7 @@ async function openRegistry(file: string) {
   return { role, caller, pass, names, keepAlive, end };
 }
 
-test("a file of the version before is opened with all entries, their owners and their leases", async (context) => {
+test("a file of the previous version is opened with all entries, their owners and their leases", async (context) => {
   const folder = mkdtempSync(join(tmpdir(), "nlt-"));
   context.after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, "registry.db");
@@ -112,7 +112,7 @@ test("a file of the version before is opened with all entries, their owners and 
     await keepAlive("10.0.0.1", "manager-alpha/1");
     if (life === 1) {
       await pass(2000);
-      assert.deepEqual(await names(), ["web.alpha"], "nobody has heard of the stranger for a lease");
+      assert.deepEqual(await names(), ["web.alpha"], "the program has not refreshed for one lease");
       assert.equal(role.status().services, 1);
     }
     await end();

@@ -86,7 +86,7 @@ suite("register", () => {
     });
   });
 
-  test("an endpoint may ask for less than the lease, and not for the past", async () => {
+  test("an endpoint may request less than the lease, but no past time", async () => {
     await withRegistry(async ({ world, role }) => {
       const expirationTime = timestampFromMs(world.clock.wallMs() + 5000);
       await role.endpoints.request(callerOf(world), endpointOf("a", { expirationTime }));
@@ -101,7 +101,7 @@ suite("register", () => {
     });
   });
 
-  test("a service without payload carries IP, and is there until it is unregistered", async () => {
+  test("a service without payload carries IP, and exists until it is unregistered", async () => {
     await withRegistry(async ({ world, role }) => {
       await role.services.request(callerOf(world), serviceOf("shop"));
       await world.clock.sleep(1e6);
@@ -160,7 +160,7 @@ suite("names", () => {
     });
   });
 
-  test("a service without matches may be described by another host, which then owns it", async () => {
+  test("another host may add matches to a service without matches, and then owns the service", async () => {
     await withRegistry(async ({ world, role }) => {
       const [offers, describes] = [callerOf(world, "tcp:10.0.0.1"), callerOf(world, "tcp:10.0.0.2")];
       const described = serviceOf("shop", { matches: [{ routes: [{ destinationSelector: { app: "a" } }] }] });
@@ -179,7 +179,7 @@ suite("names", () => {
     });
   });
 
-  test("100 registrations of one name at once are one write and one event", async () => {
+  test("100 registrations of one name at once make one write and one event", async () => {
     let puts = 0;
     const store = (inner: Store): Store => ({
       ...storeOf(inner),
@@ -269,7 +269,7 @@ suite("find", () => {
     });
   });
 
-  test("answers over the network equal those in the process, with expiration and deletion", async () => {
+  test("answers over the network equal answers in the process, with expiration and deletion", async () => {
     await withRegistry(async ({ world, role, hosts }) => {
       const alpha = await hosts.world("alpha");
       const { endpoints } = stationsOver(alpha.hops.dial(URL), alpha.clock);
@@ -319,7 +319,7 @@ suite("watch", () => {
 });
 
 suite("leases", () => {
-  test("an endpoint that is not refreshed is gone after its lease, and watchers are told", async () => {
+  test("an endpoint that is not refreshed is gone after its lease, and watchers are notified", async () => {
     await withRegistry(async ({ world, role }) => {
       const told = gather(world, role.endpoints.find(callerOf(world), endpointQuery({}, true)));
       await role.endpoints.request(callerOf(world), endpointOf("a"));
@@ -335,7 +335,7 @@ suite("leases", () => {
     });
   });
 
-  test("one sign of life keeps all endpoints of a host, and only their owner can give it", async () => {
+  test("one call keeps all endpoints of a host alive, and only their owner can make it", async () => {
     await withRegistry(async ({ world, role, hosts }) => {
       const alpha = await hosts.world("alpha");
       const hop = alpha.hops.dial(URL);
@@ -406,7 +406,7 @@ suite("a full store", () => {
     };
   };
 
-  test("refuses new entries, answers, lets entries expire, and accepts new ones when there is room", async () => {
+  test("refuses new entries, answers queries, lets entries expire, and accepts new ones when it has space again", async () => {
     await withRegistry(
       async ({ world, role }) => {
         await role.endpoints.request(callerOf(world), endpointOf("a"));

@@ -58,7 +58,7 @@ export interface Registry {
   readonly endpoints: EndpointRegistryServer;
   /** Both registries of NSM's contract, and Netloom's own service for its managers. For `serveAll`. */
   readonly served: readonly Served[];
-  /** Counts for people. */
+  /** Counts for users. */
   status(): { readonly services: number; readonly endpoints: number; readonly watchers: number };
 }
 
@@ -76,8 +76,8 @@ export async function openRegistry({
 }
 
 /**
- * Opens the registry that its store holds, and follows the store until `World.scope` ends. Stored entries are served at once; the
- * store decides when they end. Rejects if the store cannot be read.
+ * Opens the registry of a store, and watches the store until `World.scope` ends. Stored entries are served at once; the
+ * store decides when they expire. Rejects if the store cannot be read.
  */
 export async function registry(options: RegistryOptions): Promise<Registry> {
   const { world, store, leaseMs = DEFAULT_LEASE_MS } = options;
@@ -103,7 +103,7 @@ interface Parts {
   readonly hosts: HostNames;
 }
 
-/** Whether `service` adds matches to a service without any. The service then belongs to the peer that describes it. */
+/** Whether `service` adds matches to a service without matches. The service then belongs to the peer that adds them. */
 function describes(service: NetworkService, known: NetworkService | undefined): boolean {
   return known?.matches.length === 0 && service.matches.length > 0 && service.payload === known.payload;
 }
@@ -123,8 +123,8 @@ function serviceDoor(
         registered: {
           ownerOf: (name) => services.ownerOf(name),
           urlOf: () => undefined,
-          // Several hosts may register the same service with the same content; and a service without matches may still be
-          // described.
+          // Several hosts may register the same service with the same content. Another peer may add matches to a
+          // service without matches.
           isHarmless: (service) => services.has(service) || describes(service, services.get(service.name)),
         },
       }),
@@ -248,5 +248,5 @@ async function keepLeaseAlive(view: StoreView, name: string, lease: string | und
   } catch (error) {
     if (!(error instanceof NetloomError) || error.code !== "NOT_FOUND") throw error;
   }
-  throw new NetloomError("NOT_FOUND", `keep lease ${name} alive: nothing is registered under it`);
+  throw new NetloomError("NOT_FOUND", `keep lease ${name} alive: no entry has this lease`);
 }

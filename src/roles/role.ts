@@ -14,21 +14,25 @@ export interface RoleOptions {
 }
 
 /**
- * A role for connections. `serveConnections` puts it on a listener, `connectionsOf` makes it the next station of another role. It
- * lives until `World.scope` ends; that closes no connection, so that a restart finds them.
+ * A role for connections. `serveConnections` puts it on a listener, `connectionsOf` makes it the next station of
+ * another role. It runs until `World.scope` ends. The end of the scope closes no connection, so that a restarted
+ * process finds the connections.
  */
 export interface ConnectionRole extends ConnectionServer {
-  /** The connections that are established now, as this role knows them. */
+  /** The connections that this role has established now. */
   established(): Connection[];
   /** The last reported reason why an established connection is down; `undefined` if it is not down. */
   whyDown(id: string): string | undefined;
-  /** Closes a connection by its own id, as if its client had: the endpoint stops, or its service is no longer for this client. */
+  /**
+   * Closes a connection by its own id, like a close by its client. For example, the endpoint stops, or its service is
+   * no longer for this client.
+   */
   drop(id: string): Promise<void>;
   /** Runs `task` while no call of the connection with this own id runs. */
   inTurn(id: string, task: () => Promise<void>): Promise<void>;
   /**
-   * Asks the clients of all connections, or of those with these own ids, to refresh, because this role's answer has changed.
-   * `ids` is the complete list of connections still to be asked: it ends an earlier call with ids.
+   * Asks the clients of all connections, or of those with these own ids, to refresh, because this role's answer has
+   * changed. `ids` is the complete list of connections to ask: it ends an earlier call with ids.
    */
   requestRefresh(ids?: readonly string[]): void;
 }

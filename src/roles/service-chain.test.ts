@@ -1,4 +1,4 @@
-/** Two wires in a row along one path: a client, a service function that passes traffic on, an endpoint. */
+/** Two wires along one path: a client, a service function that forwards traffic, an endpoint. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clone } from "@bufbuild/protobuf";
@@ -141,12 +141,12 @@ for (const [at, path, wires] of [
   });
 }
 
-test("both wires of a lost client go when its token has expired", async () => {
+test("both wires of a lost client are removed when its token has expired", async () => {
   const { mesh, role, made } = chainOf({ firewall: "beta", shop: "alpha" });
   const { alpha } = mesh;
   await mesh.run(async () => {
     await role.request(alpha.caller(), alpha.ask("c1", "shop"));
-    // From now on nothing gets from the client to its manager.
+    // From now on no message gets from the client to its manager.
     mesh.weather = (_verb, url) => {
       if (url === "manager") throw new NetloomError("UNAVAILABLE", "call manager: cable pulled");
     };
@@ -156,7 +156,7 @@ test("both wires of a lost client go when its token has expired", async () => {
   });
 });
 
-test("the second wire of a path belongs to the service function: nobody else may request or close it", async () => {
+test("the second wire of a path belongs to the service function: no other peer may request or close it", async () => {
   const { mesh, role } = chainOf({ firewall: "alpha", shop: "alpha" });
   const { alpha } = mesh;
   await mesh.run(async () => {

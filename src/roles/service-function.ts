@@ -32,8 +32,8 @@ export interface ServiceFunctionRoleOptions extends RoleOptions, Omit<OnwardOpti
 }
 
 /**
- * Stands in the middle of service chains: answers for a workload, and requests the next wire for it. Each client's wire ends in
- * the device `in-…`, and its next wire begins at `out-…` with the same suffix.
+ * The role in the middle of service chains: answers for a workload, and requests the next wire for it. Each client's
+ * wire ends in the device `in-…`, and its next wire begins at `out-…` with the same suffix.
  */
 export function serviceFunctionRole(options: ServiceFunctionRoleOptions): ConnectionRole {
   const { world, name, identity, netns, next, addresses, context, workload } = options;
@@ -70,8 +70,8 @@ export function serviceFunctionRole(options: ServiceFunctionRoleOptions): Connec
 const DIGITS = 8;
 
 /**
- * A device name that is the same for a client's wire after every restart, and long enough to be unique. Firewall rules may say
- * `in-*`.
+ * A device name that is the same for a client's wire after every restart, and long enough to be unique. Firewall rules
+ * can match `in-*`.
  */
 function deviceName(prefix: "in" | "out"): (first: Connection) => string {
   return (first) => {

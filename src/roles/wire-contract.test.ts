@@ -1,4 +1,4 @@
-/** Roles behind bytes: the view of another implementation's client, and the messages it can send. */
+/** Roles behind encoded messages: the view of another implementation's client, and the messages that it can send. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
@@ -20,7 +20,7 @@ import type { Hop, IncomingMessage, Message } from "../world/hops.ts";
 import { farAddressOf, type MeshHost, pathOf, shopMesh } from "../../fixtures/roles/mesh.ts";
 import { peerNamed } from "../../fixtures/world/peer.ts";
 
-/** A host's manager behind a hop of bytes, whose peer came by a unix socket. */
+/** A host's manager behind a hop with encoded messages, whose peer uses a unix socket. */
 function bytesTo(host: MeshHost): Hop {
   const handler = serveAll(serveConnections(host.manager));
   const incoming = (method: string, { bytes, metadata }: Message): IncomingMessage => ({
@@ -37,7 +37,7 @@ function bytesTo(host: MeshHost): Hop {
   };
 }
 
-test("a client of another implementation requests, watches and closes over bytes; an unknown field goes through", async () => {
+test("a client of another implementation requests, watches and closes with encoded messages; an unknown field is passed on", async () => {
   const { mesh, alpha, shop } = shopMesh("remote");
   await mesh.run(async () => {
     const { connections } = stationsOver(bytesTo(alpha), alpha.world.clock);
@@ -128,7 +128,7 @@ test("any bytes and any message are answered, or refused with a code, and leave 
   });
 });
 
-test("a directory leads to roles of this process by their own URLs, and dials everything else once", async () => {
+test("a directory connects roles of this process by their own URLs, and dials every other URL once", async () => {
   const { mesh, alpha } = shopMesh("local");
   await mesh.run(async () => {
     const dialled: string[] = [];
@@ -181,7 +181,7 @@ test("any id within the protocol's limits works on both hosts; an empty id is re
   });
 });
 
-test("a client of another implementation leads its wire over a host named in a label, and closes it on all three", async () => {
+test("the wire of a client of another implementation passes a host named in a label, and a close removes it on all three hosts", async () => {
   const { mesh, alpha, beta, shop } = shopMesh("remote");
   const gamma = mesh.newHost("gamma", "10.8.0.3");
   gamma.register("forwarder-gamma", "forwarder", { nodeName: "gamma" });

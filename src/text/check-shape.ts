@@ -44,7 +44,7 @@ function describeIssue(outer: Issue, schema: Schema, root: unknown): Finding[] {
           atKey: true,
           message:
             key === "<<"
-              ? "merge keys are of YAML 1.1, and this is read as YAML 1.2; write the keys out"
+              ? "merge keys are YAML 1.1, and netloom reads YAML 1.2; write the keys out"
               : `unknown key${didYouMean(key, known) || `; known here: ${known.join(", ")}`}`,
         }));
       }

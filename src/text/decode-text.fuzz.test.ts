@@ -11,7 +11,7 @@ function refusal(bytes: Uint8Array): Problem {
     assert.ok(error instanceof FileError && error.problems[0]);
     return error.problems[0];
   }
-  return assert.fail("it was taken");
+  return assert.fail("it was accepted");
 }
 
 test("UTF-8 text decodes to itself", () => {
@@ -65,7 +65,7 @@ for (const [what, bytes] of [
   ["UTF-16BE", Buffer.from(DOCUMENT, "utf16le").swap16()],
   ["UTF-16", Buffer.concat([Buffer.from([0xfe, 0xff]), Buffer.from("a: ü\n", "utf16le").swap16()])],
 ] as const) {
-  test(`${what} beginning with ${bytes[0]} is refused in one sentence that says how to convert it`, () => {
+  test(`${what} beginning with ${bytes[0]} is refused in one sentence that has the command to convert it`, () => {
     const { message } = refusal(bytes);
     assert.equal(message, `the file is ${what}, and YAML is read as UTF-8: iconv -f ${what} -t UTF-8 x.yaml`);
   });

@@ -13,7 +13,7 @@ export function jsonSchemaText(
   const document = z.toJSONSchema(schema, {
     io: "input",
     override: ({ jsonSchema }) => {
-      // Used for messages only: no keyword of JSON Schema.
+      // Used for messages only: not a keyword of JSON Schema.
       delete jsonSchema["alternatives"];
       const { properties } = jsonSchema;
       for (const [key, each] of Object.entries(properties ?? {}))

@@ -106,14 +106,14 @@ function syntaxError({ message }: { readonly message: string }): string {
 }
 
 function duplicateKey(document: Document, offset: number, lines: LineCounter): string {
-  let message = "this key is there twice";
+  let message = "this key appears twice";
   visit(document, {
     Map: (_, map) => {
       const second = map.items.find((pair) => isScalar(pair.key) && pair.key.range?.[0] === offset);
       if (!second) return undefined;
       const first = map.items.find((pair) => keyText(pair) === keyText(second));
       const firstLine = isScalar(first?.key) ? lines.linePos(first.key.range?.[0] ?? 0).line : 0;
-      message = `the key ${quote(keyText(second))} is there twice (first on line ${firstLine}); rename or remove one`;
+      message = `the key ${quote(keyText(second))} appears twice (first on line ${firstLine}); rename or remove one`;
       return visit.BREAK;
     },
   });
@@ -135,7 +135,7 @@ function findOddNodes(document: Document): { offset: number; message: string }[]
       if (typeof node.value === "string" && !node.value.isWellFormed())
         found.push({
           offset: rangeStart(node) ?? 0,
-          message: `${quote(node.value)} holds half a character (a lone surrogate), which no text can; remove it`,
+          message: `${quote(node.value)} contains half a character (a lone surrogate), which is not valid text; remove it`,
         });
     },
     Pair: (_, pair) => {

@@ -1,7 +1,7 @@
 import { isScalar, parseAllDocuments, visit } from "yaml";
 import { escapeInQuotes } from "./printable.ts";
 
-/** Rewrites YAML documents without characters that a terminal would obey. The parsed data stays the same. */
+/** Rewrites YAML documents without characters that control a terminal. The parsed data stays the same. */
 export function printableYaml(text: string): string {
   // Rarely needed: all other text is returned unchanged.
   if (escapeInQuotes(text) === text) return text;

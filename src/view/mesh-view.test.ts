@@ -106,7 +106,7 @@ test("when all hosts were asked, a part of a wire that a host does not report is
   const whole = (...statuses: readonly HostStatus[]) => meshView(statuses, { isWhole: true }).wires[0];
   assert.deepEqual(whole(alpha, gamma, beta)?.differences, []);
   assert.deepEqual(whole(alpha, gamma, status("beta", []))?.differences, ["missing: the half of db.beta"]);
-  assert.deepEqual(whole(alpha, status("gamma", []), beta)?.differences, ["missing: the way over gamma"]);
+  assert.deepEqual(whole(alpha, status("gamma", []), beta)?.differences, ["missing: the part on gamma"]);
   const far = whole(status("alpha", []), gamma, beta);
   assert.deepEqual([far?.differences, far?.state], [["missing: the half of alpha/web"], "down"]);
   // A host without a Netloom agent has no status, and nothing is missing.

@@ -103,7 +103,7 @@ export function registryView(pictures: readonly GraphResponse[]): MeshView {
   };
 }
 
-/** Whether all attachments and wires are up. An unclaimed wire does not count: no spec asks for it yet. */
+/** Whether all attachments and wires are up. An unclaimed wire does not count: no spec requests it yet. */
 export function isUp({ attachments, wires }: MeshView): boolean {
   return [...attachments, ...wires].every(({ state }) => state === "up" || state === "unclaimed");
 }

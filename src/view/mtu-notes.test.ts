@@ -25,7 +25,7 @@ test("a wire with a smaller MTU names the narrowest way, on any host", () => {
   ]);
 });
 
-test("no way is named for an MTU that an end has asked for, or if no host reports a way", () => {
+test("no way is named for an MTU that an end has requested, or if no host reports a way", () => {
   const bare = ["its MTU of 1000 bytes is below 1280, which IPv6 needs"];
   assert.deepEqual(mtuNotes(1000, [hop(1446, 1500)]), bare);
   assert.deepEqual(mtuNotes(1000, [hop(1000, 0)]), bare);

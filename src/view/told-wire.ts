@@ -41,7 +41,7 @@ export function toldWire(told: readonly ToldWire[], asked: ReadonlySet<string> =
   );
   const differences = hosts.flatMap((host, i) => {
     if (!asked.has(host) || told.some((each) => each.host === host)) return [];
-    if (i > 0 && i < hosts.length - 1) return [`missing: the way over ${host}`];
+    if (i > 0 && i < hosts.length - 1) return [`missing: the part on ${host}`];
     return [`missing: the half of ${i === 0 ? name : endpoint || "the endpoint"}`];
   });
   const id = wires[0]?.id ?? "";
@@ -84,7 +84,7 @@ export function toldWire(told: readonly ToldWire[], asked: ReadonlySet<string> =
   };
 }
 
-/** The report of the host that knows most. */
+/** The report that counts: `False` before `True` before `Unknown`. */
 function reachableOf(wires: readonly Wire[]): ConditionView | undefined {
   const all = wires.flatMap(({ reachable }) => (reachable ? [conditionView(reachable)] : []));
   return ["False", "True", "Unknown"].flatMap(
@@ -121,7 +121,7 @@ function hopsOf(path: WirePath | undefined): HopView[] {
   return path?.hops.map(hopView) ?? [];
 }
 
-/** Position of a report on the way from the client to the endpoint. */
+/** Position of a report on the path from the client to the endpoint. */
 function placeOn(hosts: readonly string[], { host, wire }: ToldWire): number {
   if (wire.clientEnd) return -1;
   return wire.endpointEnd ? hosts.length : hosts.indexOf(host);
@@ -171,7 +171,7 @@ function hopView({ from, to, carriers, identifier, tunnel }: Hop): HopView {
   });
 }
 
-/** Addresses of an end, without a prefix length of 32 or 128, which tells nothing. */
+/** Addresses of an end, without a prefix length of 32 or 128, which adds nothing. */
 function addressesOf(wires: readonly Wire[], read: (wire: Wire) => readonly string[]): string[] {
   const told = wires.map(read).find((addresses) => addresses.length > 0) ?? [];
   return told.map((address) => address.replace(/\/(32|128)$/, ""));
@@ -188,6 +188,6 @@ function reasonOf({ state, connection, reason }: Wire): string | undefined {
   if (state === Wire_State.UNCLAIMED)
     return "no client has requested it since this agent started; it is removed if none does";
   return connection
-    ? reason || "a station on its path says that it is down; it is healed if its client still wants it"
+    ? reason || "a station on its path reports that it is down; it is healed if its client still requests it"
     : "it has no connection: it is still being made, or its devices could not be removed yet";
 }

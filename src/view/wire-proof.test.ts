@@ -69,8 +69,8 @@ test("an unanswered packet, and ends that have counted none, are reported under 
   const names = { client: "alpha/web/nsm-1", endpoint: "alpha/db/db-1" };
   assert.deepEqual(proof.verdict(before, await bed.counted(), names), [
     `a packet of 1500 bytes, the wire's MTU, to ${SERVER} is not answered (timeout)`,
-    "alpha/db/db-1 has counted 0 packets, and 2 have to come to it",
-    "alpha/web/nsm-1 has counted 0 packets, and 2 have to come to it",
+    "alpha/db/db-1 has counted 0 packets, and 2 were expected",
+    "alpha/web/nsm-1 has counted 0 packets, and 2 were expected",
   ]);
   // An end without a counter is skipped.
   assert.equal(proof.verdict({}, {}).length, 1);

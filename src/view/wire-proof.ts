@@ -96,7 +96,7 @@ export class WireProof {
       const counted = Math.max(0, later.packets - earlier.packets);
       return counted >= sent
         ? []
-        : [`${names[side]} has counted ${counted} packets, and ${sent} have to come to it`];
+        : [`${names[side]} has counted ${counted} packets, and ${sent} were expected`];
     });
   }
 

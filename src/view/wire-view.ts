@@ -75,9 +75,9 @@ export interface WireView {
   readonly reason?: string;
   /** The attachments that request or serve the wire, on any of the hosts. */
   readonly attachments: readonly AttachmentName[];
-  /** Differences from the wanted state, as sentences: `missing: …`, `changed: …`, `unexpected: …`. Empty if all is well. */
+  /** Differences from the desired state, as sentences: `missing: …`, `changed: …`, `unexpected: …`. Empty if all is well. */
   readonly differences: readonly string[];
-  /** What its hosts know about its packets. Absent: nothing. */
+  /** The facts of its hosts about its packets. Absent: none. */
   readonly reachable?: ConditionView;
   /** Repairs after changes by others. Absent if there were none. */
   readonly putRight?: PutRightView;

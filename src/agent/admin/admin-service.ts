@@ -134,7 +134,7 @@ async function apply(
   if (waitMs > MAX_WAIT_MS)
     throw new NetloomError(
       "INVALID_ARGUMENT",
-      `apply ${file}: to wait ${waitMs} ms is too long; ${MAX_WAIT_MS} are allowed`,
+      `apply ${file}: a wait of ${waitMs} ms is too long; ${MAX_WAIT_MS} are allowed`,
     );
   const specs = attachments.kinds.mustParse(documents, file);
   const applied = await attachments.apply(specs);
@@ -188,9 +188,7 @@ function readRef(kinds: Kinds, { kind, name }: RefMessage): Ref {
 function readKind({ all }: Kinds, text: string): string {
   const found = all.find(({ kind }) => kind.toLowerCase() === text.toLowerCase());
   if (found) return found.kind;
-  throw new NetloomError(
-    "INVALID_ARGUMENT",
-    `read kind ${JSON.stringify(text.slice(0, 40))}: there is none`,
-    { hint: `kinds are ${all.map(({ kind }) => kind).join(", ")}` },
-  );
+  throw new NetloomError("INVALID_ARGUMENT", `read kind ${JSON.stringify(text.slice(0, 40))}: no such kind`, {
+    hint: `kinds are ${all.map(({ kind }) => kind).join(", ")}`,
+  });
 }

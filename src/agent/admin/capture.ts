@@ -30,7 +30,7 @@ const LOOK_MS = 1_000;
 /** The shortest time of a timer. */
 const PAUSE_MS = 1;
 
-const DEVICE_GONE = "its device is gone: the wire was closed, or is made anew";
+const DEVICE_GONE = "its device is gone: the wire was closed or replaced";
 const WORKLOAD_GONE = "its workload is gone";
 
 /**
@@ -40,16 +40,21 @@ const WORKLOAD_GONE = "its workload is gone";
  */
 export function capture(parts: AdminParts, scope: Scope, request: CaptureRequest): Watch<CaptureReply> {
   const { capturer } = parts;
-  if (!capturer) throw new NetloomError("UNIMPLEMENTED", "capture: this host cannot look at frames");
+  if (!capturer) throw new NetloomError("UNIMPLEMENTED", "capture: this host cannot capture frames");
   const attempt = `capture ${request.of}`;
   const filter = readFilter(attempt, request.filter);
   const snapBytes = within(attempt, request.snapBytes || MAX_SNAP_BYTES, MAX_SNAP_BYTES, "bytes of a frame");
-  const bufferBytes = within(attempt, request.bufferBytes || BUFFER_BYTES, MAX_BUFFER_BYTES, "bytes of room");
+  const bufferBytes = within(
+    attempt,
+    request.bufferBytes || BUFFER_BYTES,
+    MAX_BUFFER_BYTES,
+    "bytes of buffer",
+  );
   const ends = findEnds(parts, request.of, "capture");
   if (ends.length > MAX_ENDS)
     throw new NetloomError(
       "RESOURCE_EXHAUSTED",
-      `${attempt}: it has ${ends.length} wires, and ${MAX_ENDS} are captured at a time`,
+      `${attempt}: it has ${ends.length} wires, and at most ${MAX_ENDS} are captured at a time`,
       { hint: "name one of its wires" },
     );
   const life = scope.child(attempt);
@@ -172,7 +177,7 @@ class Capturing {
     );
     if (life.ended) {
       opened.close();
-      throw new NetloomError("CANCELLED", `capture ${here.name}: its caller has gone`);
+      throw new NetloomError("CANCELLED", `capture ${here.name}: its caller has left`);
     }
     life.defer(() => opened.close());
     return { number, here, capture: opened, cookie, accepted: 0, toldPassed: 0 };

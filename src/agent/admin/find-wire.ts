@@ -44,8 +44,8 @@ export function findEnds(parts: AdminParts, name: string, attempt: string): EndH
     if (meant) return [meant];
     throw new NetloomError(
       "FAILED_PRECONDITION",
-      `${attempt} wire ${name}: it has no end on ${host}, which it only passes`,
-      { hint: "ask at the host of one of its ends" },
+      `${attempt} wire ${name}: it only passes ${host}, and has no end there`,
+      { hint: "run this command on the host of one of its ends" },
     );
   }
   const ofWorkload = wires.flatMap((wire) =>
@@ -95,10 +95,10 @@ function notOne(
   const known = wires.map((wire) => names(wire).at(-1) ?? wire.id);
   return new NetloomError(
     "NOT_FOUND",
-    isNone ? `${what}: ${parts.world.host} has no such wire` : `${what}: ${count} wires are called so`,
+    isNone ? `${what}: ${parts.world.host} has no such wire` : `${what}: ${count} wires have this name`,
     {
       topic: isNone ? "NL-203" : "NL-202",
-      hint: known.length > 0 ? `its wires are ${known.slice(0, 10).join(", ")}` : "it has none",
+      hint: known.length > 0 ? `its wires are ${known.slice(0, 10).join(", ")}` : "this host has no wires",
     },
   );
 }

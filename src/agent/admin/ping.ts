@@ -39,7 +39,7 @@ export function ping(parts: AdminParts, scope: Scope, request: PingRequest): Wat
   if (!end && (wire.clientEnd ?? wire.endpointEnd))
     throw new NetloomError(
       "FAILED_PRECONDITION",
-      `ping wire ${request.wire}: its end on this host is a port, and only who is behind it sends from there`,
+      `ping wire ${request.wire}: its end on this host is a port, and only the machine behind the port can send from there`,
       { hint: "ping it from the host of its other end, or from the machine behind the port" },
     );
   const others = (client ? wire.endpointAddresses : wire.clientAddresses).map(addressOf);

@@ -57,7 +57,7 @@ export async function why(parts: AdminParts, call: CallOptions, request: WhyRequ
     if (found.candidates.length === 0)
       answer.problem =
         found.endpoints.length === 0
-          ? `nobody offers ${asked.service} now`
+          ? `no endpoint offers ${asked.service} now`
           : `none of the ${found.endpoints.length} endpoints of ${asked.service} is for this client`;
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
@@ -104,7 +104,7 @@ function whatIsAsked({ attachments, labels: added, world }: AdminParts, request:
   const kinds = attachments.kinds.all.flatMap(({ kind, end }) => (end === "client" ? [kind] : []));
   throw new NetloomError(
     "NOT_FOUND",
-    `ask why for ${request.client}: this host has no such ${listed(kinds)}${request.service ? ` of ${request.service}` : ""}`,
+    `explain client ${request.client}: this host has no such ${listed(kinds)}${request.service ? ` of ${request.service}` : ""}`,
     {
       topic: "NL-203",
       hint: names.length > 0 ? `known are ${names.slice(0, 10).join(", ")}` : "none is applied",
@@ -158,14 +158,14 @@ function judgementOf(decision: Decision) {
         route: decision.route,
         endpoint: decision.endpoint,
         taken: true,
-        reason: "has what the route asks for",
+        reason: "has the labels of the route",
       };
     case "destination selector does not match":
       return {
         match: decision.match,
         route: decision.route,
         endpoint: decision.endpoint,
-        reason: `is not ${decision.label}`,
+        reason: `does not have ${decision.label}`,
       };
     case "no endpoint: falls through":
       return { match: decision.match, reason: "leads to no endpoint, and falls through to the next match" };

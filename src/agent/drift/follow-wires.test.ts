@@ -103,7 +103,7 @@ test("a wire is repaired within a second, and the repair is counted, shown, and 
     assert.equal(told?.count, 3);
     assert.ok(scene.looks > 0);
     assert.match(told.last, /^alpha: add address 10\.0\.2\.\d+\/32/);
-    assert.equal(scene.said("it is put right"), 2, scene.lines.join("\n"));
+    assert.equal(scene.said("it is repaired"), 2, scene.lines.join("\n"));
   });
 });
 
@@ -129,7 +129,7 @@ test("a wire that nobody changes is not checked, also while other wires are made
     assert.equal(scene.looks, 0);
     await mesh.sleep(60_000);
     assert.equal(await scene.putRight(), undefined);
-    assert.equal(scene.said("put right"), 0);
+    assert.equal(scene.said("repaired"), 0);
   });
 });
 
@@ -176,7 +176,7 @@ test("a wire that another program changes each time is repaired once in a while 
     const told = await scene.putRight();
     // Expected in two minutes: 30 repairs at once, and 12 more.
     assert.ok(told && told.count >= 30 && told.count <= 43, String(told?.count));
-    assert.equal(scene.said("somebody changes a wire each time"), 1);
+    assert.equal(scene.said("another program changes a wire"), 1);
     await mesh.sleep(20_000);
     const [device] = await mesh.simulation.kernel("alpha").devices([{ netns: web, link: "to-db" }]);
     assert.notEqual(device?.mtuBytes, 1300);
@@ -196,7 +196,7 @@ test("a failed repair is tried again and shown in the status until it succeeds o
     mesh.machine.changeDevice(web, "to-db", { name: "stolen" });
     mesh.machine.plantUplink({ netns: web, name: "to-db", addresses: [] });
     await mesh.sleep(5_000);
-    assert.match(retries().join(), /put wire .* right/);
+    assert.match(retries().join(), /repair wire /);
     mesh.machine.changeDevice(web, "to-db", { name: "theirs" });
     await mesh.sleep(30_000);
     assert.deepEqual(retries(), []);

@@ -44,7 +44,7 @@ export interface FollowOptions {
 /** The reason to check an owner: an event that contradicts its plan and may be outdated, or a difference that a check has seen. */
 type Cause = { readonly event: KernelEvent; readonly netns: Netns } | "seen";
 
-/** What is known about changes of wires by others. */
+/** The known changes of wires by others: their repairs, and the open doubts. */
 export interface Drift {
   readonly mends: Mends;
   readonly doubts: Doubts;
@@ -78,9 +78,9 @@ class Follower {
     const { world } = this.#options;
     const keep = (what: string, task: (scope: Scope) => Promise<void>): void =>
       world.scope.spawn(what, (scope) => keepOn(world, what, scope, task));
-    keep("hear what becomes of wires", (scope) => this.#listen(scope));
-    keep("look at namespaces that have lost something", (scope) => this.#lookAtPlaces(scope));
-    keep("look at everything", (scope) => this.#lookAtAll(scope));
+    keep("watch for changes of wires", (scope) => this.#listen(scope));
+    keep("check namespaces that have lost an object", (scope) => this.#lookAtPlaces(scope));
+    keep("check all namespaces", (scope) => this.#lookAtAll(scope));
     return { mends: this.#mends, doubts: this.#doubts };
   }
 
@@ -144,7 +144,7 @@ class Follower {
       for (const owner of drifted) this.#doubt(owner, "seen");
     } catch (error) {
       if (!(error instanceof NetloomError) || scope.ended) throw error;
-      world.log.debug("a namespace cannot be looked at; it is with the next full look", {
+      world.log.debug("a namespace cannot be checked; the next full check includes it", {
         netns,
         error: error.message,
       });
@@ -166,7 +166,7 @@ class Follower {
 
   async #lookAfter(owner: string, scope: Scope): Promise<void> {
     const { world } = this.#options;
-    const what = `put wire ${owner} right`;
+    const what = `repair wire ${owner}`;
     try {
       for (let isDone = false; !isDone && !scope.ended;) {
         await this.#pause(owner, scope);
@@ -184,7 +184,7 @@ class Follower {
     if (waitMs > 0 && !this.#fights.has(owner)) {
       this.#fights.add(owner);
       world.log.warn(
-        "somebody changes a wire each time that it is put right: that is done once in a while only",
+        "another program changes a wire after each repair: it is repaired only once in a while",
         {
           wire: owner,
           last: this.#mends.of(owner)?.what ?? "",
@@ -201,7 +201,7 @@ class Follower {
       const done = await reconciler.mend(owner, () => this.#isDue(owner));
       const news = this.#mends.note(owner, done);
       if (news !== undefined)
-        world.log.info("a wire was changed by others: it is put right", { wire: owner, what: news });
+        world.log.info("a wire was changed by others: it is repaired", { wire: owner, what: news });
       if (done.length > 0) onMended();
     } catch (error) {
       if (!(error instanceof NetloomError) || scope.ended) throw error;
@@ -212,7 +212,7 @@ class Follower {
       }
       const failures = world.retries.failed(what, error);
       if (failures === 1)
-        world.log.warn("a wire was changed by others, and cannot be put right", {
+        world.log.warn("a wire was changed by others, and cannot be repaired", {
           wire: owner,
           error: error.message,
         });

@@ -51,18 +51,18 @@ export function agentCommand(context: CommandContext): Command {
     name: "agent",
     description:
       "Runs the agent of this host: its manager, its forwarder, and the attachments of its workloads. Clients and " +
-      "endpoints of this host come by the unix socket, other hosts by TCP. It says on stdout when it serves, and logs " +
-      "on stderr. At its end all wires stay as they are, and the next start takes them over. One agent runs in a " +
-      "network namespace, on a state folder and on a folder of pins. Needs root. " +
+      "endpoints of this host connect over the unix socket, other hosts over TCP. It prints a line on stdout when it is " +
+      "ready, and logs to stderr. When it ends, all wires stay, and the next start takes them over. Only one agent " +
+      "can use a network namespace, a state folder or a folder of pins. Needs root. " +
       "Exit code: 0 after SIGTERM, SIGINT or SIGHUP.",
     examples: [
       {
         command: `sudo ${exampleOf("agent", "--tunnel-ip 10.0.0.1 --registry tcp://10.0.0.9:5002 --listen tcp://10.0.0.1:5001")}`,
-        about: "for people and workloads of this host on the usual socket, for other hosts on TCP",
+        about: "serves this host on the default socket, and other hosts on TCP",
       },
       {
         command: `sudo ${exampleOf("agent", "--registry tcp://127.0.0.1:5002 --close-on-exit")}`,
-        about: "wires inside of this host only, all gone at its end",
+        about: "only wires within this host; they are removed when it ends",
       },
     ],
   })
@@ -72,69 +72,77 @@ export function agentCommand(context: CommandContext): Command {
     .addOption(
       option(
         "--listen <url>",
-        `unix:///path or tcp://address:port, several times; without a unix one also ${defaultAgent}`,
+        `unix:///path or tcp://address:port, may be repeated; without a unix URL also ${defaultAgent}`,
       ).argParser(several),
     )
     .addOption(
       option(
         "--registry <url>",
-        `the registry of the mesh; where several share a store, several times or with commas, the preferred one first (default: ${defaultRegistry})`,
+        `the registry of the mesh; of several with one store all of them, repeated or with commas, the preferred one first (default: ${defaultRegistry})`,
       ).argParser(several),
     )
     .addOption(
-      option("--tunnel-ip <address>", "this host's end of tunnels, once for each family").argParser(several),
+      option("--tunnel-ip <address>", "this host's address for tunnels, one for each family").argParser(
+        several,
+      ),
     )
     .addOption(
       option(
         "--underlay-mtu <bytes>",
-        "the network between the hosts carries no more (default: what the routes to them say)",
+        "largest MTU of the network between the hosts (default: the MTU of the routes to them)",
       ).argParser(Number),
     );
   addMechanismOptions(command, (each) => String(each.default))
     .addOption(
       option(
         "--url <url>",
-        "under which other hosts reach it, by address or name (default: the first TCP listener)",
+        "the agent's URL for other hosts, with an address or a name (default: the first TCP listener)",
       ),
     )
-    .addOption(option("--state-dir <directory>", "keeps what it is to do").default("/var/lib/netloom"))
+    .addOption(
+      option("--state-dir <directory>", "where the agent keeps its documents").default("/var/lib/netloom"),
+    )
     .addOption(option("--bpffs <directory>", "where eBPF programs are pinned").default("/run/netloom/bpf"))
     .addOption(
       option(
         "--no-fast-path",
-        "packets of tunnels pass by the kernel's own stack, where the host's netfilter rules see them; slower",
-      ),
-    )
-    .addOption(
-      option("--exclude-prefix <prefix>", "no endpoint may give addresses of it, several times").argParser(
-        several,
+        "send tunnel packets through the kernel's own stack, where the host's netfilter rules see them; slower",
       ),
     )
     .addOption(
       option(
+        "--exclude-prefix <prefix>",
+        "no endpoint may give addresses of this prefix, may be repeated",
+      ).argParser(several),
+    )
+    .addOption(
+      option(
         "--sweep-after <seconds>",
-        "how long wires of an earlier run wait for their owners (default: 600)",
+        "time after which unclaimed wires of an earlier run are removed (default: 600)",
       ).argParser(Number),
     )
     .addOption(
       option(
         "--allow-host-workload",
-        "the namespace of the host itself may be a workload; what would cut the host off is refused all the same",
+        "allow the host's own namespace as a workload; a wire that would cut the host off is still refused",
       ),
     )
-    .addOption(option("--close-on-exit", "remove every wire of an attachment at the end"));
+    .addOption(option("--close-on-exit", "remove the wires of all attachments when the agent ends"));
   return addIdentityOptions(command)
     .addOption(logLevelOption())
     .addOption(traceOption())
     .addOption(notifyFdOption())
-    .action(async (given: AgentCommandOptions) => {
-      const options = { ...given, mechanisms: readMechanismOptions(command) };
-      const { requirePrivileges } = await import("../doctor/privileges.ts");
-      requirePrivileges(`run the agent of ${options.name}`, exampleOf("agent", "…"));
-      const open = await identityOf(`run the agent of ${options.name}`, options);
-      await runAgent(context, options, open);
-      context.setExitCode(0);
-    });
+    .action((given: AgentCommandOptions) =>
+      start(context, { ...given, mechanisms: readMechanismOptions(command) }),
+    );
+}
+
+async function start(context: CommandContext, options: AgentRunOptions): Promise<void> {
+  const { requirePrivileges } = await import("../doctor/privileges.ts");
+  requirePrivileges(`run the agent of ${options.name}`, exampleOf("agent", "…"));
+  const open = await identityOf(`run the agent of ${options.name}`, options);
+  await runAgent(context, options, open);
+  context.setExitCode(0);
 }
 
 async function runAgent(
@@ -231,7 +239,7 @@ function checkName(name: string): void {
   if (/^localhost(\.|$)/.test(name))
     throw new NetloomError(
       "INVALID_ARGUMENT",
-      `--name ${name}: every machine without a name calls itself so, and names of hosts are unique in a mesh`,
+      `--name ${name}: many machines have this name, and a host's name is unique in a mesh`,
       { hint: "name this host with --name, or the machine: hostnamectl hostname <name>" },
     );
   if (/^[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?$/.test(name)) return;

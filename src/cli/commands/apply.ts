@@ -18,11 +18,11 @@ export function applyCommand(context: CommandContext): Command {
       name: "apply",
       description:
         `Applies the documents of a file (${KINDS.map(({ inFile }) => inFile).join(", ")}) on the agent's host: adds new attachments, changes known ones, and ` +
-        "leaves all others alone. The agent takes a file in full or not at all, and keeps it over restarts. Exit code: 1 " +
+        "does not change others. The agent accepts a whole file or nothing of it, and keeps it over restarts. Exit code: 1 " +
         "if --wait ends before everything is up.",
       examples: [
-        { command: "netloom apply -f shop.yaml", about: "returns when it is written down" },
-        { command: "netloom apply -f shop.yaml --wait 10", about: "and waits until everything of it is up" },
+        { command: "netloom apply -f shop.yaml", about: "returns when the documents are stored" },
+        { command: "netloom apply -f shop.yaml --wait 10", about: "also waits until all of them are up" },
         {
           command: "netloom apply -f - -o json",
           about:

@@ -18,11 +18,11 @@ export function captureCommand(context: CommandContext): Command {
     describe({
       name: "capture",
       description:
-        "Writes the frames of a wire, or of all wires that a workload has now, to standard output as pcapng, which Wireshark, " +
-        "tshark and tcpdump read: both directions, as they pass the wire's end on the agent's host, each with a comment that names wire and " +
-        "direction. Until Ctrl-C, --count or --seconds. The filter is a part of tcpdump's language, with its meaning: host A, net P, " +
-        "port N, tcp, udp, icmp, icmp6, arp, not, and, or, ( ); and and or bind alike, from the left. At the end it says on stderr what was lost. " +
-        "Exit code: 1 if the wire or its workload has gone before.",
+        "Writes the frames of a wire, or of all current wires of a workload, to standard output as pcapng, for Wireshark, " +
+        "tshark and tcpdump. It captures both directions at the wire's end on the agent's host. The comment of a frame names its wire and " +
+        "direction. The capture ends with Ctrl-C, --count or --seconds, and reports lost frames on stderr. The filter is a part of " +
+        "tcpdump's language: host A, net P, port N, tcp, udp, icmp, icmp6, arp, not, and, or, ( ); and and or have the same precedence, " +
+        "from left to right. Exit code: 1 if the wire or its workload disappears before the end.",
       examples: [
         { command: "netloom capture web/to-db > wire.pcapng", about: "until Ctrl-C" },
         {
@@ -35,7 +35,7 @@ export function captureCommand(context: CommandContext): Command {
         },
         {
           command: "netloom capture web host 10.9.0.2 --seconds 30 > web.pcapng",
-          about: "all wires of a workload, an interface of the file each",
+          about: "all wires of a workload, each as an interface of the file",
         },
       ],
     }),
@@ -44,14 +44,16 @@ export function captureCommand(context: CommandContext): Command {
       "<wire>",
       "workload/device, host/workload/device, a port, an attachment or the id of a wire; or a workload",
     )
-    .argument("[filter...]", "which frames")
-    .addOption(option("-c, --count <number>", "end after so many frames").argParser(wholeNumber))
-    .addOption(option("--seconds <number>", "end after so many seconds, a week at most").argParser(seconds))
+    .argument("[filter...]", "the frames to capture (default: all)")
+    .addOption(option("-c, --count <number>", "end after this number of frames").argParser(wholeNumber))
     .addOption(
-      option("--snap-length <bytes>", "of each frame no more").argParser(wholeNumber).default(262_144),
+      option("--seconds <number>", "end after this number of seconds, at most a week").argParser(seconds),
     )
     .addOption(
-      option("--buffer <KiB>", "room in the kernel for frames of each wire that wait to be written")
+      option("--snap-length <bytes>", "most bytes of each frame").argParser(wholeNumber).default(262_144),
+    )
+    .addOption(
+      option("--buffer <KiB>", "buffer in the kernel for the frames of each wire")
         .argParser(wholeNumber)
         .default(4_096),
     )
@@ -136,5 +138,5 @@ async function write(
 
 function tell({ err }: CommandContext, file: CaptureFile, { ends, end, ended }: CaptureReply): void {
   if (ends.length > 0) err.line(`capturing ${ends.map(({ name }) => name).join(", ")}; Ctrl-C ends it`);
-  if (ended !== "") err.line(`${file.nameOf(end)}: no more comes: ${ended}`);
+  if (ended !== "") err.line(`${file.nameOf(end)}: the capture ended: ${ended}`);
 }

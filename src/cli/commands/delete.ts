@@ -19,19 +19,19 @@ export function deleteCommand(context: CommandContext): Command {
     describe({
       name: "delete",
       description:
-        "Deletes attachments, by their names or by the files they came from, and returns when their wires " +
-        "are gone. One of a file that is not there is fine. A wire that is not an attachment's, such as an unclaimed one, is " +
-        "closed on both sides by wire/ and its id.",
+        "Deletes attachments by name or by file, and returns when their wires are removed. An attachment of a file that " +
+        "does not exist is no error. wire/ and an id closes a wire without an attachment, such as an unclaimed wire, at " +
+        "both ends.",
       examples: [
         {
           command: "netloom delete web-db",
-          about: "by name; NetworkServiceClient/web-db where it is not clear",
+          about: "by name; NetworkServiceClient/web-db if the name is ambiguous",
         },
         {
           command: "netloom delete wire/8e1f…",
-          about: "a wire that is unclaimed, or of another program's client",
+          about: "an unclaimed wire, or a wire of another program's client",
         },
-        { command: "netloom delete -f shop.yaml", about: "everything that the file names" },
+        { command: "netloom delete -f shop.yaml", about: "all attachments of the file" },
         {
           command: "netloom delete web-db -o json",
           about: '{"deleted": [{"kind", "name"}], "absent": [{"kind", "name"}]}',
@@ -60,7 +60,7 @@ export function deleteCommand(context: CommandContext): Command {
       );
       if (options.output === "json") return context.out.json({ deleted, absent });
       for (const { kind, name } of deleted ?? []) context.out.line(`- ${kind} ${name}`);
-      for (const { kind, name } of absent ?? []) context.out.line(`= ${kind} ${name} was not there`);
+      for (const { kind, name } of absent ?? []) context.out.line(`= ${kind} ${name} did not exist`);
     });
 }
 

@@ -8,8 +8,8 @@ export function demoCommand(context: CommandContext): Command {
     name: "demo",
     description:
       "Builds two hosts and three workloads as network namespaces, and runs a registry and two agents there. One workload " +
-      "offers a service, and one on each host asks for it by name: a wire within a host, and a VXLAN wire between hosts. " +
-      "Sends packets through both, and removes everything again, also when it is interrupted. Runs no other program. " +
+      "offers a service, and one on each host requests it by name: a wire within a host, and a VXLAN wire between hosts. " +
+      "Sends packets through both, and removes everything again, also after an interrupt. Runs no other program. " +
       "Needs root. Exit code: 1 if a packet was lost or something was left behind.",
     examples: [
       { command: "sudo netloom demo", about: "a few seconds, and nothing is left behind" },

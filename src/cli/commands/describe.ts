@@ -15,8 +15,8 @@ export function describeCommand(context: CommandContext): Command {
     describe({
       name: "describe",
       description:
-        "Tells everything about an attachment or a wire of the agent's host: state and reason, the document, both ends, " +
-        "counters, routes, and the stations that the request has passed.",
+        "Shows everything about an attachment or a wire of the agent's host: state and reason, the document, both ends, " +
+        "counters, routes, and the stations of the request's path.",
       examples: [
         { command: "netloom describe web-db", about: "an attachment, with its wires" },
         { command: "netloom describe alpha/web/nsm-1", about: "a wire; also by its id" },

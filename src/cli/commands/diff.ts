@@ -27,7 +27,7 @@ export function diffCommand(context: CommandContext): Command {
     describe({
       name: "diff",
       description:
-        "Says what apply would change, and changes nothing. Also checks the file: every mistake, with its place. Exit " +
+        "Shows what apply would change, and changes nothing. Reports every mistake of the file with its place. Exit " +
         "code, as of diff(1): 0 nothing would change, 1 something would, or the file is wrong.",
       examples: [
         { command: "netloom diff -f shop.yaml", about: "the lines that differ" },

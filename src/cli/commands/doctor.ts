@@ -12,9 +12,9 @@ export function doctorCommand(context: CommandContext): Command {
   const command = describe({
     name: "doctor",
     description:
-      "Says what this machine can do and what is in the way: runtime, privileges, kernel features with the first " +
-      "kernel that has them, the port of the tunnels, the firewall, sysctls, other services, and what an earlier run left. " +
-      "Whatever is not fine comes with its reason and one command that clears it. Changes nothing. " +
+      "Checks this machine: runtime, privileges, kernel features with the first " +
+      "kernel that has them, the port of the tunnels, the firewall, sysctls, other services, and leftovers of an earlier run. " +
+      "Each problem comes with its reason and one command that fixes it. Changes nothing. " +
       "Exit code: 0 if netloom works here, perhaps with warnings; 1 if something that it needs is missing.",
     examples: [
       { command: "sudo netloom doctor", about: "the whole report" },
@@ -25,9 +25,9 @@ export function doctorCommand(context: CommandContext): Command {
       },
     ],
   })
-    .addOption(option("--all", "also each feature of the kernel that netloom does not use yet"))
+    .addOption(option("--all", "also list the features of the kernel that netloom does not use yet"))
     .addOption(outputOption());
-  return addMechanismOptions(command, (each) => `that of the agent here, or ${each.default}`).action(
+  return addMechanismOptions(command, (each) => `that of this host's agent, or ${each.default}`).action(
     async (options: DoctorOptions) => {
       const [{ checks }, { examine, printReport }, { openHost }] = await Promise.all([
         import("../doctor/checks.ts"),

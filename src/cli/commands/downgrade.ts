@@ -7,9 +7,9 @@ export function downgradeCommand(context: CommandContext): Command {
   return describe({
     name: "downgrade",
     description:
-      "Turns the wires of this host into what release 0.1.0 makes, so that its agent takes them over: each wire to another host gets " +
-      "a VXLAN device of its own, and is guarded no more. The documents that the agent keeps are written as that release reads them. Run it " +
-      "as root after the agent has ended, in its network namespace. Plain IP goes on meanwhile; ARP and fragments are lost for a moment.",
+      "Converts the wires of this host for release 0.1.0, so that its agent takes them over: each wire to another host gets its own " +
+      "VXLAN device, and loses its guards. The agent's documents are converted as well. Run it as root in the agent's network " +
+      "namespace, after the agent has ended. Meanwhile plain IP packets still pass; ARP and fragments are lost for a moment.",
     examples: [
       {
         command: "systemctl stop netloom-agent && sudo netloom downgrade",
@@ -37,24 +37,19 @@ export function downgradeCommand(context: CommandContext): Command {
       ]);
       const agent = agentOfHost(openFileTree());
       if (agent.state === "runs")
-        throw new NetloomError(
-          "FAILED_PRECONDITION",
-          "turn wires into those of release 0.1.0: an agent runs here",
-          {
-            hint: `end it first: kill ${agent.pid}`,
-          },
-        );
+        throw new NetloomError("FAILED_PRECONDITION", "convert wires for release 0.1.0: an agent runs here", {
+          hint: `end it first: kill ${agent.pid}`,
+        });
       const machine = await LinuxMachine.open();
       try {
         const tunnels = await giveBack(await machine.kernel({ bpffs }));
         const documents = await writeFormerState({ disk: nodeDisk(stateDir), stateDir }, toFormer);
         context.out.line(
           tunnels === 0
-            ? "no wire leads to another host: there is nothing to turn"
-            : `turned ${count(tunnels, "tunnel")} into VXLAN devices`,
+            ? "no wire leads to another host: nothing to convert"
+            : `converted ${count(tunnels, "tunnel")} to VXLAN devices`,
         );
-        if (documents > 0)
-          context.out.line(`wrote ${count(documents, "document")} as release 0.1.0 reads them`);
+        if (documents > 0) context.out.line(`converted ${count(documents, "document")} for release 0.1.0`);
       } finally {
         await machine.close();
       }

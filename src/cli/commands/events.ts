@@ -13,8 +13,8 @@ export function eventsCommand(context: CommandContext): Command {
     describe({
       name: "events",
       description:
-        "Lists what the agent of a host did to its documents in the last hour, the newest last: added, changed, up, healing, " +
-        "failed with the reason, deleted. An event that repeats is counted. A restart of the agent forgets them.",
+        "Lists the events of a host's documents in the last hour, the newest last: added, changed, up, healing, " +
+        "failed with the reason, deleted. A repeated event is counted. The events are lost when the agent restarts.",
       examples: [
         { command: "netloom events", about: "of every document of this host" },
         { command: "netloom events client/web-db", about: "of one document" },
@@ -47,7 +47,7 @@ export function eventsCommand(context: CommandContext): Command {
 }
 
 function printEvents(out: Output, events: readonly EventView[], age: (time: string) => string): void {
-  if (events.length === 0) return out.line("there were no events in the last hour");
+  if (events.length === 0) return out.line("no events in the last hour");
   const rows = events.map(({ kind, name, type, reason, message = "", last, count }) => [
     age(last),
     type,

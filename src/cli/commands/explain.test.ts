@@ -43,7 +43,7 @@ test("explain prints a page within 100 columns, however the code is written", as
   const [full, short] = await Promise.all([netloom(["explain", "NL-303"]), netloom(["explain", "303"])]);
   assert.deepEqual([full.code, full.stderr], [0, ""]);
   assert.equal(full.stdout, short.stdout);
-  assert.match(full.stdout, /^NL-303 {2}no endpoint for this client\n\n[^]+How it comes about:\n {2}- /);
+  assert.match(full.stdout, /^NL-303 {2}no endpoint for this client\n\n[^]+Causes:\n {2}- /);
   for (const line of full.stdout.split("\n")) assert.ok(line.length <= 100, line);
 });
 

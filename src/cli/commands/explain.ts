@@ -10,8 +10,8 @@ export function explainCommand(context: CommandContext): Command {
   return describe({
     name: "explain",
     description:
-      "Explains an error: what it means, how it comes about and what to do. Every error ends with its code. Without " +
-      "a code: all of them. Explains a reason as well, which an error has as data (cause in JSON). The same pages are in " +
+      "Explains an error: its meaning, causes and remedies. Every error message ends with the code of its page. Without " +
+      "a code: lists all codes. Also explains a reason, which an error has as data (cause in JSON). The same pages are in " +
       "docs/reference/errors.md. Needs no privilege and no agent.",
     examples: [
       { command: "netloom explain NL-303", about: "one page" },
@@ -64,7 +64,7 @@ function listPages(out: Output, format: Format): void {
 function printPage(out: Output, topic: Topic, { title, means, causes, remedies }: ErrorPage): void {
   out.line(`${out.style("bold", topic)}  ${title}`);
   out.line(`\n${wrap(means, "")}`);
-  out.line("\nHow it comes about:");
+  out.line("\nCauses:");
   for (const cause of causes) out.line(wrap(cause, "  - "));
   out.line("\nWhat to do:");
   for (const remedy of remedies) out.line(wrap(remedy, "  - "));
@@ -96,7 +96,7 @@ export function errorReference(): string {
       .flatMap(([topic, { title, means, causes, remedies }]) => [
         `### ${topic}: ${title}`,
         markdown(means),
-        `How it comes about:\n\n${list(causes)}`,
+        `Causes:\n\n${list(causes)}`,
         `What to do:\n\n${list(remedies)}`,
       ]),
   ]);
@@ -107,14 +107,14 @@ export function errorReference(): string {
   return [
     "# Errors",
     "Written by `make docs` from src/cli/errors/error-pages.ts and src/errors/reasons.ts: change those, not this file.\n" +
-      "`netloom explain NL-303` prints one of these pages. A page that speaks of one situation comes before that of the code\n" +
-      "alone (NL-001 to NL-016, numbered as gRPC's status codes).",
+      "`netloom explain NL-303` prints one of these pages. An error has the page of its situation; without one it has the page of its code\n" +
+      "(NL-001 to NL-016, numbered as gRPC's status codes).",
     ...areas,
     "## Reasons",
-    "Beside its page an error may bear a reason: why it came about, as data. It is the same on every host that the error passes,\n" +
-      "whatever is said in front of it. Over gRPC it is the `google.rpc.ErrorInfo` of the trailer `grpc-status-details-bin`, with\n" +
+    "An error may also have a reason: its cause as data. The reason is the same on every host that the error passes, also when a\n" +
+      "host adds words to the message. Over gRPC it is the `google.rpc.ErrorInfo` of the trailer `grpc-status-details-bin`, with\n" +
       "the domain `netloom.dev`; in JSON it is `cause`, with `name` and `fields`. Names and fields keep their meaning from release to\n" +
-      "release, and there may be new ones.",
+      "release; a release may add new ones.",
     ["| reason | means | fields |", "|---|---|---|", ...reasons].join("\n"),
   ]
     .join("\n\n")

@@ -22,14 +22,17 @@ export function getCommand(context: CommandContext): Command {
     describe({
       name: "get",
       description:
-        "Lists the attachments of the agent's host, as they are kept. With services or endpoints as the kind: what " +
-        "the whole mesh offers, as the registry of the host shows it. With drops: the packets that the host has dropped, by " +
-        "reason, and who sent tunnel packets that nobody has negotiated; with --lab alone those of all hosts of the lab.",
+        "Lists the attachments of the agent's host. With services or endpoints as the kind: what the whole mesh offers, " +
+        "as the registry of the host shows it. With drops: the packets that the host has dropped, by reason, and the " +
+        "senders of unknown tunnel packets; with --lab alone those of all hosts of the lab.",
       examples: [
         { command: "netloom get", about: "every attachment, with its state" },
-        { command: "netloom get client web-db -o yaml", about: "a document with its status; apply takes it" },
-        { command: "netloom get services", about: "what is offered in the mesh, and by whom" },
-        { command: "netloom get drops", about: "what the host has dropped, why, and from whom" },
+        {
+          command: "netloom get client web-db -o yaml",
+          about: "a document with its status; apply accepts it",
+        },
+        { command: "netloom get services", about: "the services of the mesh, with their endpoints" },
+        { command: "netloom get drops", about: "dropped packets, with reasons and senders" },
         {
           command: "netloom get -o json",
           about:
@@ -44,7 +47,7 @@ export function getCommand(context: CommandContext): Command {
     .argument("[kind]", `${listed([...KIND_NAMES, "services", "endpoints", "drops"])}; or a name`)
     .argument("[attachment]", "a name")
     .addOption(
-      option("-o, --output <format>", "what to print")
+      option("-o, --output <format>", "output format")
         .choices(["text", "json", "yaml", "name"])
         .default("text"),
     )
@@ -106,7 +109,7 @@ async function printAttachments(
       attachments: views.map(({ document, ...view }) => ({ ...view, document: parse(document) as unknown })),
     });
   }
-  if (views.length === 0) return out.line("nothing is wanted here; netloom apply -f <file> changes that");
+  if (views.length === 0) return out.line("no documents on this host; netloom apply -f <file> adds some");
   const rows = views.map((view) => [
     view.kind,
     view.name,

@@ -13,7 +13,7 @@ export function graphCommand(context: CommandContext): Command {
       name: "graph",
       description:
         "Draws the mesh: hosts and endpoints as the registry shows them, and the wires of the agent's host; with --lab " +
-        "alone the wires of all hosts of the lab.",
+        "alone, the wires of all hosts of the lab.",
       examples: [
         { command: "netloom graph", about: "for the terminal" },
         { command: "netloom graph --lab two -o mermaid > mesh.mmd", about: "for a page" },
@@ -28,7 +28,7 @@ export function graphCommand(context: CommandContext): Command {
     }),
   )
     .addOption(
-      option("-o, --output <format>", "how to draw it")
+      option("-o, --output <format>", "output format")
         .choices(["text", "mermaid", "dot", "json"])
         .default("text"),
     )

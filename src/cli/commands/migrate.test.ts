@@ -101,7 +101,7 @@ test("a wrong file is refused with every mistake and left unchanged; the others 
   );
   assert.match(
     `${hint}\n${more}`,
-    /^hint: .*a file with a mistake is as it was\nmore: netloom explain NL-102$/,
+    /^hint: .*a file with a mistake was not changed\nmore: netloom explain NL-102$/,
   );
   assert.equal(readFileSync(wrong, "utf8"), `${FORMER}---\na: [\n`);
   assert.equal(readFileSync(shop, "utf8"), LATER);

@@ -12,8 +12,8 @@ export function migrateCommand(context: CommandContext): Command {
   return describe({
     name: "migrate",
     description:
-      "Converts files of release 0.1.0, documents and labs, in place. Comments stay, and so does a file that needs no change. One " +
-      "that is wrong is named, with every mistake, and left as it is. Exit code: 1 if a file could not be converted.",
+      "Converts documents and labs of release 0.1.0 in place. Comments stay. A file that needs no change is not touched. A file " +
+      "with mistakes is not changed, and each mistake is reported. Exit code: 1 if a file could not be converted.",
     examples: [
       { command: "netloom migrate shop.yaml labs/*.yaml", about: "converts the files" },
       { command: "netloom migrate --dry-run shop.yaml", about: "prints the new text, and changes nothing" },
@@ -41,7 +41,7 @@ export function migrateCommand(context: CommandContext): Command {
         }
       }
       if (problems.length > 0)
-        throw new FileError(problems, "correct what is named; a file with a mistake is as it was");
+        throw new FileError(problems, "correct these mistakes; a file with a mistake was not changed");
     });
 }
 

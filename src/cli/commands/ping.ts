@@ -24,17 +24,17 @@ export function pingCommand(context: CommandContext): Command {
     describe({
       name: "ping",
       description:
-        "Sends echo requests through a wire, from the end on the agent's host to the other one, and names the path " +
-        "that they take. They leave by the wire's own device, and only answers that come in by it count; at last comes a packet " +
-        "as large as the wire's MTU, and one that is larger by one byte and has to be refused. " +
-        "Exit code: 1 if one did not come back, if the workload's own packets leave by another device, or if an end of the " +
-        "wire has not counted what went to it.",
+        "Sends echo requests through a wire, from the end on the agent's host to the other end, and shows their path. " +
+        "They leave through the wire's own device, and only answers that arrive there count. At the end it sends a packet " +
+        "as large as the wire's MTU, and a packet one byte larger, which has to be refused. " +
+        "Exit code: 1 if an answer is missing, if the workload's own packets leave through another device, or if an end of " +
+        "the wire has not counted its packets.",
       examples: [
         {
           command: "netloom ping web/nsm-1",
           about: "by workload and device; all addresses of the other end",
         },
-        { command: "netloom ping web-db -c 100 -i 10", about: "by the name of its attachment, quickly" },
+        { command: "netloom ping web-db -c 100 -i 10", about: "by the name of its attachment, every 10 ms" },
         {
           command: "netloom ping web-db -o json",
           about:
@@ -49,9 +49,9 @@ export function pingCommand(context: CommandContext): Command {
       "workload/device, host/workload/device, the name of an attachment, or the id of a wire",
     )
     .addOption(option("-c, --count <number>", "packets to each address").argParser(wholeNumber).default(4))
-    .addOption(option("-i, --interval <ms>", "time between two of them").argParser(wholeNumber).default(1000))
-    .addOption(option("--timeout <ms>", "how long to wait for each").argParser(wholeNumber).default(1000))
-    .addOption(option("--address <ip>", "one address of the other end only"))
+    .addOption(option("-i, --interval <ms>", "time between two packets").argParser(wholeNumber).default(1000))
+    .addOption(option("--timeout <ms>", "time to wait for each answer").argParser(wholeNumber).default(1000))
+    .addOption(option("--address <ip>", "only this address of the other end"))
     .addOption(outputOption())
     .action(async (wire: string, options: Options) => {
       const messages: Message[] = [];
@@ -62,7 +62,7 @@ export function pingCommand(context: CommandContext): Command {
       try {
         await collectReplies(context, { wire, options, messages });
       } finally {
-        // Also after an interrupt: of the messages so far.
+        // After an interrupt: a summary of the messages so far.
         if (messages.length > 0) printSummary(context.out, { wire, ...parts(), format: options.output });
       }
       const { replies, problems } = parts();

@@ -32,15 +32,15 @@ export function registryCommand(context: CommandContext): Command {
   const command = describe({
     name: "registry",
     description:
-      "Runs the registry of a mesh: who offers what. One for all hosts. It says on stdout when it serves, and logs on " +
-      "stderr. Wires stay as they are while it is down. Needs no privilege. Exit code: 0 after SIGTERM, SIGINT or SIGHUP.",
+      "Runs the registry of a mesh, the list of services and endpoints of all hosts. It prints a line on stdout when it is " +
+      "ready, and logs to stderr. Wires stay as they are while it is down. Needs no privilege. Exit code: 0 after SIGTERM, SIGINT or SIGHUP.",
     examples: [
       {
         command: exampleOf(
           "registry",
           "--listen tcp://10.0.0.9:5002 --store sqlite:/var/lib/netloom/registry.db",
         ),
-        about: "keeps what was registered over a restart",
+        about: "keeps registrations over a restart",
       },
       { command: exampleOf("registry"), about: `in memory, on ${defaultUrl}` },
     ],
@@ -48,7 +48,7 @@ export function registryCommand(context: CommandContext): Command {
     .addOption(
       option(
         "--listen <url>",
-        `tcp://address:port or unix:///path, several times (default: ${defaultUrl})`,
+        `tcp://address:port or unix:///path, may be repeated (default: ${defaultUrl})`,
       ).argParser(several),
     )
     .addOption(option("--store <store>", storeSpellings()).default("memory"))
@@ -56,7 +56,7 @@ export function registryCommand(context: CommandContext): Command {
     .addOption(
       option(
         "--lease <seconds>",
-        "how long an endpoint is kept after its last sign of life (default: 60)",
+        "time that an endpoint is kept after its last registration or refresh (default: 60)",
       ).argParser(Number),
     );
   return addIdentityOptions(command)
@@ -94,7 +94,7 @@ async function runRegistry(
   const leaseMs = options.lease === undefined ? DEFAULT_LEASE_MS : options.lease * 1000;
   const world = nodeWorld({
     host: options.name,
-    // Its tokens live as long as a lease, so no registration outlives what this process vouches for.
+    // A token is valid as long as a lease, so that no registration outlives its token.
     identity: (its) => open({ world: its, lifetimeMs: leaseMs }),
     ...(peerCredentials && { unixCredentials: peerCredentials }),
     log,
@@ -129,6 +129,6 @@ async function runRegistry(
 function tellProblem(log: Log, store: string): (problem: NetloomError | undefined) => void {
   return (problem) => {
     if (problem) log.error(problem.message, { hint: problem.hint });
-    else log.info("the store takes what is new again", { store });
+    else log.info("the store accepts changes again", { store });
   };
 }

@@ -9,7 +9,7 @@ export function scriptCommand(context: CommandContext): Command {
     name: "script",
     description:
       "Prints the plan of a lab, or of one of its wires, as a shell script with ip and tc: what netloom " +
-      "would do, for people, for review, and for a machine without netloom. Needs no privilege and touches nothing.",
+      "would do, for review or for a machine without netloom. Needs no privilege and changes nothing.",
     examples: [
       { command: "netloom script examples/first.yaml", about: "the whole lab" },
       {
@@ -23,7 +23,7 @@ export function scriptCommand(context: CommandContext): Command {
     ],
   })
     .argument("<lab>", "the lab as YAML")
-    .argument("[wire]", "a wire of it, by either of its ends: host/workload/interface")
+    .argument("[wire]", "a wire of the lab, by either end: host/workload/interface")
     .addOption(outputOption())
     .action(async (file: string, wire: string | undefined, options: { output: Format }) => {
       const [{ readLabFile }, { mustParseLab }, { labScript, wireScript }] = await Promise.all([

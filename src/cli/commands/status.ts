@@ -15,14 +15,14 @@ export function statusCommand(context: CommandContext): Command {
     describe({
       name: "status",
       description:
-        "Shows what the agent of a host knows: wires with their path, the endpoint, addresses, MTU, state and age. " +
-        "What does not work comes first, with the reason and what to do. With --lab alone all hosts of the lab are on " +
-        "one screen. Exit code: 1 if something is not up.",
+        "Shows the wires of a host with path, endpoint, addresses, MTU, state and age. Problems come first, each with its " +
+        "reason and what to do. With --lab alone it shows all hosts of the lab on one screen. Exit code: 1 if something is " +
+        "not up.",
       examples: [
         { command: "netloom status", about: "this host" },
         {
           command: "netloom status --watch",
-          about: "drawn again whenever something changes; end it with Ctrl-C",
+          about: "redrawn after each change, until Ctrl-C",
         },
         { command: "netloom status --lab two", about: "all hosts of a lab" },
         {
@@ -35,7 +35,7 @@ export function statusCommand(context: CommandContext): Command {
       ],
     }),
   )
-    .addOption(option("-w, --watch", "stay, and show every change; as JSON one document a line"))
+    .addOption(option("-w, --watch", "keep running and show every change; as JSON, one document per line"))
     .addOption(option("--wide", "all addresses of each wire, not only the first ones"))
     .addOption(outputOption())
     .action(async (options: Options) => {

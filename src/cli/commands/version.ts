@@ -15,7 +15,8 @@ export interface VersionDocument {
 export function versionCommand(context: CommandContext): Command {
   return describe({
     name: "version",
-    description: "Prints which netloom this is, and what it runs on. Needs no privilege.",
+    description:
+      "Prints the version of netloom, Node and the kernel, and the architecture. Needs no privilege.",
     examples: [
       { command: "netloom version", about: "one line" },
       { command: "netloom version -o json", about: '{"version", "node", "kernel", "architecture"}' },

@@ -14,8 +14,8 @@ export function waitCommand(context: CommandContext): Command {
     describe({
       name: "wait",
       description:
-        "Waits until documents, wires or services have a condition, or are gone. A service is ready when an endpoint offers it. " +
-        "Exit code: 1 if one of them has not come to it when the time is over.",
+        "Waits until documents, wires or services have a condition, or are deleted. A service is ready when an endpoint offers it. " +
+        "Exit code: 1 if the time is over first.",
       examples: [
         { command: "netloom wait web-db --for=condition=Ready", about: "a document, by its name" },
         { command: "netloom wait wire/alpha/web/to-db --for=condition=Ready --timeout 60", about: "a wire" },

@@ -7,7 +7,7 @@ import { addAgentOptions, type AgentChoice } from "../mesh/agent-options.ts";
 import type { Format, Output } from "../output.ts";
 import { repeatable } from "../repeatable.ts";
 
-/** Kinds that ask for a wire. */
+/** Kinds that request a wire. */
 const asking: readonly string[] = KINDS.flatMap(({ kind, end }) => (end === "client" ? [kind] : []));
 
 interface Options extends AgentChoice {
@@ -20,13 +20,13 @@ export function whyCommand(context: CommandContext): Command {
     describe({
       name: "why",
       description:
-        "Tells why a client gets, or would get, an endpoint of a service: how every candidate was judged by the service's " +
-        "matches, in which order they would be tried now, and what happened when the client's wire was last asked for. " +
+        "Shows why a client gets, or would get, an endpoint of a service: how the service's matches judge each endpoint, " +
+        "the order in which the candidates would be tried now, and the result of the last request for the client's wire. " +
         "Changes nothing. Exit code: 1 if no endpoint is for that client now.",
       examples: [
         { command: "netloom why web-db db", about: "for a client of this host" },
         { command: "netloom why alpha/web db", about: "for a workload, with the labels of its client" },
-        { command: "netloom why - db --label app=web", about: "for whoever has these labels" },
+        { command: "netloom why - db --label app=web", about: "for a client with these labels" },
         {
           command: "netloom why web-db db -o json",
           about:
@@ -39,7 +39,12 @@ export function whyCommand(context: CommandContext): Command {
   )
     .argument("<client>", `the name of a ${listed(asking)}, host/workload, or - for labels only`)
     .argument("<service>", "name of the service")
-    .addOption(repeatable("-l, --label <key=value>", "labels of the client, beside or instead of its own"))
+    .addOption(
+      repeatable(
+        "-l, --label <key=value>",
+        "labels of the client; they add to its own labels or replace them",
+      ),
+    )
     .addOption(outputOption())
     .action(async (client: string, service: string, options: Options) => {
       const [{ withAgent }, { create }, { Agent, WhyRequestSchema }, { readLabels }] = await Promise.all([

@@ -90,7 +90,7 @@ const shells: readonly (readonly [string, Complete])[] = [
 
 for (const [shell, complete] of shells) {
   const isThere = spawnSync(shell, ["--version"]).status === 0;
-  suite(`completion for ${shell}`, { skip: isThere ? false : `there is no ${shell} here` }, () => {
+  suite(`completion for ${shell}`, { skip: isThere ? false : `${shell} is not installed` }, () => {
     test("commands, subcommands, options, choices and files come from the program itself", async () => {
       const lines = [
         "st",

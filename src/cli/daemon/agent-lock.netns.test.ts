@@ -17,7 +17,7 @@ interface Started {
   readonly said: () => string;
 }
 
-/** A network namespace that lives as long as the test. */
+/** A network namespace that exists as long as the test. */
 async function namespace(t: TestContext): Promise<number> {
   const holder = spawn("unshare", ["--net", "sh", "-c", "echo there; exec sleep infinity"], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -67,7 +67,7 @@ function folder(t: TestContext): string {
 }
 
 suite("a second agent", { skip }, () => {
-  test("in the same network namespace is refused with the name of the first, before it makes anything; a killed agent blocks nobody", async (t) => {
+  test("in the same network namespace is refused with the name of the first, before it makes anything; a killed agent blocks no other", async (t) => {
     const [at, netns] = [folder(t), await namespace(t)];
     const first = startAgent(t, at, { name: "alpha", netns, state: `${at}/alpha` });
     assert.equal(await first.ready, true, first.said());

@@ -130,13 +130,10 @@ suite("the agent", { skip }, () => {
       [[...common, "--name", "a/b"], /it is not a host name\nhint: /],
       // Not an address that may still appear.
       [[...common, "--listen", `tcp://[::]:${port}`], /EADDRINUSE: .*\nhint: /],
-      [
-        [...common, "--name", "localhost"],
-        /every machine without a name calls itself so.*\nhint: name this host/,
-      ],
+      [[...common, "--name", "localhost"], /many machines have this name.*\nhint: name this host/],
       [
         [...common, "--tunnel-ip", "127.0.0.1", "--tunnel-ip", "127.0.0.1"],
-        /--tunnel-ip 127\.0\.0\.1: there is one of its family already, 127\.0\.0\.1\nhint: /,
+        /--tunnel-ip 127\.0\.0\.1: its family has an address already, 127\.0\.0\.1\nhint: /,
       ],
       [[...common, "--underlay-mtu", "9"], /--underlay-mtu: expected a number from 576/],
       [[...common, "--registry", "nowhere"], /neither a socket nor a host with a port/],

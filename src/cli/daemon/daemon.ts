@@ -29,7 +29,7 @@ export function addIdentityOptions(command: Command): Command {
   return command;
 }
 
-/** Loads the chosen identity. FAILED_PRECONDITION for `attempt` if there is none. */
+/** Loads the chosen identity. FAILED_PRECONDITION for `attempt` if no identity was chosen. */
 export async function identityOf(attempt: string, options: object): Promise<OpenIdentity> {
   const given = new Map(Object.entries(options));
   return await loadIdentity(
@@ -43,7 +43,7 @@ export function exampleOf(daemon: string, rest = ""): string {
 }
 
 export function logLevelOption() {
-  return option("--log-level <level>", "least level of log lines").choices(LEVELS).default("info");
+  return option("--log-level <level>", "lowest level of log lines").choices(LEVELS).default("info");
 }
 
 export function traceOption() {
@@ -56,7 +56,9 @@ export async function exporterOf({ trace }: DaemonOptions, log: Log): Promise<Sp
 }
 
 export function notifyFdOption() {
-  return option("--notify-fd <number>", "write READY=1 to this descriptor when it serves").argParser(Number);
+  return option("--notify-fd <number>", "write READY=1 to this descriptor when it is ready").argParser(
+    Number,
+  );
 }
 
 /** Collects an option that can be repeated; in the environment its values are separated by commas. */

@@ -1,4 +1,4 @@
-/** Warns once at a daemon's start of limits of this machine, because later they look like faults of something else. */
+/** Warns once, at the start of a daemon, about limits of this machine: later they look like other faults. */
 import type { Log } from "../../observe/log.ts";
 import { type Report, ok, warning } from "../../doctor/check.ts";
 import { openFileTree } from "../doctor/host.ts";
@@ -11,14 +11,14 @@ export function warnOfLimits(log: Log, tree: FileTree = openFileTree()): void {
     if (finding.status !== "ok") log.warn(finding.what, { why: finding.why, hint: finding.remedy });
 }
 
-/** Pins live only as long as their mount namespace, and `ip netns exec` makes a new one for each command. */
+/** Pins exist only as long as their mount namespace, and `ip netns exec` makes a new one for each command. */
 function lastingMounts(tree: FileTree): Report {
   const [own, first] = [tree.target("proc/self/ns/mnt"), tree.target("proc/1/ns/mnt")];
   if (own === undefined || first === undefined || own === first)
     return ok("the machine's own mount namespace");
   return warning(
     "a mount namespace of its own",
-    "the pins of eBPF programs end with it: the next start has to find them by what is attached",
+    "the pins of eBPF programs are lost with it: the next start has to find the programs by their attachments",
     "nsenter --net=/run/netns/<name> netloom agent …, instead of ip netns exec",
   );
 }

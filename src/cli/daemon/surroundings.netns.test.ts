@@ -110,7 +110,7 @@ test("each variable that the pinned Node reads is kept out or harmless", () => {
 });
 
 test(
-  "neither a signal nor the environment of the one who starts the lab opens a debugger in an agent or ends it",
+  "neither a signal nor the environment of `lab up` opens a debugger in an agent or ends the agent",
   { skip },
   async (t) => {
     const { folder, env, sprung } = trap(t);

@@ -13,7 +13,7 @@ export async function awaitAddresses(
   await awaitOwnAddresses(addresses, {
     onWait: (tentative) =>
       log.info(
-        `waiting for ${tentative.join(", ")}: the kernel looks whether another host on the link has it`,
+        `waiting for ${tentative.join(", ")}: the kernel checks whether another host on the link has it`,
       ),
   });
 }
@@ -35,7 +35,7 @@ export function checkTunnelAddresses(given: readonly string[]): readonly string[
     if (first !== undefined)
       throw new NetloomError(
         "INVALID_ARGUMENT",
-        `--tunnel-ip ${address}: there is one of its family already, ${first}`,
+        `--tunnel-ip ${address}: its family has an address already, ${first}`,
         { hint: "give one of IPv4, one of IPv6, or one of each" },
       );
   }

@@ -109,7 +109,7 @@ const cases: readonly Case[] = [
   {
     title: "a kernel without permission to query it fails",
     sick: { features: undefined },
-    finds: /^linux \S+ was not asked/,
+    finds: /^linux \S+ was not probed/,
     status: "failed",
     remedy: /^sudo netloom doctor$/,
     healed: {},
@@ -351,7 +351,7 @@ test("each mode lists its requirements, and the first Linux that meets all of th
   assert.deepEqual(modes, [
     "linux 6.6.1, complete",
     "local wires: one veth pair, packets counted by the devices (Linux 5.18)",
-    "remote wires: veth, with tunnels that programs build and count; one vxlan device a host for all else (Linux 5.19)",
+    "remote wires: veth, with tunnels that programs build and count; one vxlan device per host for the rest (Linux 5.19)",
     "ports: a pinned tcx link at each device (Linux 6.6)",
     "cables of a lab: shaped by tbf, netem",
   ]);

@@ -15,12 +15,12 @@ export interface MarkedEntry {
 /** The data that the checks of the command use. */
 export interface DoctorHost extends ExaminedMachine {
   readonly nodeVersion: string;
-  /** Features of the kernel; `undefined` without permission to ask. */
+  /** Features of the kernel; `undefined` without permission to probe them. */
   readonly features: readonly Feature[] | undefined;
   readonly markedEntries: readonly MarkedEntry[];
   /** Addresses of the namespace, without prefix length. */
   readonly addresses: readonly string[];
-  /** `undefined` if the kernel has none, or without permission to ask. */
+  /** `undefined` if the kernel has none, or without permission to read it. */
   readonly netfilter: FilterState | undefined;
 }
 

@@ -5,7 +5,7 @@ import type { DoctorHost } from "./host.ts";
 import type { Feature, Use } from "../../linux/probe/feature.ts";
 import { absent, type Check, failed, type Report, ok, warning } from "../../doctor/check.ts";
 
-/** The first Linux on which all of Netloom works, if it is configured in. */
+/** The first Linux with all features that Netloom uses, if they are configured in. */
 const fullKernel = "6.6";
 
 export const kernelCheck: Check<DoctorHost> = {
@@ -14,9 +14,7 @@ export const kernelCheck: Check<DoctorHost> = {
   run: (host) => {
     const release = `linux ${host.read("proc/sys/kernel/osrelease")?.trim() ?? "unknown"}`;
     if (host.features === undefined) {
-      return [
-        failed(`${release} was not asked what it can do`, "asking it needs root", "sudo netloom doctor"),
-      ];
+      return [failed(`${release} was not probed`, "probing needs root", "sudo netloom doctor")];
     }
     return [version(release, host.features), ...modes(host.features), ...host.features.map(judge)];
   },
@@ -58,7 +56,7 @@ function modes(features: readonly Feature[]): Report[] {
     mode("local wires", "one veth pair, packets counted by the devices", wanted("every wire")),
     mode(
       "remote wires",
-      "veth, with tunnels that programs build and count; one vxlan device a host for all else",
+      "veth, with tunnels that programs build and count; one vxlan device per host for the rest",
       wanted("every wire", "remote wires"),
     ),
     mode("ports", "a pinned tcx link at each device", wanted("ports")),

@@ -21,7 +21,7 @@ export const leftoversCheck: Check<DoctorHost> = {
       ...objects(host, agent),
       ...mounts(host, agent),
     ];
-    return findings.length > 0 ? findings : [ok("nothing of ours is left on this machine")];
+    return findings.length > 0 ? findings : [ok("no leftovers of netloom on this machine")];
   },
 };
 
@@ -39,7 +39,7 @@ function testNamespaces(tree: FileTree): Report[] {
     .map((name) =>
       warning(
         `network namespace ${name}`,
-        "the test or bench that made it was killed; its devices live on",
+        "the test or bench that made it was killed; its devices still exist",
         `ip netns delete ${name}`,
       ),
     );
@@ -73,15 +73,15 @@ function isWhole(tree: FileTree, lab: string): boolean {
 function objects({ devices, markedEntries }: DoctorHost, agent: AgentOfHost): Report[] {
   const ours = devices.filter(({ group }) => isOurs(group));
   if (agent.state === "runs") {
-    const found = `${count(ours.length, "device")} and ${markedEntries.length} of routes and rules`;
-    return [ok(`the agent that runs here (pid ${agent.pid}) takes care of ${found}`)];
+    const found = `${count(ours.length, "device")}, and ${markedEntries.length} routes and rules`;
+    return [ok(`the agent of this host (pid ${agent.pid}) owns ${found}`)];
   }
   const why =
-    agent.state === "stopped" ? "its agent does not run; a start takes it over" : "no agent runs here";
+    agent.state === "stopped" ? "its agent does not run; the next start takes it over" : "no agent runs here";
   return [
     ...ours.map((each) => device(each, why)),
     ...markedEntries.map(({ what, remedy }) =>
-      warning(what, `it carries our protocol number, and ${why}`, remedy),
+      warning(what, `it has netloom's protocol number, and ${why}`, remedy),
     ),
   ];
 }
@@ -89,7 +89,11 @@ function objects({ devices, markedEntries }: DoctorHost, agent: AgentOfHost): Re
 function device({ name, group }: DeviceFacts, why: string): Report {
   const remedy = `ip link delete ${name}`;
   if (isDoomed(group)) return warning(`device ${name}, doomed`, "its deletion was killed half-way", remedy);
-  return warning(`device ${name}, group 0x${group.toString(16)}`, `it is ours, and ${why}`, remedy);
+  return warning(
+    `device ${name}, group 0x${group.toString(16)}`,
+    `it is a device of netloom, and ${why}`,
+    remedy,
+  );
 }
 
 /** Finds file systems of pinned programs that belong to no agent, no lab, and no running test or bench. */
@@ -107,6 +111,6 @@ function mounts(tree: FileTree, agent: AgentOfHost): Report[] {
       return pid === undefined ? !labs.includes(lab ?? "") : tree.list(`proc/${pid}`).length === 0;
     })
     .map((point) =>
-      warning(`bpffs at ${point}`, "the programs pinned there outlive their wires", `umount ${point}`),
+      warning(`bpffs at ${point}`, "the programs pinned there have no wires any more", `umount ${point}`),
     );
 }

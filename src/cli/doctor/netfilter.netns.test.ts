@@ -11,7 +11,7 @@ import { netfilterCheck } from "./netfilter.ts";
 import { readNetworkState } from "./network-state.ts";
 
 const skip = needsRoot;
-const NOTHING = ["no rule is about packets of tunnels"];
+const NOTHING = ["no rule matches tunnel packets"];
 
 /** A host with the address 10.8.0.1, and these rules. */
 async function firewall(
@@ -112,7 +112,7 @@ test("rules of both versions of iptables are read, as far as the kernel lists th
   assert.deepEqual(
     rules.map((what) => what.replace(/handle \d+/, "handle N")),
     [
-      "iptables filter: tables of iptables-legacy, whose rules are not looked at",
+      "iptables filter: tables of iptables-legacy, whose rules are not checked",
       "nftables: ip filter INPUT handle N: drops it",
       "nftables: ip mangle POSTROUTING handle N: MARK",
     ],
@@ -132,5 +132,5 @@ test("with an agent without the fast path all packets pass the firewall", { skip
     },
     links: { "proc/self/ns/net": "net:[1]", "proc/41/ns/net": "net:[1]" },
   };
-  assert.deepEqual(told(agent), ["the agent sends all packets of tunnels past it"]);
+  assert.deepEqual(told(agent), ["the agent sends all tunnel packets through it"]);
 });

@@ -1,5 +1,5 @@
 /**
- * Finds rules of the host's firewall that match tunnel packets, most of which they would never see: the fast path
+ * Finds rules of the host's firewall that match tunnel packets. They see few of these packets, because the fast path
  * bypasses netfilter. It reports every rule that may match: a condition that this file does not know counts as met.
  */
 import { REMOTE_TYPES } from "../../mechanisms/list.ts";
@@ -12,15 +12,15 @@ import type { DoctorHost } from "./host.ts";
 
 export const netfilterCheck: Check<DoctorHost> = { name: "netfilter", title: "Firewall of the host", run };
 
-const WHY = "most packets of tunnels go by it: it does not see them, neither going nor coming";
+const WHY = "most tunnel packets bypass it, in both directions";
 const REMEDY = "netloom agent --no-fast-path";
 /** Number of rules that are listed; the others are only counted. */
 const MOST = 5;
 
 function run(host: DoctorHost): readonly Report[] {
-  if (isFlagSet(host, "no-fast-path")) return [ok("the agent sends all packets of tunnels past it")];
+  if (isFlagSet(host, "no-fast-path")) return [ok("the agent sends all tunnel packets through it")];
   const reports = [...legacyTables(host), ...findings(host).map((what) => warning(what, WHY, REMEDY))];
-  return reports.length > 0 ? reports : [ok("no rule is about packets of tunnels")];
+  return reports.length > 0 ? reports : [ok("no rule matches tunnel packets")];
 }
 
 /** Tables of the old iptables, whose rules netlink does not list. */
@@ -32,8 +32,8 @@ function legacyTables(host: DoctorHost): Report[] {
       .map((name) => `${family}tables ${name}`),
   );
   if (tables.length === 0) return [];
-  const what = `${tables.join(", ")}: tables of iptables-legacy, whose rules are not looked at`;
-  return [warning(what, `if one is about packets of tunnels: ${WHY}`, REMEDY)];
+  const what = `${tables.join(", ")}: tables of iptables-legacy, whose rules are not checked`;
+  return [warning(what, `if a rule matches tunnel packets: ${WHY}`, REMEDY)];
 }
 
 function findings(host: DoctorHost): string[] {
@@ -146,7 +146,7 @@ function effectOf(
   return { ...(does.length > 0 && { does: does.join(", ") }), ...(leadsTo !== undefined && { leadsTo }) };
 }
 
-/** Statements that record a packet or change its way. */
+/** Statements that record a packet or change its path. */
 const EFFECTS: ReadonlyMap<string, string> = new Map([
   ["reject", "rejects it"],
   ["log", "logs it"],

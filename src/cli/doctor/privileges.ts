@@ -50,7 +50,7 @@ function userNamespace(tree: FileTree): Report {
     return ok("the machine's own user namespace");
   return warning(
     "inside of a user namespace",
-    "the kernel refuses eBPF programs here, whatever the capabilities say: no wires between hosts",
+    "the kernel refuses eBPF programs here, even with all capabilities: no wires between hosts",
     "run netloom in the machine's own user namespace, as root",
   );
 }

@@ -71,8 +71,8 @@ function summary(out: Output, report: DoctorReport): string {
   const figures = [
     `${count("ok")} fine`,
     `${count("absent")} optional and absent`,
-    `${count("warning")} to look at`,
-    `${count("failed")} in the way`,
+    `${count("warning")} to check`,
+    `${count("failed")} failed`,
   ].join(", ");
   if (report.status === "failed")
     return `${out.style("red", "netloom does not fully work here:")} ${figures}`;

@@ -32,7 +32,7 @@ export function openFiles(tree: FileTree): Report {
   }
   return warning(
     `open files: limit ${limit}`,
-    `every caller, and every namespace of a batch, takes a descriptor, and without one nobody is answered; ${minimumOpenFiles} are plenty`,
+    `every caller and every namespace of a batch takes a descriptor, and without a free one no call is answered; ${minimumOpenFiles} are enough`,
     `ulimit -n ${minimumOpenFiles}`,
   );
 }

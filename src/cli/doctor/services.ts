@@ -42,7 +42,7 @@ function run(host: DoctorHost): readonly Report[] {
         ? ok(`${title} runs, and leaves our devices alone`)
         : warning(`${title} runs`, found.why, found.remedy);
     });
-  return findings.length > 0 ? findings : [ok("nothing else configures the network")];
+  return findings.length > 0 ? findings : [ok("no other program configures the network")];
 }
 
 function networkManager(tree: FileTree): Trouble | undefined {
@@ -113,7 +113,7 @@ function firewalld(host: DoctorHost): Trouble | undefined {
   const closed = tunnelPorts(host).filter((port) => !isOpen(port));
   if (closed.length === 0) return undefined;
   return {
-    why: `no zone lets UDP ${closed.join(", ")} in: wires from other hosts stay silent`,
+    why: `no zone lets UDP ${closed.join(", ")} in: packets of wires from other hosts are dropped`,
     remedy: `firewall-cmd --permanent ${closed.map((port) => `--add-port=${port}/udp`).join(" ")} && firewall-cmd --reload`,
   };
 }
@@ -124,7 +124,7 @@ function docker(host: DoctorHost): Trouble | undefined {
   const ports = tunnelPorts(host);
   const match = ports.length === 1 ? `--dport ${ports[0]}` : `-m multiport --dports ${ports.join(",")}`;
   return {
-    why: "it sets the policy of FORWARD to drop: an underlay that this host routes for others loses its tunnels",
+    why: "it sets the policy of FORWARD to drop: tunnel packets that this host routes for other hosts are lost",
     remedy: `iptables -I DOCKER-USER -p udp ${match} -j ACCEPT`,
   };
 }

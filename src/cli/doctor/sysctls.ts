@@ -58,7 +58,7 @@ export function writable(tree: FileTree): Report {
   if (!options?.split(",").includes("ro")) return ok("/proc/sys can be written");
   return warning(
     "/proc/sys is read-only",
-    "devices keep the kernel's defaults: they believe router advertisements, and no IPv6 wire can be made where IPv6 is off",
+    "devices keep the kernel's defaults: they accept router advertisements, and no IPv6 wire can be made where IPv6 is off",
     "mount -o remount,rw /proc/sys",
   );
 }

@@ -28,56 +28,55 @@ export const ERROR_AREAS: Readonly<Record<string, string>> = {
 export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
   "NL-001": {
     title: "cancelled",
-    means: "Whoever waited for the answer went away, or told the operation to stop, before it was done.",
+    means: "The caller left, or stopped the operation, before it was done.",
     causes: [
       "a signal ended the command",
       "the agent was stopped",
       "an attachment was changed or removed while its wire was being made",
     ],
-    remedies: ["nothing: what was begun has been undone, or is undone by the next refresh", "run it again"],
+    remedies: ["nothing: its changes were undone, or the next refresh undoes them", "run it again"],
   },
   "NL-003": {
     title: "the request is wrong",
-    means: "What was asked for can never work as it is written, whatever the state of the mesh.",
+    means: "The request can never succeed as it is written, in any state of the mesh.",
     causes: [
       "a value is out of its range, a name has the wrong form, or two values contradict each other",
-      "a program that speaks the protocol sends a message that breaks its rules",
+      "another program sends a message that breaks the rules of the protocol",
     ],
     remedies: [
       "correct what the message names; nothing was changed",
-      "for a message of another program: see docs/reference/glossary.md for the words, and its own log",
+      "for a message of another program: see its log; docs/reference/glossary.md explains the words",
     ],
   },
   "NL-004": {
     title: "no answer in time",
-    means:
-      "The time for the operation was over before the answer came. The other side may have done it nevertheless.",
+    means: "No answer came within the time limit. The other side may have done the operation anyway.",
     causes: [
       "a station on the path is overloaded, or stopped by a debugger",
       "packets between the hosts are lost",
       "the endpoint takes longer than its client is willing to wait",
     ],
     remedies: [
-      "wait: an attachment is tried again by itself",
-      "netloom status on each host on the path says which one does not answer",
+      "wait: attachments are retried by themselves",
+      "netloom status on each host of the path shows which one does not answer",
     ],
   },
   "NL-005": {
     title: "it does not exist",
-    means: "What the message names does not exist, or does not exist any more.",
+    means: "The named object does not exist, or no longer exists.",
     causes: ["a name is misspelt", "it was removed meanwhile", "it is on another host"],
-    remedies: ["netloom get lists what is wanted on this host, netloom status what is there"],
+    remedies: ["netloom get lists the documents of this host, netloom status its wires"],
   },
   "NL-006": {
     title: "it exists already",
-    means: "Something of that name is there, and it is not ours to replace.",
+    means: "An object of that name exists, and netloom may not replace it.",
     causes: ["another program made it", "an earlier run under another name made it"],
-    remedies: ["choose another name, or remove what is in the way"],
+    remedies: ["choose another name, or remove the existing object"],
   },
   "NL-007": {
     title: "not permitted",
-    means: "The caller may not do this, although it may be right in itself.",
-    causes: ["it belongs to another peer", "the caller has no right to the socket or the file"],
+    means: "The request may be right, but this caller may not make it.",
+    causes: ["the object belongs to another peer", "the caller has no right to the socket or the file"],
     remedies: ["do it as the owner, or from the host of the owner"],
   },
   "NL-008": {
@@ -88,56 +87,58 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
       "a client sends requests faster than they are answered",
       "there are more wires than the host was set up for",
     ],
-    remedies: ["make room where the message says; what waits is tried again by itself"],
+    remedies: ["free the resource that the message names; waiting requests are retried by themselves"],
   },
   "NL-009": {
     title: "the state does not allow it",
-    means: "The request is right, but something else has to be done first.",
-    causes: ["a part that it needs is not set up", "what it would change is in use"],
+    means: "The request is right, but another step has to come first.",
+    causes: ["a part that it needs is not set up", "the object that it would change is in use"],
     remedies: ["do first what the hint says"],
   },
   "NL-010": {
     title: "interrupted by another operation",
-    means: "Another operation on the same thing came between. All of this one was undone.",
+    means: "Another operation changed the same object meanwhile. All changes of this operation were undone.",
     causes: [
-      "two processes change the same thing",
-      "the worker that speaks to the kernel died and was replaced",
+      "two processes change the same object",
+      "the worker that calls the kernel ended and was replaced",
     ],
     remedies: ["run it again"],
   },
   "NL-012": {
     title: "not supported",
     means: "This netloom, this kernel, or the program at the other side cannot do that.",
-    causes: ["versions differ", "a stranger's program offers a part of the protocol only"],
-    remedies: ["netloom version and netloom doctor say what is here"],
+    causes: ["versions differ", "another program supports only a part of the protocol"],
+    remedies: ["netloom version and netloom doctor show what this host supports"],
   },
   "NL-013": {
     title: "a fault of the program",
-    means: "Something happened that cannot happen: a fault of netloom, or of the program at the other side.",
+    means: "An unexpected error: a fault of netloom, or of the program at the other side.",
     causes: ["a bug"],
     remedies: [
       "run it again with NETLOOM_DEBUG=1, which adds the stack, and report it",
-      "if the message says so, the log of the other side has the rest",
+      "if the message points to the other side, its log has the details",
     ],
   },
   "NL-014": {
     title: "unavailable",
-    means:
-      "A station that is needed is not there, or is not there yet. What waits for it is tried again by itself.",
-    causes: ["a host is down, or starts", "a registration points to where nobody is any more"],
-    remedies: ["netloom status says what waits for what", "start what is missing"],
+    means: "A station that the request needs does not run yet. Waiting requests are retried.",
+    causes: ["a host is down, or is starting", "a registration has a URL where no process listens any more"],
+    remedies: ["netloom status shows what is waiting, and why", "start what is missing"],
   },
   "NL-016": {
     title: "not authenticated",
     means: "The caller has not proven who it is.",
-    causes: ["it sends no token, or one that is over or for somebody else", "the clocks of the hosts differ"],
+    causes: [
+      "it sends no token, an expired one, or one for another process",
+      "the clocks of the hosts differ",
+    ],
     remedies: ["check the caller's identity, and the clocks"],
   },
   "NL-101": {
     title: "a file cannot be read",
-    means: "A file that the command line names is not there, or may not be read.",
+    means: "A file of the command line does not exist, or cannot be read.",
     causes: ["a path is misspelt or relative to another folder", "it belongs to another user"],
-    remedies: ["name a YAML file; - is the standard input where netloom apply, diff or delete ask for one"],
+    remedies: ["name a YAML file; for netloom apply, diff and delete - is the standard input"],
   },
   "NL-102": {
     title: "a file is wrong",
@@ -149,14 +150,14 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
       "it is a file of release 0.1.0",
     ],
     remedies: [
-      "correct the places that are named; netloom lab validate and netloom diff look without touching anything",
+      "correct the named places; netloom lab validate and netloom diff check a file and change nothing",
       "netloom migrate converts files of release 0.1.0",
-      "the JSON schema that netloom schema prints makes editors complain at once",
+      "with the JSON schema of netloom schema, an editor shows mistakes at once",
     ],
   },
   "NL-103": {
     title: "needs root",
-    means: "Netloom makes network devices and namespaces, which only root may.",
+    means: "Netloom makes network devices and namespaces, and only root may do so.",
     causes: [
       "the command was run by another user",
       "a container lacks CAP_NET_ADMIN, CAP_SYS_ADMIN or CAP_BPF",
@@ -172,17 +173,16 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
   },
   "NL-105": {
     title: "the operating system refuses",
-    means:
-      "The operating system refused to read, write or start something; the message has what, where and its reason.",
+    means: "The operating system refused an operation; the message has the path and the reason.",
     causes: [
       "a file system is mounted read-only (EROFS), or full (ENOSPC)",
-      "too many files are open (EMFILE), or a folder is not there (ENOENT)",
+      "too many files are open (EMFILE), or a folder does not exist (ENOENT)",
     ],
-    remedies: ["make the place that is named writable, or make room; then run it again"],
+    remedies: ["make the named place writable, or free space there; then run it again"],
   },
   "NL-201": {
     title: "the agent does not answer",
-    means: "The command talks to the agent of this host over a unix socket, and nobody listens there.",
+    means: "The command talks to the agent of this host over a unix socket, and no process listens there.",
     causes: [
       "no agent runs on this host (ENOENT, ECONNREFUSED)",
       "it listens on another socket",
@@ -197,25 +197,28 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
   },
   "NL-202": {
     title: "the name is ambiguous",
-    means: "A name stands for several things, or a lab has several hosts.",
+    means: "Several objects have the name, or a lab has several hosts.",
     causes: ["attachments of two kinds have the same name", "--lab was given without --host"],
-    remedies: ["say Kind/name, as in NetworkServiceClient/web", "say --host, or alpha/web/nsm-1 for a wire"],
+    remedies: [
+      "write Kind/name, as in NetworkServiceClient/web",
+      "add --host, or write alpha/web/nsm-1 for a wire",
+    ],
   },
   "NL-203": {
     title: "no such attachment or wire",
-    means: "The agent was asked for something that it does not have.",
-    causes: ["the name is misspelt", "it is on another host: each agent knows its own"],
+    means: "The agent does not have the requested attachment or wire.",
+    causes: ["the name is misspelt", "it is on another host: each agent knows only its own"],
     remedies: ["netloom get and netloom status list the names"],
   },
   "NL-204": {
     title: "another agent is here",
     means:
-      "One agent serves a network namespace, and one works on a state folder and on a folder of pins: a second one would take over the " +
-      "first one's wires and remove them, or confuse its devices with its own. The locks end with the process that holds them, however that ends.",
+      "Only one agent can use a network namespace, a state folder or a folder of pins: a second agent would take over the " +
+      "first one's wires and remove them, or confuse their devices. A lock is released when its process ends in any way.",
     causes: [
       "an agent runs already: as a service, in a container with the host's network, or by hand",
-      "two agents were given one --state-dir or one --bpffs, or none",
-      "a program that is no agent holds the name; its user is named then",
+      "two agents have the same --state-dir or --bpffs, or both have the default",
+      "a program that is not an agent holds the lock; the message names its user",
     ],
     remedies: [
       "end the process that the message names",
@@ -225,27 +228,26 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
   "NL-205": {
     title: "the agent's stored documents are damaged",
     means:
-      "The file `wish` in the state folder holds the attachments of a host and the ids of their wires, under a line with its " +
-      "length and checksum. It does not agree with that line. The agent refuses all of it: with a part of its attachments it " +
+      "The file `wish` in the state folder holds the attachments of a host and the ids of their wires. Its first line has its " +
+      "length and checksum, and they do not match. The agent refuses the whole file: with only some of the attachments it " +
       "would remove the wires of the others.",
     causes: [
       "the disk was full or has failed, or the file was edited or copied in part",
       "it was written by another version of netloom",
     ],
     remedies: [
-      "put a copy of the file back",
-      "move the file away, start the agent, and apply the attachments again: it takes the wires over that are up",
+      "restore a copy of the file",
+      "move the file away, start the agent, and apply the attachments again: the agent takes over the wires that are up",
       "until then all wires stay as they are, and carry packets",
     ],
   },
   "NL-301": {
     title: "the registry does not answer",
-    means:
-      "Nobody could say who offers the service. Services that this host has asked for before are still known.",
-    causes: ["the registry is down, or cannot be reached from here", "the agent was given a wrong address"],
+    means: "No registry answers. Services that this host requested before are still known.",
+    causes: ["the registry is down, or cannot be reached from here", "the agent has a wrong address"],
     remedies: [
-      "netloom status names the registry and since when it has been silent",
-      "start it: netloom registry; agents find it again by themselves",
+      "netloom status shows the registry, and for how long it has not answered",
+      "start it: netloom registry; agents connect to it again by themselves",
     ],
   },
   "NL-302": {
@@ -253,69 +255,69 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     means: "The registry does not know a service of that name.",
     causes: [
       "the name is misspelt",
-      "nobody has described it (kind: NetworkService) or offered it (kind: NetworkServiceProvider) yet",
-      "the registry was started anew without a file (--store), and whoever offered it has not come back yet",
+      "no document describes it (kind: NetworkService) or offers it (kind: NetworkServiceProvider) yet",
+      "the registry started again without a file (--store), and its providers have not registered again",
     ],
     remedies: ["netloom get services lists them", "offer it: netloom expose <workload> <service>"],
   },
   "NL-303": {
     title: "no endpoint for this client",
-    means: "The service is known, but no endpoint of it is for a client with these labels.",
+    means: "The service exists, but none of its endpoints is for a client with these labels.",
     causes: [
-      "nobody offers the service now",
+      "no endpoint offers the service now",
       "the service's matches lead to none of its endpoints for these labels",
-      "an endpoint was asked for by a name that is not there",
+      "the client requests an endpoint by name, and this endpoint does not exist",
     ],
     remedies: [
-      "netloom why <client> <service> tells how each endpoint was judged",
+      "netloom why <client> <service> shows how each endpoint was judged",
       "start an endpoint, or change labels",
     ],
   },
   "NL-304": {
     title: "no forwarder",
-    means: "The manager found the service, but nobody on this host who makes the wire.",
+    means: "The manager found the service, but no forwarder on this host that can make the wire.",
     causes: [
-      "a forwarder of its own process has ended",
-      "the service's match asks for forwarders with labels that none of this host has",
+      "a forwarder in a process of its own has ended",
+      "the service's match requires a forwarder with labels that none of this host has",
     ],
     remedies: ["netloom status; the log of the agent", "check metadata.labels in the service's matches"],
   },
   "NL-305": {
-    title: "it belongs to somebody else",
+    title: "it belongs to another peer",
     means:
       "A name in the registry, the name of a host, or the id of a wire belongs to the peer that took it first.",
     causes: [
       "two hosts have the same name: machines made from one image, for example",
       "two hosts use the same name for a service or an endpoint",
-      "a host has got a new address, and the registration of the old one has not expired yet",
+      "a host has a new address, and the registration of the old one has not expired yet",
     ],
     remedies: [
-      "choose another name; a host has its own with `netloom agent --name`",
+      "choose another name; for a host: `netloom agent --name`",
       "unregister it where it was registered, or wait until it has expired",
     ],
   },
   "NL-306": {
     title: "the registry's file cannot be used",
     means:
-      "A registry keeps what is registered in one file of its own. It uses all of the file or nothing of it: what is missing " +
-      "would be taken for unregistered.",
+      "A registry keeps its registrations in one file of its own. It uses the whole file or nothing of it: a missing registration " +
+      "would count as unregistered.",
     causes: [
       "--store names a file of another program",
-      "a newer netloom has made it",
-      "the disk or a copy has damaged it",
+      "a newer netloom wrote it",
+      "a disk error or an incomplete copy damaged it",
       "it was deleted, moved or replaced while the registry ran",
     ],
     remedies: [
       "name another file with --store",
-      "move it away and start the registry: hosts register anew what they offer, within seconds",
-      "while the registry runs: put it back, or start the registry again; until then it answers, and takes nothing new",
+      "move it away and start the registry: hosts register their endpoints again within seconds",
+      "while the registry runs: put it back, or start the registry again; until then it answers queries, and accepts no changes",
     ],
   },
   "NL-307": {
     title: "another payload",
-    means: "The service is there, but carries something else than the client asks for.",
+    means: "The service exists, but has another payload than the requested one.",
     causes: ["a client names a payload (IP or ETHERNET) that is not the one of the service"],
-    remedies: ["ask for the service's payload, or for none: then the service decides"],
+    remedies: ["request the service's payload, or none: then the service decides"],
   },
   "NL-401": {
     title: "the kernel refuses",
@@ -327,110 +329,107 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
       "ENODEV, ENOENT: a device or namespace went away meanwhile",
       "ENOBUFS, ENOMEM: the kernel has no room",
     ],
-    remedies: ["follow the hint; then nothing: attachments are tried again by themselves"],
+    remedies: ["follow the hint; attachments are retried by themselves"],
   },
   "NL-402": {
     title: "the kernel cannot",
-    means: "The running kernel lacks a feature that this needs.",
+    means: "The running kernel lacks a feature that the operation needs.",
     causes: ["it is too old", "a module is not loaded or not built"],
     remedies: ["netloom doctor names the feature, the version that has it, and the module"],
   },
   "NL-403": {
     title: "no common mechanism",
-    means: "Client, forwarder and endpoint have no kind of connection in common.",
-    causes: ["a stranger's client asks for a mechanism that is not ours (docs/reference/nsm.md)"],
-    remedies: ["ask for kernel://service/interface", "check what the other program supports"],
+    means: "Client, forwarder and endpoint have no mechanism in common.",
+    causes: ["another program's client requests an unsupported mechanism (docs/reference/nsm.md)"],
+    remedies: ["request kernel://service/interface", "check what the other program supports"],
   },
   "NL-404": {
     title: "no address for tunnels",
-    means: "A wire between hosts needs an address on each that the other one reaches, of the same family.",
+    means: "Each host of a wire needs an address of one family that the other host can reach.",
     causes: [
       "the agent was started without --tunnel-ip",
-      "the address is not there yet, or no more: netloom status of both hosts says so",
-      "one host was given an IPv4 and the other an IPv6 address",
+      "the host does not have the address yet, or no longer: see netloom status of both hosts",
+      "one host has an IPv4 and the other an IPv6 address",
     ],
     remedies: ["give the agent its address in the underlay (--tunnel-ip), and the host the address"],
   },
   "NL-405": {
     title: "different ports for tunnels",
-    means:
-      "The two hosts of a wire use different UDP ports for a tunnel whose devices need one and the same.",
+    means: "A tunnel of this type needs one UDP port, and its two hosts use different ones.",
     causes: ["one agent was started with another port"],
     remedies: ["start all agents with the same port"],
   },
   "NL-406": {
     title: "the other side's answer is invalid",
     means:
-      "The next station's answer breaks the protocol, or asks for something that would harm this host. It was dropped, " +
+      "The next station's answer breaks the protocol, or requests something that would harm this host. It was dropped, " +
       "and the connection was closed on both sides.",
-    causes: ["an endpoint or forwarder of another program has a fault", "somebody tries"],
+    causes: ["an endpoint or forwarder of another program has a fault", "an attack"],
     remedies: ["netloom describe <wire> has the path: see the log of the station after this one"],
   },
   "NL-407": {
     title: "the path leads back",
-    means: "The next hop of a request is where it came from, or a function that it has passed already.",
+    means: "The next hop of a request is its previous hop, or a function that it has already passed.",
     causes: [
       "two processes have the same name",
       "a registration has the URL of another process",
-      "the matches of a service lead from a function to itself, perhaps by way of others",
+      "the matches of a service lead from a function to itself, directly or through others",
     ],
     remedies: [
       "give every manager, forwarder, endpoint and client a name of its own",
-      "give the service a match whose source_selector is the function's labels, and whose routes lead on, before the one that leads to it",
+      "before the match that leads to the function, add one whose source_selector has the function's labels and whose routes lead to the next station",
     ],
   },
   "NL-408": {
     title: "the endpoint asks for more than the client allows",
     means:
-      "The endpoint's answer has something that this client does not take. Nothing of it was made; another endpoint is " +
-      "tried, if there is one.",
+      "The endpoint's answer has a value that this client does not accept. Nothing of it was made; another endpoint is " +
+      "tried, if one exists.",
     causes: [
       "a route outside of the client's acceptRoutes",
       "an address inside of its excludedPrefixes",
       "an MTU above its mtu",
     ],
     remedies: [
-      "if it is right, let the client take it: change the key that the message names",
+      "if the value is right, let the client accept it: change the key that the message names",
       "if not, change what the endpoint gives: routes, policyRoutes, pools, mtu of the provider",
     ],
   },
   "NL-409": {
     title: "the host would be cut off",
     means:
-      "The workload is the network namespace of the host itself. There an agent makes no wires unless it is told so, and never " +
-      "one whose addresses, routes or policies would lead the way to the registry or to the other end of a tunnel away.",
+      "The workload is the network namespace of the host itself. There an agent makes wires only with --allow-host-workload, and " +
+      "never one whose addresses, routes or policies would redirect packets for the registry or for the other end of a tunnel.",
     causes: [
       "a workload is named by a process of the host (pid: 1), or by a path that leads to the host's own namespace",
       "the service gives a default route, or one that covers the network between the hosts",
     ],
     remedies: [
       "give the workload a network namespace of its own",
-      "if it is meant: netloom agent --allow-host-workload, and routes that leave the network between the hosts out",
+      "if the host is meant: netloom agent --allow-host-workload, and routes without the network between the hosts",
     ],
   },
   "NL-410": {
     title: "the MTU is too small",
-    means:
-      "With what is left of the MTU no packet of the wire's family gets through: IPv6 needs 1280 bytes, IPv4 68.",
+    means: "The wire's MTU is below the minimum of its address family: 1280 bytes for IPv6, 68 for IPv4.",
     causes: [
       "the client or the provider has a small mtu",
-      "the way between the hosts, there or back, leaves too little for a tunnel: see netloom describe <wire>",
+      "the path between the hosts leaves too few bytes for a tunnel in one direction: see netloom describe <wire>",
     ],
     remedies: [
-      "a larger mtu, or none, where the hint says",
-      "a larger MTU between the hosts, or pools of IPv4 only",
+      "set a larger mtu, or none, where the hint says",
+      "set a larger MTU between the hosts, or use only IPv4 pools",
     ],
   },
   "NL-411": {
     title: "the device cannot be a port",
-    means:
-      "A port is a device that is there already. It stays as it is: a wire ends in it, and all of its frames are the wire's.",
+    means: "A port is an existing device. It does not change; all its frames belong to its wire.",
     causes: [
       "it is a member of a bridge, or this host uses it itself (it has an address)",
-      "its frames have no MAC addresses, or leave past it (macvtap)",
+      "its frames have no MAC addresses, or bypass it (macvtap)",
       "it is in another namespace than the agent, or has a wire already",
     ],
-    remedies: ["what the hint says", "name another device: netloom connect port:tap0 <service>"],
+    remedies: ["follow the hint", "name another device: netloom connect port:tap0 <service>"],
   },
   "NL-501": {
     title: "no free address",
@@ -448,9 +447,9 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
   "NL-502": {
     title: "an address is in use",
     means:
-      "The endpoint gave an address, or a route, that the workload at one end of the wire has already, and gave it again when it was asked to leave it out; nothing was made.",
+      "An end of the wire already has an address or a route that the endpoint gave twice. Nothing was made.",
     causes: [
-      "another wire of the same workload has that address, and the endpoint does not regard excluded prefixes",
+      "another wire of the same workload has that address, and the endpoint ignores excluded prefixes",
       "it is in the workload's own network: an address, a network on one of its links, or a gateway",
       "two services give one workload the same route",
     ],
@@ -458,7 +457,7 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
   },
   "NL-601": {
     title: "the lab is not up",
-    means: "There is no lab of that name on this machine, or its last `up` was cut off.",
+    means: "This machine has no lab of that name, or its last `up` was interrupted.",
     causes: ["it was never brought up, or was removed", "the name is misspelt"],
     remedies: ["netloom lab status lists the labs", "netloom lab up <file>"],
   },
@@ -466,34 +465,34 @@ export const ERROR_PAGES: Readonly<Record<Topic, ErrorPage>> = {
     title: "the lab is being changed",
     means: "Another process changes the same lab.",
     causes: ["netloom lab up or down runs elsewhere"],
-    remedies: ["wait for it, or end it; the lock goes with the process"],
+    remedies: ["wait for it, or end it; the lock is released with the process"],
   },
   "NL-603": {
     title: "the lab's name is taken",
-    means: "Something of that name is there that this command did not make.",
+    means: "Objects of that name exist, and this command did not make them.",
     causes: ["another lab has the same name", "a killed run has left namespaces behind"],
     remedies: ["netloom lab down <name> removes it", "give the lab another name"],
   },
   "NL-701": {
-    title: "nobody answers at the address",
-    means: "No process listens there, or none is reached.",
+    title: "no process answers at the address",
+    means: "No process listens at the address, or it cannot be reached.",
     causes: [
-      "it has ended, or has not started yet (ECONNREFUSED, ENOENT)",
-      "a firewall is between (ETIMEDOUT, EHOSTUNREACH)",
+      "the process has ended, or has not started yet (ECONNREFUSED, ENOENT)",
+      "a firewall blocks the connection (ETIMEDOUT, EHOSTUNREACH)",
       "the address is wrong",
     ],
-    remedies: ["check that it runs, and its address; who waits for it tries again by itself"],
+    remedies: ["check that the process runs, and its address; waiting requests are retried by themselves"],
   },
   "NL-702": {
     title: "the address is in use",
-    means: "Another process listens there.",
+    means: "Another process listens at the address.",
     causes: ["an agent or registry runs already", "another program has the port"],
-    remedies: ["end the other one: ss -lptn shows who it is", "choose another address"],
+    remedies: ["end the other process: ss -lptn shows it", "choose another address"],
   },
   "NL-703": {
     title: "plaintext is not allowed",
-    means: "Without an identity nobody can be believed, so nothing is sent or served over the network.",
-    causes: [`none of its ways was asked for: ${IDENTITIES.map(({ option }) => option.flags).join(", ")}`],
+    means: "A process without an identity sends and serves nothing over the network.",
+    causes: [`no identity was chosen: ${IDENTITIES.map(({ option }) => option.flags).join(", ")}`],
     remedies: IDENTITIES.map(({ hint }) => hint),
   },
 };

@@ -64,7 +64,7 @@ const SYSTEM_CODES: Readonly<Record<string, ErrorCode>> = {
   ENOMEM: "RESOURCE_EXHAUSTED",
 };
 
-/** An error from a refusal of the operating system, which is a problem of the machine and no bug. */
+/** An error from a refusal of the operating system, which is a problem of the machine and not a bug. */
 function systemRefusal(error: unknown): ErrorDocument | undefined {
   if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) return undefined;
   const { code, syscall, errno } = error as NodeJS.ErrnoException;
@@ -77,7 +77,7 @@ function systemRefusal(error: unknown): ErrorDocument | undefined {
     code: SYSTEM_CODES[code] ?? "FAILED_PRECONDITION",
     topic: "NL-105",
     message: `${syscall ?? "call the system"}${path === "" ? "" : ` ${path}`}: ${code}: ${words}`,
-    hint: "this machine refuses it: see that the place is there, may be written to, and has room",
+    hint: "this machine refuses it: check that the path exists, is writable and has space",
   };
 }
 

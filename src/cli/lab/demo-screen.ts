@@ -17,7 +17,7 @@ export class DemoScreen {
 
   title(): void {
     this.#out.line(
-      `${this.#out.style("bold", "netloom demo")}: two hosts, a registry, two agents, a service asked for by its name`,
+      `${this.#out.style("bold", "netloom demo")}: two hosts, a registry, two agents, a service requested by its name`,
     );
     this.#out.line();
   }
@@ -41,7 +41,7 @@ export class DemoScreen {
   end(isFine: boolean): void {
     this.#out.line();
     if (isFine) this.#out.line("Next: netloom doctor, netloom lab up examples/first.yaml, netloom --help");
-    else this.#out.line("Not all went well. Next: netloom doctor");
+    else this.#out.line("Something failed. Next: netloom doctor");
   }
 
   #planned({ lab, durationMs }: Step<"planned">): void {
@@ -115,7 +115,7 @@ function offers({ mesh }: Lab): string {
     .join(", ");
 }
 
-/** `alpha/web and beta/app have a wire to it` */
+/** `alpha/web and beta/app got wires to it` */
 function asks({ mesh }: Lab): string {
   const clients = (mesh?.attachments ?? []).flatMap(({ place, spec }) =>
     DOCUMENTS.of(spec).end === "client" ? (place ?? []) : [],

@@ -7,8 +7,8 @@ export function downCommand(context: CommandContext): Command {
   return describe({
     name: "down",
     description:
-      "Removes a lab: its namespaces, devices, programs and state, also what a killed run left of it. A lab that " +
-      "is not there is fine. Needs root.",
+      "Removes a lab: its namespaces, devices, programs and state, and the leftovers of a killed run. A lab that " +
+      "does not exist is no error. Needs root.",
     examples: [
       { command: "sudo netloom lab down two", about: "by its name" },
       {
@@ -38,11 +38,11 @@ function printReport(
   lab: string,
   { existed, namespaces, survivors, durationMs }: DownReport,
 ): void {
-  if (!existed) return out.line(`lab ${lab} is down: there was nothing of it`);
+  if (!existed) return out.line(`lab ${lab} is down: it did not exist`);
   out.line(
     `lab ${lab} is down: ${count(namespaces.length, "namespace")} removed in ${durationMs.toFixed(0)} ms`,
   );
   for (const { pid, program, namespace } of survivors) {
-    out.line(`  ! ${program} (pid ${pid}) still runs in ${namespace}, which lives until it ends`);
+    out.line(`  ! ${program} (pid ${pid}) still runs in ${namespace}, which stays until the program ends`);
   }
 }

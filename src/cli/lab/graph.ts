@@ -5,7 +5,7 @@ import { describe, option, type CommandContext } from "../command.ts";
 export function graphCommand(context: CommandContext): Command {
   return describe({
     name: "graph",
-    description: "Draws a lab from its file. Needs no privilege and touches nothing.",
+    description: "Draws a lab from its file. Needs no privilege and changes nothing.",
     examples: [
       { command: "netloom lab graph examples/first.yaml", about: "for the terminal" },
       { command: "netloom lab graph two.yaml -f mermaid > two.mmd", about: "for a page" },
@@ -13,7 +13,7 @@ export function graphCommand(context: CommandContext): Command {
   })
     .argument("<file>", "the lab as YAML")
     .addOption(
-      option("-f, --format <format>", "how to draw it")
+      option("-f, --format <format>", "output format")
         .choices(["text", "mermaid", "dot", "json"])
         .default("text"),
     )

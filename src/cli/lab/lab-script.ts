@@ -17,7 +17,7 @@ export function labScript(lab: Lab): ScriptPart[] {
       objects: [],
       commands: namespaces.map(({ path }) => `ip netns add ${path.split("/").at(-1)}`),
     },
-    part("what a new namespace gets", birth, LAB_MARK),
+    part("settings of a new namespace", birth, LAB_MARK),
     part("underlay", underlay.objects, LAB_MARK),
     ...wires.map((wire) => wirePart(lab, wire)),
   ];

@@ -4,17 +4,17 @@ import { addCommands, describe, type CommandLine, type CommandContext, type Entr
 const commands: readonly Entry[] = [
   {
     name: "up",
-    summary: "make a lab as its file says, whatever is there now",
+    summary: "make a lab, or change it to match its file",
     load: async () => (await import("./up.ts")).upCommand,
   },
   {
     name: "down",
-    summary: "remove a lab, also what a killed run left of it",
+    summary: "remove a lab, and the leftovers of a killed run",
     load: async () => (await import("./down.ts")).downCommand,
   },
   {
     name: "status",
-    summary: "show the wires of a lab, or which labs there are",
+    summary: "show the wires of a lab, or list the labs",
     load: async () => (await import("./status.ts")).statusCommand,
   },
   {
@@ -44,9 +44,9 @@ export async function labCommand(context: CommandContext, commandLine: CommandLi
       { command: "netloom lab validate examples/first.yaml", about: "every mistake, with its line" },
       {
         command: "sudo netloom lab up examples/first.yaml",
-        about: "make it; again after a change of the file",
+        about: "make it, or update it after a change of the file",
       },
-      { command: "sudo netloom lab down two", about: "and nothing of it is left" },
+      { command: "sudo netloom lab down two", about: "remove all of it" },
     ],
   });
   await addCommands(lab, commands, context, commandLine);

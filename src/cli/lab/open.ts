@@ -17,7 +17,7 @@ async function readBytes(file: string): Promise<Buffer> {
     const reason = reasons.get((error as NodeJS.ErrnoException).code ?? "") ?? String(error);
     throw new NetloomError("NOT_FOUND", `read lab file ${file}: ${reason}`, {
       topic: "NL-101",
-      hint: "name a YAML file, such as examples/first.yaml; docs/reference/lab.md tells how to write one",
+      hint: "name a YAML file, such as examples/first.yaml; docs/reference/lab.md explains how to write one",
       cause: error,
     });
   }

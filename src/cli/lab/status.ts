@@ -7,11 +7,11 @@ export function statusCommand(context: CommandContext): Command {
   return describe({
     name: "status",
     description:
-      "Shows the wires of a lab: path, MTU, what each side received, and what differs from the file it was made " +
-      "from. Without a name: the labs on this machine. Needs root for a lab. " +
+      "Shows the wires of a lab: path, MTU, received packets of each side, and differences from the lab's file. " +
+      "Without a name: lists the labs on this machine. Needs root for a lab. " +
       "Exit code: 1 if something differs or does not answer.",
     examples: [
-      { command: "netloom lab status", about: "which labs are there" },
+      { command: "netloom lab status", about: "list the labs" },
       { command: "sudo netloom lab status two --ping", about: "one lab, with round-trip times" },
       {
         command: "sudo netloom lab status two -o json",
@@ -51,7 +51,7 @@ async function printNames(out: Output, format: Format): Promise<void> {
 
 async function statusOf(lab: string, ping: boolean): Promise<LabStatus> {
   const { requirePrivileges } = await import("../doctor/privileges.ts");
-  requirePrivileges(`look at lab ${lab}`, `netloom lab status ${lab}`);
+  requirePrivileges(`show lab ${lab}`, `netloom lab status ${lab}`);
   const [{ labNameOf, withMachine }, { status }] = await Promise.all([
     import("./open.ts"),
     import("../../lab/lab.ts"),

@@ -6,7 +6,7 @@ export function validateCommand(context: CommandContext): Command {
   return describe({
     name: "validate",
     description:
-      "Checks a lab file and reports every mistake with its line and column. Needs no privilege and touches " +
+      "Checks a lab file and reports every mistake with its line and column. Needs no privilege and changes " +
       "nothing. Exit code: 1 if there is a mistake.",
     examples: [
       { command: "netloom lab validate two.yaml", about: "one line for each mistake" },

@@ -179,7 +179,7 @@ function noAgents(lab: string): NetloomError {
 
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: "there is no such socket",
-  ECONNREFUSED: "the socket is there, but nobody listens any more",
+  ECONNREFUSED: "the socket exists, but no process listens",
   EACCES: "not permitted",
 };
 
@@ -195,8 +195,8 @@ function nobodyThere({ url, why }: ReasonFields<"PEER_UNREACHABLE">, cause: unkn
         why === "EACCES"
           ? "run the command with sudo, or as a user of the socket's group"
           : why === ""
-            ? "its limit of open files may be used up: netloom doctor, and its log, say more"
-            : "start it with sudo netloom agent, or say where it is: --agent unix:///path, or --lab <lab> --host <host>",
+            ? "its limit of open files may be reached: see netloom doctor and its log"
+            : "start it with sudo netloom agent, or name it: --agent unix:///path, or --lab <lab> --host <host>",
     },
   );
 }

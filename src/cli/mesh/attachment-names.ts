@@ -34,7 +34,7 @@ export async function getAttachments(
   return (await agent.call(Agent.method.get, create(GetRequestSchema, { kind, name }))).attachments;
 }
 
-/** The one attachment of that name. NL-203 if there is none, NL-202 if there are several. */
+/** The one attachment of that name. NL-203 if none has it, NL-202 if several have it. */
 export async function findRef(agent: AgentClient, text: string): Promise<Ref> {
   const found = (await getAttachments(agent, parseName(text))).flatMap(({ ref }) => ref ?? []);
   const [first, ...others] = found;
@@ -60,6 +60,6 @@ export async function noSuchAttachment(agent: AgentClient, text: string): Promis
   const near = didYouMean(parseName(text).name, names);
   return new NetloomError("NOT_FOUND", `find attachment ${quote(text)}: it is not on this host${near}`, {
     topic: "NL-203",
-    hint: "netloom get lists those of this host; --host or --agent names another one",
+    hint: "netloom get lists those of this host; --host or --agent selects another one",
   });
 }

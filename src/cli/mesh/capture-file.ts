@@ -53,7 +53,7 @@ export class CaptureFile {
   add(reply: CaptureReply): Uint8Array[] {
     if (this.#tallies.length === 0) return this.#begin(reply.ends);
     const tally = this.#tallies[reply.end];
-    if (!tally) throw new RangeError(`the agent tells of end ${reply.end}, which it has not named`);
+    if (!tally) throw new RangeError(`the agent reports end ${reply.end} without its name`);
     Object.assign(tally, { passed: reply.passed, lost: reply.lost, accepted: reply.accepted });
     const frames = reply.frames.slice(0, this.#options.limit - this.#written);
     this.#written += frames.length;

@@ -139,7 +139,7 @@ function wireLines(wire: WireDescription, nowMs: number): ScreenLine[] {
     ...factLines([
       ["id", wire.id],
       ["reason", wire.reason],
-      ["put right", wire.putRight && putRightText(wire.putRight, nowMs)],
+      ["repaired", wire.putRight && putRightText(wire.putRight, nowMs)],
       ["service", wire.service === "" ? "" : `${wire.service} (payload ${wire.payload})`],
       ["path", wire.path],
       ["tunnel", hops.flatMap(tunnelText).join("; ")],
@@ -154,7 +154,7 @@ function wireLines(wire: WireDescription, nowMs: number): ScreenLine[] {
       ["excluded", wire.excludedPrefixes.join(", ")],
       ["name servers", wire.nameServers.join(", ")],
       ["stations", wire.stations.join(" → ")],
-      ["wanted by", wire.attachments.map(({ kind, name }) => `${kind} ${name}`).join(", ")],
+      ["attachments", wire.attachments.map(({ kind, name }) => `${kind} ${name}`).join(", ")],
     ]),
   ];
 }

@@ -16,7 +16,7 @@ export function refsOf({ name: file, text }: DocumentFile): Ref[] {
       return create(RefSchema, { kind: canonical, name });
     throw new NetloomError("INVALID_ARGUMENT", `read ${file}: document ${index + 1} has no kind and name`, {
       topic: "NL-102",
-      hint: "netloom diff -f says what is wrong with a file; netloom delete Kind/name needs none",
+      hint: "netloom diff -f reports the mistakes of a file; netloom delete Kind/name needs no file",
     });
   });
 }

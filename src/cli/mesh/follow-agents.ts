@@ -5,7 +5,7 @@ import { Agent, type HostStatus, StatusRequestSchema } from "../../api/gen/netlo
 import { NetloomError } from "../../errors/errors.ts";
 import type { AgentClient } from "./agent-access.ts";
 
-/** Pause before an agent that does not answer is asked again. */
+/** Pause before an agent that does not answer is called again. */
 const retryMs = 1000;
 
 /** The shortest time between two screens: people cannot read faster. */
@@ -20,7 +20,7 @@ export interface Followed {
 
 /**
  * Calls `onChange` with the state of every agent, in their order, after each change, until `signal` ends. The first
- * call comes when each agent has answered or failed. An agent that disappears is asked again until it is back.
+ * call comes when each agent has answered or failed. An agent that disappears is called again until it is back.
  */
 export async function followAgents(
   agents: readonly AgentClient[],

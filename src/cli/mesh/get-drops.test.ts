@@ -25,7 +25,7 @@ test("without drops the output is one sentence", () => {
   assert.deepEqual(dropLines(dropsView(meshView(largeMesh().slice(0, 3))), NOW_MS), ["nothing was dropped"]);
 });
 
-/** Sends three tunnel packets to alpha with a VNI that nobody has negotiated. */
+/** Sends three tunnel packets to alpha with a VNI that no hosts have negotiated. */
 async function sendUnknown({ machine, lab }: Agents): Promise<void> {
   const netns = machine.createNetns(`/run/netns/nl-${lab}-stranger`);
   machine.plantUplink({ netns, name: "eth0", addresses: ["10.8.0.66/24"], fabric: "underlay" });
@@ -55,7 +55,7 @@ test("get drops asks one host, or with --lab all of them, and status has a line 
   for (let i = 0; i < 2; i++)
     agents.machine.send(`file:///run/netns/nl-${lab}-alpha-web`, "172.16.0.0", 100, { source: "172.16.9.9" });
   const shown =
-    /^HOST +REASON .*\nalpha +unknown +3 +\d+ s ago +tunnel packets that no wire .*\nalpha +source +2 +\d+ s ago +packets from addresses that .*\n\n1 sender .*\nHOST .*\nalpha +10\.8\.0\.66 +10\.8\.0\.1 +4789 +666 +3\n\nwho sent into a wire what was not theirs, the latest ones:\nHOST .*\nalpha +alpha\/web\/db\S* +alpha\/web +source +2\n$/;
+    /^HOST +REASON .*\nalpha +unknown +3 +\d+ s ago +tunnel packets that no wire .*\nalpha +source +2 +\d+ s ago +packets from addresses that .*\n\n1 sender .*\nHOST .*\nalpha +10\.8\.0\.66 +10\.8\.0\.1 +4789 +666 +3\n\nsenders of packets that a wire refused, the latest ones:\nHOST .*\nalpha +alpha\/web\/db\S* +alpha\/web +source +2\n$/;
   assert.match(await at("alpha", "get", "drops"), shown);
   assert.equal(await at("beta", "get", "drops"), "nothing was dropped\n");
   assert.match(await at("alpha", "status"), /\n {2}dropped 3 packets, the last \d+ s ago: tunnel packets/);

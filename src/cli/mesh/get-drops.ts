@@ -100,7 +100,7 @@ function offenceLines(offences: DropsView["offences"]): string[] {
   );
   return [
     "",
-    "who sent into a wire what was not theirs, the latest ones:",
+    "senders of packets that a wire refused, the latest ones:",
     ...table([["HOST", "WIRE", "SENT BY", "REASON", "PACKETS"], ...rows]),
   ];
 }

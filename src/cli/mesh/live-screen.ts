@@ -2,7 +2,7 @@
 import type { Output } from "../output.ts";
 import type { ScreenLine } from "./status-screen.ts";
 
-/** The cursor's home: everything below is cleared; the terminal's own history stays. */
+/** Moves the cursor to the top and clears the screen; the terminal's history stays. */
 const toTop = "\u001B[H";
 const clearBelow = "\u001B[J";
 const clearScreen = "\u001B[2J";

@@ -48,10 +48,7 @@ test("a host that the registry refuses gets a warning with the registry's messag
   alpha.registry.reason = "there is another host alpha";
   const texts = statusScreen(meshView([alpha]), NOW_MS).map(({ text }) => text);
   assert.match(texts[0] ?? "", /registry tcp:/);
-  assert.equal(
-    texts[1],
-    "  ! registry tcp://10.0.0.100:5002 takes nothing from this host: there is another host alpha",
-  );
+  assert.equal(texts[1], "  ! registry tcp://10.0.0.100:5002 refuses this host: there is another host alpha");
 });
 
 test("recent drops of a host are a line without alarm, and the usual drops of a closing wire are no line", () => {
@@ -95,7 +92,7 @@ test("wires of an earlier agent are shown as unclaimed, and count as no failure"
   const view = meshView([status]);
   assert.ok(isUp(view));
   const texts = statusScreen(view, NOW_MS).map(({ text }) => text);
-  assert.ok(texts.includes("  ! 1 wire of an earlier agent that nobody has asked for since"));
+  assert.ok(texts.includes("  ! 1 wire of an earlier agent that no client has requested since"));
   assert.match(
     texts.join("\n"),
     /\n! 4711-left-over +vxlan vni 42 10\.0\.0\.2→alpha +db-ab12 +- → 172\.16\.0\.0 +1446 +unclaimed +-\n/,
@@ -108,7 +105,7 @@ test("wires of an earlier agent are shown as unclaimed, and count as no failure"
   assert.equal(meshView(twice as HostStatus[]).wires.find(({ id }) => id === known?.id)?.state, "up");
   const described = descriptionScreen(describeFound(status, [], "4711-lef"), NOW_MS).map(({ text }) => text);
   assert.equal(described[0], "wire 4711-left-over: unclaimed");
-  assert.match(described.join("\n"), /reason +nobody has asked for it since this agent started/);
+  assert.match(described.join("\n"), /reason +no client has requested it since this agent started/);
   assert.match(described.join("\n"), /endpoint +device db-ab12 in file:\/\/\/run\/netns\/db, 172\.16\.0\.0/);
 });
 
@@ -121,7 +118,7 @@ test("only a mesh in which everything is up counts as up", () => {
 test("a host without documents gets a hint how to make one", () => {
   const [alpha] = largeMesh();
   const lines = alpha ? statusScreen(meshView([{ ...alpha, wires: [], attachments: [] }]), NOW_MS) : [];
-  assert.match(lines.at(-1)?.text ?? "", /nothing is asked for here: netloom connect/);
+  assert.match(lines.at(-1)?.text ?? "", /no documents on this host: use netloom connect/);
 });
 
 test("names of other hosts bring no escape sequence to the terminal", () => {

@@ -49,7 +49,7 @@ export function statusScreen(view: MeshView, nowMs: number, { wide = false } = {
     ...(rows.length === 0
       ? [
           {
-            text: "nothing is asked for here: netloom connect and netloom expose, or netloom apply -f <file>",
+            text: "no documents on this host: use netloom connect, netloom expose or netloom apply -f <file>",
           },
         ]
       : [{ text: "" }, ...rowLines(rows)]),
@@ -79,13 +79,11 @@ function warningsOf({ registry, unclaimedWires, retrying }: AgentFacts, nowMs: n
   const since = staleSince === undefined ? "" : ` for ${formatAge(staleSince, nowMs)}`;
   const because = reason === undefined ? "" : `: ${reason}`;
   return [
-    ...(state === "fresh" && reason !== undefined
-      ? [`registry ${url} takes nothing from this host${because}`]
-      : []),
+    ...(state === "fresh" && reason !== undefined ? [`registry ${url} refuses this host${because}`] : []),
     ...(state === "fresh" || url === "" ? [] : [`registry ${url} has not answered${since}${because}`]),
     ...(unclaimedWires === 0
       ? []
-      : [`${count(unclaimedWires, "wire")} of an earlier agent that nobody has asked for since`]),
+      : [`${count(unclaimedWires, "wire")} of an earlier agent that no client has requested since`]),
     ...retrying.map((each) => {
       const howLong = each.since === undefined ? "" : ` for ${formatAge(each.since, nowMs)}`;
       return `keeps trying to ${each.what}${howLong} (${count(each.failures, "failure")}): ${each.reason}`;
@@ -94,8 +92,8 @@ function warningsOf({ registry, unclaimedWires, retrying }: AgentFacts, nowMs: n
 }
 
 /**
- * Recent drops, not as a warning: nothing got in. When a wire closes, a few frames of its workload always come too
- * late; these get no line.
+ * Recent drops, not as a warning: no such packet got in. When a wire closes, a few frames of its workload always come
+ * too late; they get no line.
  */
 function recentDrops({ drops }: AgentFacts, nowMs: number): string[] {
   return drops
@@ -169,16 +167,16 @@ function wireRow(
   };
 }
 
-/** A remark if somebody else has changed the wire lately. */
+/** A remark if another program has changed the wire lately. */
 function recentMends({ putRight }: WireView, nowMs: number): string[] {
   if (!putRight || nowMs - Date.parse(putRight.lastAt) > LATELY_MS) return [];
-  return [`changed by others and put right ${putRightText(putRight, nowMs)}`];
+  return [`changed by others and repaired ${putRightText(putRight, nowMs)}`];
 }
 
 function attachmentRow(attachment: AttachmentView, nowMs: number): Row {
   const { host, name, services, state, since, endpoint, wireId, workload } = attachment;
   const place = workload === undefined ? host : `${host}/${workload}`;
-  // An attachment that asks for a wire is listed by the wire's place.
+  // An attachment that requests a wire is listed by the wire's place.
   const isAsking = wireId !== undefined;
   const what = `${place} (${name})`;
   const whom = isAsking ? services.join(" ") : (endpoint ?? "-");

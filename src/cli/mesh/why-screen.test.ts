@@ -11,8 +11,8 @@ const why: WhyDocument = {
   labels: { tier: "gold", app: "web" },
   judgements: [
     { match: 0, taken: false, reason: "is for clients with app=batch" },
-    { match: 1, route: 0, endpoint: "db-1.beta", taken: true, reason: "has what the route asks for" },
-    { match: 1, route: 0, endpoint: "db-2.gamma", taken: false, reason: "is not zone=east" },
+    { match: 1, route: 0, endpoint: "db-1.beta", taken: true, reason: "has the labels of the route" },
+    { match: 1, route: 0, endpoint: "db-2.gamma", taken: false, reason: "does not have zone=east" },
   ],
   candidates: [
     { endpoint: "db-1.beta", host: "beta", url: "tcp://10.0.0.2:5001", weight: 3, labels: { zone: "east" } },
@@ -39,14 +39,14 @@ test("why shows each judgement, the order of the candidates, and what has happen
 
 what would happen now:
   ✗ matches[0]                        is for clients with app=batch
-  ✓ matches[1].routes[0]  db-1.beta   has what the route asks for
-  ✗ matches[1].routes[0]  db-2.gamma  is not zone=east
+  ✓ matches[1].routes[0]  db-1.beta   has the labels of the route
+  ✗ matches[1].routes[0]  db-2.gamma  does not have zone=east
 
 they would be tried in this order:
   1. db-1.beta  on beta              weight 3  zone=east
   2. db-9       tcp://10.0.0.9:5001            none
 
-what happened when wire w1 was last asked for, 2 min ago:
+the last request for wire w1, 2 min ago:
   ✗ db-9 failed: call tcp://10.0.0.9:5001: nobody answers there\\u{1b}[2J
   ✓ db-1.beta was taken`,
   );
@@ -54,9 +54,9 @@ what happened when wire w1 was last asked for, 2 min ago:
 
 test("why without a candidate shows the problem, and that nothing has happened yet", () => {
   const { last: _last, ...rest } = why;
-  const drawn = draw({ ...rest, candidates: [], problem: "nobody offers db now" }, "-");
+  const drawn = draw({ ...rest, candidates: [], problem: "no endpoint offers db now" }, "-");
   assert.match(drawn, /^db \(payload IP\), labels: /);
-  assert.match(drawn, /\n {2}no endpoint: nobody offers db now\n\nit has not been asked for here yet$/);
+  assert.match(drawn, /\n {2}no endpoint: no endpoint offers db now\n\nno request for it on this host yet$/);
 });
 
 test("why reports that no endpoint has answered", () => {
@@ -68,5 +68,5 @@ test("why reports that no endpoint has answered", () => {
 
 test("why of an existing wire ends with its path, hop by hop", () => {
   const path = "vxlan vni 7 alpha→gamma, gamma→beta";
-  assert.ok(draw({ ...why, path }).endsWith(`\n\nthe way of its wire: ${path}`));
+  assert.ok(draw({ ...why, path }).endsWith(`\n\nthe path of its wire: ${path}`));
 });

@@ -18,7 +18,7 @@ export function whyScreen(client: string, why: WhyDocument, nowMs: number): Scre
     ...lastLines(why.last, nowMs),
     ...(why.path === undefined
       ? []
-      : [{ text: "" }, { text: printable(`the way of its wire: ${why.path}`) }]),
+      : [{ text: "" }, { text: printable(`the path of its wire: ${why.path}`) }]),
     ...attachmentLines(why.attachment),
   ];
 }
@@ -41,7 +41,7 @@ function orderLines({ candidates, problem }: WhyDocument): ScreenLine[] {
 }
 
 function lastLines(last: WhyDocument["last"], nowMs: number): ScreenLine[] {
-  if (!last) return [{ text: "" }, { text: "it has not been asked for here yet" }];
+  if (!last) return [{ text: "" }, { text: "no request for it on this host yet" }];
   const failed = last.failed.map(({ endpoint, reason }): ScreenLine => {
     return { text: printable(`  ✗ ${endpoint} failed: ${reason}`), style: "red" };
   });
@@ -50,10 +50,10 @@ function lastLines(last: WhyDocument["last"], nowMs: number): ScreenLine[] {
   const what = last.wireId === "" ? "such a client" : `wire ${last.wireId}`;
   return [
     { text: "" },
-    { text: printable(`what happened when ${what} was last asked for${age}:`) },
+    { text: printable(`the last request for ${what}${age}:`) },
     ...judgementLines(last.judgements),
     ...failed,
-    ...(last.asking === undefined ? [] : [{ text: printable(`  … ${last.asking} is being asked`) }]),
+    ...(last.asking === undefined ? [] : [{ text: printable(`  … waiting for ${last.asking}`) }]),
     ...outcomeLines(last),
   ];
 }

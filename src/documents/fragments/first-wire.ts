@@ -1,4 +1,4 @@
-/** The first wire of an endpoint, as a forwarder would get it, computed before a client asks. */
+/** The first wire of an endpoint, as a forwarder would get it, computed before any client requests it. */
 import type { Wire } from "../../forwarder/wire.ts";
 import { deviceIn, type Mechanism } from "../../mechanisms/list.ts";
 import { PointToPointIpam } from "../../ipam/point-to-point.ts";

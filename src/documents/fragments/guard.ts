@@ -5,5 +5,5 @@ export const guardSchema = z
   .boolean()
   .optional()
   .describe(
-    "Whether what both sides send is checked: their addresses, and for ETHERNET their MACs. true: within a host as well, by a pair of devices in the middle. false: nowhere, for sides that bridge for others. Default: between hosts.",
+    "Checks the addresses that both sides send, and for ETHERNET their MACs. true: within a host as well, with a pair of devices in the middle. false: never, for sides that bridge for others. Default: between hosts only.",
   );

@@ -81,7 +81,7 @@ function metadataKeys({ name = nameSchema, about }: Pick<Head<string, z.ZodType>
 /** The status that `netloom get -o yaml` prints. Accepted, so that its output applies again. */
 const statusSchema = z
   .unknown()
-  .refine(isWritten, "netloom writes the status, and reads it from no file; remove it")
+  .refine(isWritten, "only netloom writes the status; remove it")
   .optional()
   .describe("Written by netloom get, and ignored.");
 

@@ -19,6 +19,6 @@ export function checkInterfacePrefix(name: string | undefined, path: FilePath): 
   const problems = checkInterface(name, path);
   const bytes = byteLength(name ?? "");
   if (problems.length > 0 || name === undefined || bytes <= MAX_PREFIX_BYTES) return problems;
-  const message = `${quote(name)} has ${bytes} bytes; names begin with ${MAX_PREFIX_BYTES} at most, and end with some of their own`;
+  const message = `${quote(name)} has ${bytes} bytes; a prefix of device names has at most ${MAX_PREFIX_BYTES}`;
   return [{ path, message }];
 }

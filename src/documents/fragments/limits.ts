@@ -2,7 +2,7 @@
 import type { FilePath, Finding } from "../../text/problem.ts";
 import { MAX_ENTRY_BYTES } from "../../registry/registrations.ts";
 
-/** Room for the fields that are added to an entry on its way: names, its address, its path. */
+/** Room for the fields that stations add to an entry: names, its address, its path. */
 const OWN_ENTRY_BYTES = 8_192;
 
 export function checkCount(count: number, path: FilePath, what: string, most: number): Finding[] {
@@ -13,5 +13,5 @@ export function checkCount(count: number, path: FilePath, what: string, most: nu
 export function checkEntry(bytes: Uint8Array, path: FilePath): Finding[] {
   const most = MAX_ENTRY_BYTES - OWN_ENTRY_BYTES;
   if (bytes.length <= most) return [];
-  return [{ path, message: `registries take ${most} bytes, and this has ${bytes.length}; shorten it` }];
+  return [{ path, message: `registries accept ${most} bytes, and this has ${bytes.length}; shorten it` }];
 }

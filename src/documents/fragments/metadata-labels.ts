@@ -10,11 +10,11 @@ const KEY = new RegExp(`^(?=.{1,317}$)(?:(?=[^/]{1,253}/)${DOMAIN}/)?${NAME}$`);
 const VALUE = new RegExp(`^(?:${NAME})?$`);
 const LETTERS = "1-63 letters, digits, dots, hyphens and underscores, a letter or digit at both ends";
 
-const keySchema = z.string().regex(KEY, `use ${LETTERS}; a DNS domain and a slash may stand before`);
+const keySchema = z.string().regex(KEY, `use ${LETTERS}; a DNS domain and a slash may come first`);
 
 export const metadataLabelsSchema = z.record(
   keySchema,
-  z.string().regex(VALUE, `use ${LETTERS}, or nothing; longer text belongs into an annotation`),
+  z.string().regex(VALUE, `use ${LETTERS}, or nothing; longer text belongs in an annotation`),
 );
 
 export const annotationsSchema = z.record(keySchema, z.string());

@@ -27,7 +27,7 @@ export function isNsUrl(text: string): boolean {
 const MAX_BYTES = 4096;
 const SHAPE = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/;
 
-/** Reads an address. If a label is there twice, the first one counts, as upstream. */
+/** Reads an address. If a label appears twice, the first one counts, as upstream. */
 export function parseNsUrl(text: string): NsUrlResult {
   if (text.length > MAX_BYTES) return refuse(`the address is longer than ${MAX_BYTES} characters`);
   const [, scheme = "", authority = "", path = "", query = ""] = SHAPE.exec(text) ?? [];
@@ -73,7 +73,7 @@ export function serviceNameProblem(service: string): string | undefined {
   if (!service.isWellFormed()) return "the service's name is not text";
   // Characters with a meaning of their own in a terminal, a path or an address.
   return /[\p{Cc}\s/?#:]/u.test(service)
-    ? "the service's name holds a blank, a control character or one of / ? # :"
+    ? "the service's name contains a blank, a control character or one of / ? # :"
     : undefined;
 }
 

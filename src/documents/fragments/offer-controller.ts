@@ -67,7 +67,7 @@ export interface OfferControllerOptions<W extends OfferSpec> {
   readonly wiresOf: (connection: Connection) => readonly (readonly [id: string, end: Side])[];
   /** Whether a changed spec can be taken over without closing anything. */
   readonly isSame: (a: W, b: W) => boolean;
-  /** The parts of the spec that answers depend on, as text. If it changes, clients are told to ask again. */
+  /** The parts of the spec that answers depend on, as text. If it changes, clients are notified to request again. */
   readonly givenBy: (spec: W) => string;
 }
 
@@ -152,11 +152,11 @@ export class OfferController<W extends OfferSpec> implements AttachmentControlle
 
   async close(): Promise<void> {
     await this.#withdraw();
-    await this.#attempt("take back a service", (scope) => this.#options.ground.takeBack(scope));
+    await this.#attempt("unregister a service", (scope) => this.#options.ground.takeBack(scope));
     this.#workload.release();
   }
 
-  /** Makes the role once for each workload: callers would take a new station for another endpoint. */
+  /** Makes the role once for each workload: for callers, a new station would be another endpoint. */
   #serve(place: WorkloadPlace): void {
     if (this.#role) return;
     const { parts, serve } = this.#options;
@@ -216,7 +216,7 @@ export class OfferController<W extends OfferSpec> implements AttachmentControlle
     }
   }
 
-  /** Reports the state until the workload changes. If the MTU of a port changes, the clients are told to ask again. */
+  /** Reports the state until the workload changes. If the MTU of a port changes, the clients are notified to request again. */
   async #follow(presence: Presence, scope: Scope): Promise<void> {
     const workload = this.#workload;
     while (workload.presence === presence) {

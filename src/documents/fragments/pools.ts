@@ -47,7 +47,9 @@ function poolProblem({ text, value }: Pool, before: readonly Pool[], path: FileP
     return [{ path, message: `${quote(text)} has no room for two addresses, one for each end of a wire` }];
   const other = before.find((each) => overlaps(each.value, value));
   if (!other) return [];
-  return [{ path, message: `${quote(text)} overlaps ${quote(other.text)}; an address is in one pool only` }];
+  return [
+    { path, message: `${quote(text)} overlaps ${quote(other.text)}; an address can be in one pool only` },
+  ];
 }
 
 function groupProblem(group: readonly string[], excluded: readonly IpPrefix[], path: FilePath): Finding[] {
@@ -55,7 +57,7 @@ function groupProblem(group: readonly string[], excluded: readonly IpPrefix[], p
   const prefixes = group.flatMap((text) => parsePrefix(text) ?? []);
   if (new Set(prefixes.map(({ address }) => address.family)).size > 1) {
     const message =
-      "a group is of one family: each wire gets one pair of it; write two groups for dual stack";
+      "a group has prefixes of one family: each wire gets one pair of each group; write two groups for dual stack";
     return [{ path, message }];
   }
   const hadRoom = prefixes.some((prefix) => hasPair(prefix, []));

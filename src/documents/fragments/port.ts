@@ -34,7 +34,7 @@ export function checkPort(
     ["dhcp", "DHCP servers"],
   ] as const) {
     if (trust[key] !== true) continue;
-    const message = `${workloadText(workload)} stays as it is: whoever is behind it decides which ${believed} it believes; leave it out`;
+    const message = `${workloadText(workload)} does not change: the program behind it decides which ${believed} it trusts; leave it out`;
     findings.push({ path: [key], message });
   }
   return findings;

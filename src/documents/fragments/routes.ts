@@ -79,7 +79,7 @@ function checkList(routes: readonly RoutePart[], path: FilePath, room: number = 
     seen.add(prefix);
     const { family } = read.value.address;
     return [
-      ...(isTwice ? [{ path: at, message: `the route to ${prefix} is there twice; remove one` }] : []),
+      ...(isTwice ? [{ path: at, message: `the route to ${prefix} appears twice; remove one` }] : []),
       ...(via === undefined || parseIp(via)?.family === family
         ? []
         : [{ path: [...path, i, "via"], message: `${quote(via)} is not an IPv${family} address` }]),

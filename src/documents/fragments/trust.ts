@@ -7,12 +7,12 @@ export const trustKeys = {
   routerAdvertisements: z
     .boolean()
     .optional()
-    .describe("The workload takes router advertisements and redirects from the wire. Default: false."),
+    .describe("The workload accepts router advertisements and redirects from the wire. Default: false."),
   dhcp: z
     .boolean()
     .optional()
     .describe(
-      "The workload may hear a DHCP server, of either family, at the other end of the wire. Default: false.",
+      "The workload accepts answers of a DHCP server, of either family, at the other end of the wire. Default: false.",
     ),
 } as const;
 

@@ -13,9 +13,7 @@ export function checkNetworkService(document: NetworkServiceDocument): Finding[]
   if (problem !== undefined) return [{ path: ["metadata", "name"], message: `${quote(name)}: ${problem}` }];
   const own = document.spec?.name;
   if (own !== undefined && own !== name)
-    return [
-      { path: ["spec", "name"], message: `the resource is called ${quote(name)}; leave this name out` },
-    ];
+    return [{ path: ["spec", "name"], message: `metadata.name is ${quote(name)}; remove this name` }];
   const path = ["spec", "matches"];
   const count = document.spec?.matches?.length ?? 0;
   if (count > LIMITS.list) return checkCount(count, path, "matches", LIMITS.list);

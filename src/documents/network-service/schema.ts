@@ -15,13 +15,13 @@ export const networkServiceSchema = upstreamSchema({
   about: "Name of the service in the mesh.",
   spec: z
     .strictObject({
-      name: z.string().optional().describe("Name of the service. If it is there, it is metadata.name."),
+      name: z.string().optional().describe("Name of the service. It must be metadata.name."),
       payload: payloadSchema.optional().describe("Default: ETHERNET."),
       matches: z
         .array(
           z.strictObject({
             source_selector: selectorSchema.describe("Labels of the clients. Default: every client."),
-            fallthrough: z.boolean().optional().describe("Without an endpoint the next match decides."),
+            fallthrough: z.boolean().optional().describe("If no endpoint fits, the next match decides."),
             routes: z
               .array(
                 z.strictObject({

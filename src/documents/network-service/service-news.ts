@@ -28,7 +28,7 @@ export async function serviceNews(
     await scope.done;
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
-    world.log.debug("a service cannot be followed now", { service: name, error: error.message });
+    world.log.debug("a service cannot be watched now", { service: name, error: error.message });
     await scope.done;
   }
 }

@@ -40,7 +40,7 @@ function readServices(services: readonly string[]) {
   const read = services.map((text, i) => checkService(text, ["services", i], checkInterfacePrefix));
   const twice = read.flatMap(({ service }, i): Finding[] =>
     read.findIndex((each) => each.service === service) < i
-      ? [{ path: ["services", i], message: `${quote(service)} is there twice; remove one` }]
+      ? [{ path: ["services", i], message: `${quote(service)} appears twice; remove one` }]
       : [],
   );
   return {

@@ -20,34 +20,34 @@ export const providerSchema = documentSchema({
     interface: z
       .string()
       .optional()
-      .describe("The devices' names begin with it: 10 bytes at most. Default: the service's name."),
+      .describe("Prefix of the device names, at most 10 bytes. Default: the service's name."),
     pools: poolsSchema
       .optional()
       .describe(
-        "Each wire gets a pair of addresses of every group; a group is a prefix or several. Two groups, one of each family, are dual stack.",
+        "Each wire gets a pair of addresses of every group. A group has one prefix or several. For dual stack, write two groups, one of each family.",
       ),
     addressPolicy: z
       .enum(["strict", "polite"])
       .optional()
       .describe(
-        "What becomes of addresses that a client brings from elsewhere: strict takes them away. Default: strict.",
+        "Treatment of addresses that a client has from elsewhere: strict removes them. Default: strict.",
       ),
     routes: routesSchema.optional().describe("Prefixes that each side reaches through the wire."),
     policyRoutes: z
       .array(policyRouteSchema)
       .optional()
       .describe("Routes of the client for selected traffic only."),
-    excludedPrefixes: prefixesSchema.optional().describe("Parts of the pools that are not given."),
+    excludedPrefixes: prefixesSchema.optional().describe("Parts of the pools that no wire gets."),
     acceptRoutes: prefixesSchema
       .optional()
       .describe(
-        "Routes that a client names to networks behind it are taken only inside of these. Default: none.",
+        "Routes of a client to networks behind it are accepted only inside of these prefixes. Default: none.",
       ),
     dns: dnsSchema,
     payload: payloadSchema
       .optional()
-      .describe("Of a service that nobody has described yet. Default: ETHERNET."),
-    mtu: mtuSchema.optional().describe("Bytes, at most. Default: what the path carries."),
+      .describe("Payload of a service without a NetworkService. Default: ETHERNET."),
+    mtu: mtuSchema.optional().describe("Largest MTU in bytes. Default: the MTU of the path."),
     ...trustKeys,
     guard: guardSchema,
   }),

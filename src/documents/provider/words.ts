@@ -37,17 +37,17 @@ export const provider: Readonly<KindWords> = {
     ],
     workload: "db",
     services: "names of services",
-    interface: "what names of devices begin with, at most 10 bytes",
+    interface: "prefix of the device names, at most 10 bytes",
     options: [
       {
         flags: "--pool <prefix>",
-        about: "a pair of addresses of it for every wire, or of the first prefix,prefix with room",
+        about: "every wire gets a pair of its addresses; of prefix,prefix the first with room counts",
         isRepeated: true,
       },
-      { flags: "--route <prefix>", about: "what clients reach through the wire", isRepeated: true },
+      { flags: "--route <prefix>", about: "prefix that clients reach through the wire", isRepeated: true },
       {
         flags: "--payload <payload>",
-        about: "of a service that nobody has described yet",
+        about: "payload of a service without a NetworkService",
         choices: ["ETHERNET", "IP"],
       },
     ],

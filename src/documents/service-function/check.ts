@@ -32,7 +32,8 @@ const isPort: Readonly<Finding> = {
 
 const unlabelled: Readonly<Finding> = {
   path: LABELS,
-  message: "a function needs a label: without one the service's matches cannot tell it from its clients",
+  message:
+    "a function needs a label: without one the service's matches cannot distinguish it from its clients",
 };
 
 function noInterface(_name: string, path: FilePath): Finding[] {

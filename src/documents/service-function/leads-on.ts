@@ -40,10 +40,14 @@ export class LeadsOn implements Ground<ServiceFunctionSpec> {
     const known = found?.networkService;
     const hint = `write a NetworkService ${service} with a match for ${labelText(ownLabels)}, before the one that leads to it`;
     if (!known)
-      throw new NetloomError("NOT_FOUND", `offer ${name}: nobody has described the service ${service}`, {
-        topic: "NL-303",
-        hint,
-      });
+      throw new NetloomError(
+        "NOT_FOUND",
+        `offer ${name}: no NetworkService describes the service ${service}`,
+        {
+          topic: "NL-303",
+          hint,
+        },
+      );
     const problem = leadsBack(known, withClientInfo(ownLabels, this.#parts.labels));
     if (problem !== undefined)
       throw new NetloomError("FAILED_PRECONDITION", `offer ${name}: ${problem}`, { topic: "NL-407", hint });
@@ -94,7 +98,7 @@ function leadsBack(service: NetworkService, labels: Labels): string | undefined 
   if (matchEndpoints(labels, service, [own]).length === 0) return undefined;
   return service.matches.length === 0
     ? `the service ${service.name} has no matches: every client gets any endpoint, and the function itself again`
-    : `the matches of ${service.name} lead what has ${labelText(labels)} back to the function itself; give it a match that leads on`;
+    : `the matches of ${service.name} lead clients with ${labelText(labels)} back to the function itself; add a match that leads on`;
 }
 
 function labelText(labels: Labels): string {

@@ -38,8 +38,8 @@ function specOf({ type, about, keys }: FunctionType) {
     pools: poolsSchema
       .min(1, "name a pool for the wires of its clients")
       .describe("Each client's wire gets a pair of addresses of every group."),
-    excludedPrefixes: prefixesSchema.optional().describe("Parts of the pools that are not given."),
-    mtu: mtuSchema.optional().describe("Bytes, at most. Default: what the whole path carries."),
+    excludedPrefixes: prefixesSchema.optional().describe("Parts of the pools that no wire gets."),
+    mtu: mtuSchema.optional().describe("Largest MTU in bytes. Default: the MTU of the whole path."),
     guard: guardSchema,
     ...keys,
   });

@@ -22,7 +22,7 @@ for (const [text, wanted] of [
   [
     "apiVersion: netloom.dev/v1alpha1\nkind: ServiceFunction\nmetadata: { name: a, labels: {} }\nspec:\n  type: passthrough\n  workload: { pid: 1 }\n  service: kernel://db/nsm-1\n  pools: [10.0.0.0/32]\n",
     [
-      "x.yaml:3:30: metadata.labels: a function needs a label: without one the service's matches cannot tell it from its clients",
+      "x.yaml:3:30: metadata.labels: a function needs a label: without one the service's matches cannot distinguish it from its clients",
       "x.yaml:7:12: spec.service: a function's devices are called in-… and out-…; leave the interface out",
       'x.yaml:8:11: spec.pools[0]: "10.0.0.0/32" has no room for two addresses, one for each end of a wire',
     ],
@@ -30,7 +30,7 @@ for (const [text, wanted] of [
   [
     `${FIREWALL}---\napiVersion: networkservicemesh.io/v1\nkind: NetworkService\nmetadata: { name: db }\nspec:\n  matches: [{ routes: [{ destination_selector: { app: fw } }] }]\n`,
     [
-      "x.yaml:3:30: metadata.labels: the matches of db lead what has app=fw back to the function itself; give it a match that leads on",
+      "x.yaml:3:30: metadata.labels: the matches of db lead clients with app=fw back to the function itself; add a match that leads on",
     ],
   ],
   [

@@ -1,12 +1,9 @@
-/** Labels that say where a client is. Upstream: sdk/pkg/networkservice/common/clientinfo */
+/** Labels with the location of a client. Upstream: sdk/pkg/networkservice/common/clientinfo */
 import { connectionOf, type ConnectionElement } from "../connection.ts";
 
 type Labels = Readonly<Record<string, string>>;
 
-/**
- * The labels of a client as its manager sends them on: `own`, plus those of `added` that the client does not set
- * itself.
- */
+/** The labels of a client that its manager passes on: `own`, and the labels of `added` that the client does not set. */
 export function withClientInfo(own: Labels, added: Labels): Record<string, string> {
   return { ...added, ...own };
 }

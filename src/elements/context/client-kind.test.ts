@@ -31,7 +31,7 @@ test("a repeated request keeps the answered path, mechanism, endpoint and contex
   assert.deepEqual(merge(asked), create(ConnectionSchema, answered));
 });
 
-test("labels, endpoint and context that the caller changed win", () => {
+test("labels, endpoint and context that the caller changed replace the old ones", () => {
   const merged = merge({
     ...asked,
     labels: { b: "2" },

@@ -11,9 +11,9 @@ import { CONNECTION_KIND, connectionOf } from "../connection.ts";
 /**
  * Guarantees
  * - A repeated request keeps the answered segments, mechanism, endpoint and context.
- * - Labels, endpoint and context that the caller changed since its last request win. Another service means another
- *   endpoint.
- * - A reselect that fails leaves the connection wanted.
+ * - Labels, endpoint and context that the caller changed since its last request replace the answered ones. Another
+ *   service means another endpoint.
+ * - A reselect that fails can be requested again.
  */
 export const CLIENT_KIND: Readonly<ResourceKind<NetworkServiceRequest, Connection>> = {
   ...CONNECTION_KIND,

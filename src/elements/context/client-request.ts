@@ -2,8 +2,8 @@
  * The part of a client's context that an endpoint accepts. docs/reference/nsm.md lists it field by field.
  *
  * An upstream client sends the whole context of its last answer with every request, and after a loss the context of
- * another endpoint. So fields that a client may not set are dropped instead of refused: a refused client would never
- * heal.
+ * another endpoint. So this element drops the fields that a client may not set. If it refused the request, the client
+ * would never heal.
  */
 import { create } from "@bufbuild/protobuf";
 import {
@@ -17,11 +17,11 @@ import { connectionOf, ipContextOf, type ConnectionElement } from "../connection
 
 export interface ClientRequestOptions {
   /**
-   * Addresses that the client may bring. `none` drops them. `pools` passes them to `ipam`, which keeps those from its
-   * pools and removes the rest. `any` keeps addresses of full length, with the routes to them.
+   * Addresses that the client may request. `none` drops them. `pools` passes them to `ipam`, which keeps the addresses
+   * of its pools and removes the others. `any` keeps addresses of full length, with the routes to them.
    */
   readonly addresses: "none" | "pools" | "any";
-  /** Prefixes in which the client may name networks behind it, read at every request. Default: none. */
+  /** The client may announce networks behind it that lie in these prefixes. Read at every request. Default: none. */
   readonly routes?: (() => readonly string[]) | undefined;
 }
 

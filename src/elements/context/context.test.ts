@@ -86,7 +86,7 @@ test("the strict policy removes foreign addresses and their routes, the polite p
   }
 });
 
-test("after a close an address is free at once, after a loss it waits for its owner", async () => {
+test("after a close an address is free at once, after a loss it stays reserved for its owner", async () => {
   const { worlds, world, chain } = pool({ pools: [["10.0.0.0/30"]] });
   await worlds.run(async () => {
     const first = await chain.request({ id: "c1" });
@@ -108,7 +108,7 @@ test("after a close an address is free at once, after a loss it waits for its ow
   });
 });
 
-test("a wire that takes another way keeps its addresses, and the close of the old connection does not free them", async () => {
+test("a wire that moves to another path keeps its addresses, and the close of the old connection does not free them", async () => {
   const { worlds, chain } = pool();
   const by = (manager: string) => ({
     id: manager,

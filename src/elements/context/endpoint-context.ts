@@ -44,9 +44,9 @@ const GIVEN = memoryKey<Given>("endpoint-context: given");
 
 /**
  * Guarantees
- * - Every answer has what `options` returns at the time of the request, each entry once. Entries that `options` no
- *   longer returns are removed.
- * - Entries of the client stay: `client-request`, earlier in the chain, decides which ones get here.
+ * - Every answer has the entries that `options` returns at the time of the request, each once. Entries that `options`
+ *   no longer returns are removed.
+ * - Entries of the client stay. `client-request`, earlier in the chain, has dropped the forbidden ones.
  */
 export function endpointContext(options: () => ContextOptions): ConnectionElement {
   return {
@@ -56,7 +56,7 @@ export function endpointContext(options: () => ContextOptions): ConnectionElemen
       const given = call.memory.get(GIVEN);
       const [before, now] = [given?.options ?? {}, options()];
       const context = contextOf(connection);
-      // A client sends back the MTU that it was given: the client does not request it.
+      // A client sends back the MTU of the last answer. That MTU does not count as requested.
       const askedMtu = given && context.MTU === given.mtu ? given.askedMtu : context.MTU;
       context.MTU = smallerMtu(askedMtu, now.mtuBytes ?? 0);
       call.memory.set(GIVEN, { options: now, askedMtu, mtu: context.MTU });

@@ -11,13 +11,13 @@ import { wireIdOf } from "../wires/wire-id.ts";
 
 export interface AddressOptions {
   /**
-   * One pair of addresses from each group: from its first prefix with room. Example: `[["10.0.0.0/24"],
-   * ["fd00::/64"]]`.
+   * Each wire gets one pair of addresses from each group, out of the first prefix with free addresses. Example:
+   * `[["10.0.0.0/24"], ["fd00::/64"]]`.
    */
   readonly pools: readonly (readonly string[])[];
   /**
-   * `polite` keeps addresses that a client brings from elsewhere, `strict` removes them and their routes. Default:
-   * `strict`, because a client mostly brings the addresses of an endpoint that it has lost.
+   * `polite` keeps a client's addresses that are not from a pool, `strict` removes them and their routes. Default:
+   * `strict`, because such addresses are mostly from an endpoint that the client has lost.
    */
   readonly policy?: "polite" | "strict";
   /** Time for which the addresses of a lost client stay reserved for it. Default: 60,000 ms. */
@@ -31,9 +31,9 @@ const OWNER = memoryKey<string>("ipam: owner");
 
 /**
  * Guarantees
- * - Addresses belong to a client's wire to a service, whatever ids the connection has on its way: a client that asks
- *   again gets the same ones. A late close of an older connection of the wire does not free the addresses of the newer
- *   one.
+ * - Addresses belong to a client's wire to a service, whatever ids the connection has at the stations: a client that
+ *   requests the wire again gets the same addresses. A late close of an older connection of the wire does not free the
+ *   addresses of the newer one.
  * - A close frees the addresses at once; after a loss they stay reserved for their owner.
  * - Each end gets its address with full length and a route to the other.
  */
@@ -42,7 +42,7 @@ export function ipam(name: string, options: AddressOptions): ConnectionElement {
     name,
     options.pools.map((group) => group.map(readPool)),
   );
-  /** Owner to the connection that holds the addresses. */
+  /** The connection that has the addresses, by owner. */
   const holders = new Map<string, string>();
   return {
     name: "ipam",
@@ -130,7 +130,7 @@ function readPool(text: string): IpPrefix {
   return network(prefix);
 }
 
-/** Reads an excluded prefix. An address means its host prefix, as upstream has it. */
+/** Reads an excluded prefix. An address means its host prefix, as in upstream. */
 function readExcluded(text: string): IpPrefix {
   const prefix = parsePrefix(text.includes("/") ? text : `${text}/${text.includes(":") ? 128 : 32}`);
   if (!prefix) {

@@ -1,8 +1,8 @@
-/** Distinguishes the MTU that a client requests from the one that it was given. */
+/** Distinguishes the MTU that a client requests from the MTU of its last answer. */
 import { isMtu } from "../../mechanisms/parameters.ts";
 import { type ConnectionElement, connectionOf, contextOf, ownSegment } from "../connection.ts";
 
-/** Key of a forwarder's metrics: the requested MTU, and the one that was given for it. */
+/** Key of a forwarder's metrics: the requested MTU, and the MTU of the answer. */
 const MTU_GIVEN = "mtu_wished_given";
 
 /**

@@ -31,7 +31,7 @@ export interface ForwarderDiscoveryOptions {
   readonly url: string;
   /** The network service of forwarders. Default: `forwarder`. */
   readonly service?: string | undefined;
-  /** Forwarders of this process. The registry is asked for others only if none of these fits the match. */
+  /** Forwarders of this process. The registry is queried only if none of them fits the match. */
   readonly own?: readonly NetworkServiceEndpoint[] | undefined;
 }
 
@@ -39,10 +39,10 @@ export interface ForwarderDiscoveryOptions {
  * Guarantees
  * - A connection keeps its forwarder until a reselect. After a restart of the manager the path's next segment names
  *   that forwarder.
- * - A connection without a forwarder tries them in order until one answers. If none does, the error lists the failures
- *   and has code, reason and hint of the most telling one.
- * - The first match for the client decides, unless it falls through: a forwarder of this process with the wanted labels
- *   is taken, otherwise the registered ones that have them.
+ * - A connection without a forwarder tries them in order until one answers. If none does, the error lists all failures
+ *   and has the code, reason and hint of the most specific one.
+ * - The first match for the client decides, unless it falls through. A forwarder of this process that has the required
+ *   labels is taken; otherwise the registered forwarders that have them.
  */
 export function discoverForwarder(options: ForwarderDiscoveryOptions): ConnectionElement {
   return {
@@ -106,7 +106,7 @@ async function findForwarders(
   let registered: readonly NetworkServiceEndpoint[] | undefined;
   const isForClient = ({ sourceSelector }: Match): boolean =>
     missingLabel(labels, sourceSelector, labels) === undefined;
-  // A service without matches needs no labels of its forwarders.
+  // A service without matches requires no labels of its forwarders.
   const matches = service.matches.length > 0 ? service.matches.filter(isForClient) : [undefined];
   for (const match of matches) {
     const fits = fitsTo(match, labels, forwarderService);
@@ -128,7 +128,7 @@ async function findForwarders(
       {
         topic: "NL-303",
         reason: reason("NO_CANDIDATE", { service: requested.service }),
-        hint: "`netloom why` tells which labels each match wants",
+        hint: "`netloom why` shows which labels each match requires",
       },
     );
   }
@@ -141,7 +141,7 @@ async function findForwarders(
     {
       topic: "NL-304",
       reason: reason("FORWARDER_UNAVAILABLE", { service: requested.service, forwarder: name ?? "" }),
-      hint: "is the forwarder of this host running, and does it have the labels that the service wants?",
+      hint: "is the forwarder of this host running, and does it have the labels that the service requires?",
     },
   );
 }

@@ -20,7 +20,7 @@ export interface Discovery {
   /** Names of all endpoints of the service that have not expired. */
   readonly endpoints: readonly string[];
   readonly decisions: readonly Decision[];
-  /** Best first, in the order of the service's matches. An endpoint may appear twice. */
+  /** Best first, in the order of the service's matches. An endpoint may be in the list twice. */
   readonly candidates: readonly Candidate[];
 }
 
@@ -61,9 +61,9 @@ export async function discoverCandidates(
 
 /**
  * Guarantees
- * - A connection that names its endpoint goes to that one or fails: NOT_FOUND, and UNAVAILABLE as soon as the registry
- *   drops it.
- * - A close waits only briefly for an endpoint that the registry does not know.
+ * - A connection that names its endpoint goes to that endpoint or fails: NOT_FOUND, or UNAVAILABLE as soon as the
+ *   registry drops the endpoint.
+ * - A close waits only a short time for an endpoint that is not in the registry.
  * - Otherwise the service's matches determine the candidates for `select`, and the service sets the payload. If no
  *   candidate remains, the error says why each endpoint was dropped.
  */
@@ -115,9 +115,10 @@ export function discover(
 
 function noCandidates({ service, endpoints, decisions }: Discovery): NetloomError {
   const what = `find an endpoint of ${service}: network service endpoint candidates not found`;
-  const hint = `\`netloom why\` tells how each endpoint of ${service} was judged`;
+  const hint = `\`netloom why\` shows the decision for each endpoint of ${service}`;
   const details = { topic: "NL-303", hint, reason: reason("NO_CANDIDATE", { service }) } as const;
-  if (endpoints.length === 0) return new NetloomError("NOT_FOUND", `${what}: nobody offers it now`, details);
+  if (endpoints.length === 0)
+    return new NetloomError("NOT_FOUND", `${what}: no endpoint offers it now`, details);
   const reasons = decisions.flatMap(reasonOf).slice(0, 5);
   return new NetloomError(
     "NOT_FOUND",

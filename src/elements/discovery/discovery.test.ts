@@ -110,7 +110,7 @@ test("candidates take turns, the service sets the payload, and after a failure t
   });
 });
 
-test("if all candidates fail, the error has code, reason and hint of the most telling failure, and the messages of all", async () => {
+test("if all candidates fail, the error has code, reason and hint of the most specific failure, and the messages of all", async () => {
   const worlds = new Worlds();
   const found = registries(SHOP, [nse("a"), nse("b"), nse("c")]);
   const chain = new Chain(worlds.world("alpha"), [discover(found), select(found.endpoints)]);
@@ -137,7 +137,7 @@ test("if all candidates fail, the error has code, reason and hint of the most te
   });
 });
 
-test("a connection that names its endpoint goes to that one or fails", async () => {
+test("a connection that names its endpoint goes to that endpoint or fails", async () => {
   const worlds = new Worlds();
   const found = registries(SHOP, [nse("a"), nse("ab")]);
   const chain = new Chain(worlds.world("alpha"), [discover(found), select(found.endpoints)]);
@@ -157,7 +157,7 @@ test("a connection that names its endpoint goes to that one or fails", async () 
   });
 });
 
-test("after the caller's deadline no further candidate is tried, and the error names a silent registry", async () => {
+test("after the caller's deadline no further candidate is tried, and the error names a registry that does not answer", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const found = registries(SHOP, [nse("a"), nse("b")]);
@@ -187,7 +187,7 @@ test("after the caller's deadline no further candidate is tried, and the error n
     const late = world.scope.child("caller", { timeoutMs: 1_000 });
     await assert.rejects(deaf.request({}, { caller: { ...caller, scope: late } }), {
       code: "DEADLINE_EXCEEDED",
-      message: "find endpoints: the registry had not answered when the time was over",
+      message: "find endpoints: the registry did not answer before the deadline",
     });
   });
 });

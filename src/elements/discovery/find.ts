@@ -15,10 +15,10 @@ import { NetloomError } from "../../errors/errors.ts";
 import { reason } from "../../errors/reasons.ts";
 import type { Watch } from "../../async/watch.ts";
 
-/** Limit on the answers to one query; a registry that sends more is broken. */
+/** Limit on the answers to one query. A registry that sends more is broken. */
 const MAX_ANSWERS = 100_000;
 
-/** The part of a call that finding needs. */
+/** The part of a call that a query needs. */
 export type FindCall = Pick<Call, "world" | "scope" | "deadlineMs"> & Pick<CallOptions, "outgoing" | "span">;
 
 /**
@@ -40,7 +40,7 @@ export async function findService(
   throw new NetloomError("NOT_FOUND", `network service ${query.name} is not found`, {
     topic: "NL-302",
     reason: reason("SERVICE_NOT_FOUND", { service: query.name }),
-    hint: "`netloom get services` lists what is offered",
+    hint: "`netloom get services` lists the services",
   });
 }
 
@@ -56,7 +56,7 @@ async function refuseOtherPayload(
   if (!other?.networkService) return;
   throw new NetloomError(
     "FAILED_PRECONDITION",
-    `find network service ${name}: it carries ${other.networkService.payload}, and the client asks for ${payload}`,
+    `find network service ${name}: it carries ${other.networkService.payload}, and the client requests ${payload}`,
     {
       topic: "NL-307",
       reason: reason("PAYLOAD_MISMATCH", {
@@ -64,7 +64,7 @@ async function refuseOtherPayload(
         payload: other.networkService.payload,
         asked: payload,
       }),
-      hint: "ask for the payload of the service, or for none; or describe the service anew",
+      hint: "request the payload of the service, or none; or change the payload of the service",
     },
   );
 }
@@ -97,7 +97,7 @@ async function collect<T>(call: FindCall, watch: Watch<T>, what: string): Promis
       call.world.clock.monotonicMs() >= Math.min(call.deadlineMs, call.scope.deadlineMs ?? Infinity);
     throw new NetloomError(
       isLate ? "DEADLINE_EXCEEDED" : "CANCELLED",
-      `${what}: the registry had not answered when ${isLate ? "the time was over" : "the caller went away"}`,
+      `${what}: the registry did not answer before ${isLate ? "the deadline" : "the caller left"}`,
       { topic: "NL-301" },
     );
   }

@@ -13,8 +13,8 @@ const FOLLOWED = memoryKey<Followed>("follow-next: followed");
 
 /**
  * Guarantees
- * - `onNotice` gets the notices of the next hop between a successful request and the close. It gets none that this
- *   role's own close or a running request causes.
+ * - `onNotice` gets the notices of the next hop between a successful request and the close. It gets no notice that is
+ *   caused by this role's own close or by a running request.
  * - After a stream breaks, the next successful request opens it again.
  */
 export function followNext(options: {
@@ -35,7 +35,8 @@ export function followNext(options: {
         const connection = await next(request);
         if (!isSame) {
           before?.following.stop();
-          // The stream may have been opened before the next hop could be watched. Now it can.
+          // The stream may have failed because the next hop could not be watched before the request. Now it can be
+          // watched.
           const heard = followed.following.wasDeaf ? { hop, following: monitor.follow(hop, id) } : followed;
           call.memory.set(FOLLOWED, heard);
           heard.following.start((notice) => onNotice(call, id, notice));

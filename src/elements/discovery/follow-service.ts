@@ -23,7 +23,7 @@ import { stationsOf } from "../wires/wire-id.ts";
 export interface FollowServiceOptions {
   readonly world: World;
   readonly registries: Registries;
-  /** Returns whether the known state of the registry is up to date. Default: it is. */
+  /** Returns whether the known state of the registry is up to date. Default: true. */
   readonly isCurrent?: (() => boolean) | undefined;
 }
 
@@ -32,7 +32,7 @@ interface Held {
   readonly id: string;
   readonly service: string;
   readonly endpoint: string;
-  /** The labels that the endpoint was chosen by. */
+  /** The client's labels at the choice of the endpoint. */
   readonly labels: Labels;
   readonly trigger: Call["trigger"];
   readonly log: Log;
@@ -47,7 +47,7 @@ interface Followed {
 }
 
 const HELD = memoryKey<Held>("follow-service: held");
-/** The client named this endpoint, whatever the matches say. */
+/** The client named this endpoint, so the matches do not count. */
 const IS_PINNED = memoryKey<boolean>("follow-service: is pinned");
 const FIND_MS = 5_000;
 
@@ -56,8 +56,8 @@ const FIND_MS = 5_000;
  *
  * Guarantees
  * - When a service changes so that its matches no longer lead a client to its endpoint, this element closes the
- *   connection. The client is notified and heals to an endpoint that they do lead to. The same happens when a returning
- *   client asks for such an endpoint. A client that named its endpoint in its first request keeps it.
+ *   connection. The client is notified and heals to an endpoint that they lead to. The same happens when a returning
+ *   client requests such an endpoint. A client that named its endpoint in its first request keeps it.
  * - Each service with connections has one watch, and only a few connections are closed at once.
  * - A registry that is down or slow, or does not know the endpoint, closes no connection and delays no request.
  */
@@ -98,7 +98,7 @@ class Followers {
     this.#options = options;
   }
 
-  /** `isToBeJudged`: the matches have not just chosen this endpoint, so check it. */
+  /** `isToBeJudged`: check the endpoint, because the matches have not chosen it in this request. */
   hold(held: Held, isToBeJudged: boolean): void {
     const { scope } = this.#options.world;
     const known = this.#followed.get(held.service);
@@ -140,7 +140,7 @@ class Followers {
     this.#followed.delete(name);
   }
 
-  /** Reads the watch. Returns whether anything came. */
+  /** Reads the watch. Returns whether it got an answer. */
   async #read(
     name: string,
     followed: Followed,
@@ -171,7 +171,7 @@ class Followers {
         });
       } catch (error) {
         if (!(error instanceof NetloomError)) throw error;
-        world.log.debug("connections of a service cannot be judged now; its next news judges them", {
+        world.log.debug("the connections of a service cannot be checked now; its next change checks them", {
           service: service.name,
           error: error.message,
         });
@@ -199,12 +199,17 @@ class Followers {
   }
 }
 
-/** Closes the connection. Stations that the close does not reach let it expire; the client is notified either way. */
+/**
+ * Closes the connection. At a station that the close does not reach, the connection expires. The client is notified in
+ * both cases.
+ */
 async function closeDue({ trigger, log }: Held, isDue: () => boolean): Promise<void> {
   try {
     await trigger.close({ isDue });
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
-    log.debug("a close was not heard everywhere; the rest expires", { error: error.message });
+    log.debug("a close has not reached every station; there the connection expires", {
+      error: error.message,
+    });
   }
 }

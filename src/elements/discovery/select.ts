@@ -17,9 +17,9 @@ interface Failed {
 /** The outcome of each candidate of one request, for `netloom why`. */
 export interface Selection {
   readonly taken: string | undefined;
-  /** An error at the client's own end, which another endpoint would not fix. */
+  /** An error at the client's own end. Another endpoint would not fix it. */
   readonly problem?: NetloomError;
-  /** The endpoint that is being asked now. */
+  /** The endpoint that has the request now. */
   readonly asking?: string;
   readonly failed: readonly Failed[];
 }
@@ -27,9 +27,9 @@ export interface Selection {
 /**
  * Guarantees
  * - The candidates of `discover` are tried in turn until one answers. Each gets the original request. An answered
- *   connection names its endpoint. A candidate that the registry drops meanwhile is not waited for.
+ *   connection names its endpoint. If the registry drops a candidate during the request, the next candidate is tried.
  * - An error at the client's own end is returned unchanged: another candidate would not fix it.
- * - If all fail, the error lists why each did, and has code, reason and hint of the most telling failure.
+ * - If all fail, the error lists all failures, and has the code, reason and hint of the most specific one.
  * - After the caller's deadline no further candidate is tried.
  */
 export function select(

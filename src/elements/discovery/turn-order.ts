@@ -1,7 +1,7 @@
 /** The order in which the candidates of a service are tried. Upstream: sdk/pkg/networkservice/common/roundrobin */
 import type { Candidate } from "../../registry/matching/match.ts";
 
-/** Limit on the services whose turns are remembered. */
+/** Limit on the services whose turns are stored. */
 const MAX_SERVICES = 4_096;
 
 interface Turn {
@@ -13,10 +13,11 @@ interface Turn {
 
 /**
  * Guarantees
- * - Without weights: upstream's round robin over the candidates as they come, one further each time.
+ * - Without weights: upstream's round robin over the candidates in their order. Each request begins one candidate
+ *   further.
  * - With weights: smooth weighted round robin, as in nginx. An endpoint reached by two routes has the sum of their
- *   weights. Over as many turns as the sum of all weights, each endpoint is first as often as its weight. Weight 0 is
- *   the last resort.
+ *   weights. Over as many turns as the sum of all weights, each endpoint is first as often as its weight. An endpoint
+ *   with weight 0 is tried last.
  * - Every endpoint is in the order exactly once.
  */
 export class TurnOrder {

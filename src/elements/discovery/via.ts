@@ -1,5 +1,5 @@
 /**
- * Leads a request over the hosts that its client lists.
+ * Sends a request over the hosts that its client lists.
  *
  * ```
  *  alpha               gamma               beta
@@ -17,7 +17,7 @@ import { type FindCall, findEndpoints } from "./find.ts";
 /** Label of a connection: comma-separated names of the hosts that it still has to pass. */
 const VIA = "netloom.via";
 
-/** The label for a way over `hosts`; no label if the list is empty. */
+/** The label for a route over `hosts`; no label if the list is empty. */
 export function viaLabel(hosts: readonly string[]): Readonly<Record<string, string>> {
   return hosts.length === 0 ? {} : { [VIA]: hosts.join(",") };
 }
@@ -26,8 +26,8 @@ export function viaLabel(hosts: readonly string[]): Readonly<Record<string, stri
  * Guarantees
  * - A request with the label goes to the manager of the first host in it, with the remaining hosts in the label; the
  *   answer has the caller's label. With no hosts left the request goes to its endpoint.
- * - NOT_FOUND for an unknown host. FAILED_PRECONDITION if hosts are left and the endpoint is on this one: the way would
- *   lead away and back.
+ * - NOT_FOUND for an unknown host. FAILED_PRECONDITION if hosts are left and the endpoint is on this host: the route
+ *   would leave the host and come back.
  */
 export function via(endpoints: EndpointRegistryHop): ConnectionElement {
   return {
@@ -53,7 +53,7 @@ export function via(endpoints: EndpointRegistryHop): ConnectionElement {
   };
 }
 
-/** The URL of the manager of `host`, which the forwarder of that host is registered behind. */
+/** The URL of the manager of `host`. The forwarder of that host is registered with this URL. */
 async function managerOf(call: FindCall, endpoints: EndpointRegistryHop, host: string): Promise<string> {
   const forwarders = await findEndpoints(call, endpoints, { networkServiceNames: [FORWARDERS] });
   const found = forwarders.find(
@@ -61,12 +61,8 @@ async function managerOf(call: FindCall, endpoints: EndpointRegistryHop, host: s
       networkServiceLabels[FORWARDERS]?.labels["nodeName"] === host && !isLocalUrl(url),
   );
   if (found) return found.url;
-  throw new NetloomError(
-    "NOT_FOUND",
-    `go over host ${host}: the registry knows no forwarder of such a host`,
-    {
-      topic: "NL-304",
-      hint: "does its agent run, with an address for tunnels? `netloom graph` shows the hosts",
-    },
-  );
+  throw new NetloomError("NOT_FOUND", `go over host ${host}: the registry has no forwarder of this host`, {
+    topic: "NL-304",
+    hint: "check that its agent runs and has an address for tunnels; `netloom graph` shows the hosts",
+  });
 }

@@ -1,4 +1,4 @@
-/** Stops waiting for an endpoint that the registry has dropped: its host may have died silently. */
+/** Stops waiting for an endpoint that the registry has dropped: its host may have failed. */
 import { create } from "@bufbuild/protobuf";
 import { NetworkServiceEndpointQuerySchema } from "../../api/gen/nsm/registry_pb.js";
 import type { EndpointRegistryHop } from "../../api/hops.ts";
@@ -8,7 +8,7 @@ import { NetloomError } from "../../errors/errors.ts";
 import { reason } from "../../errors/reasons.ts";
 import type { Scope } from "../../async/scope.ts";
 
-/** Time limit of a close at an unregistered endpoint. Its host may still run and only no longer offer it. */
+/** Time limit of a close at an unregistered endpoint. Its host may still run, and only no longer offer the endpoint. */
 const CLOSE_MS = 1_000;
 
 interface Asked {
@@ -26,7 +26,7 @@ export async function requestWhileRegistered<T>(
   asked: Asked,
   request: (call: Call) => Promise<T>,
 ): Promise<T> {
-  const what = `ask endpoint ${asked.name}: it was unregistered before it had answered`;
+  const what = `request endpoint ${asked.name}: it was unregistered before it answered`;
   return await whileRegistered(call, { ...asked, isFound: true, patienceMs: 0, what }, request);
 }
 
@@ -36,14 +36,14 @@ export async function closeWhileRegistered(
   asked: Asked,
   close: (call: Call) => Promise<void>,
 ): Promise<void> {
-  const what = `close a connection at endpoint ${asked.name}: it is not registered, and does not answer`;
+  const what = `close a connection at endpoint ${asked.name}: it is not registered and does not answer`;
   await whileRegistered(call, { ...asked, isFound: false, patienceMs: CLOSE_MS, what }, close);
 }
 
 interface Patience extends Asked {
   /** The endpoint is known to be registered. */
   readonly isFound: boolean;
-  /** Time to answer while the endpoint is not registered. */
+  /** Time limit for the answer while the endpoint is not registered. */
   readonly patienceMs: number;
   readonly what: string;
 }
@@ -85,7 +85,7 @@ async function whileRegistered<T>(
   }
 }
 
-/** Reports changes of the endpoint's registration until `scope` ends. A silent registry changes nothing. */
+/** Reports changes of the endpoint's registration until `scope` ends. An unreachable registry reports nothing. */
 async function follow(
   { endpoints, name, log }: Asked & Pick<Call, "log">,
   scope: Scope,
@@ -98,7 +98,7 @@ async function follow(
       if (news.networkServiceEndpoint?.name === name) tell(!news.deleted);
   } catch (error) {
     if (!(error instanceof NetloomError)) throw error;
-    log.debug("the registration of an endpoint cannot be followed while it is asked", {
+    log.debug("the registration of an endpoint cannot be watched during the request", {
       endpoint: name,
       error: error.message,
     });

@@ -16,7 +16,7 @@ import { tunnelServers } from "./tunnel-servers.ts";
 
 const OVERHEAD = 54;
 
-/** Ways of the given width; `undefined`: there is no way. */
+/** Ways of the given width; `undefined`: no way exists. */
 function waysOf(given: { width: number | undefined }): TunnelWays {
   const ways = (queries: readonly WayQuery[]): Promise<Way[]> =>
     Promise.resolve(

@@ -1,7 +1,4 @@
-/**
- * The near side of a tunnel: fits the MTU of both ends to the way there and the way back. Upstream: sdk-vpp
- * mechanisms/vxlan/mtu
- */
+/** The near side of a tunnel: fits the MTU of both ends to the ways in both directions. Upstream: sdk-vpp mechanisms/vxlan/mtu */
 import { copyMessage } from "../../api/copy-message.ts";
 import type { Connection, Mechanism } from "../../api/gen/nsm/connection_pb.js";
 import type { WayHolder } from "../../forwarder/ways/tunnel-ways.ts";
@@ -16,9 +13,9 @@ import { limitMtu, narrowed, ofWidth, type TunnelOptions, wayPair, widthUsed } f
  *
  * Guarantees
  * - The offer to the far side has the current width of this host's way to it, if known, instead of the MTU agreed on
- *   before: so a tunnel that was narrowed can grow again.
- * - If an answer is wider than this host's way to the far side, the far side is asked once more at once, with that
- *   width, so that both ends get one MTU. If it gives the same answer again, the MTU is narrowed here anyway.
+ *   before. So a narrowed tunnel can grow again.
+ * - If an answer is wider than this host's way to the far side, a second request with the width of that way follows at
+ *   once, so that both ends have the same MTU. If the far side repeats its answer, this side narrows its MTU alone.
  * - `ways` is notified of the width agreed on, and of the end of its use.
  */
 export function fitTunnel(
@@ -53,7 +50,7 @@ export function fitTunnel(
       if (mtuOf(fitting) < mtuOf(answer.mechanism.parameters)) {
         const again = copyMessage(request);
         const asked = connectionOf(again);
-        // With the answered path, the stations take this for the same connection.
+        // With the path of the answer, the stations recognise the same connection.
         if (answer.path) asked.path = copyMessage(answer.path);
         asked.mechanism = Object.assign(copyMessage(answer.mechanism), { parameters: fitting });
         answer = await next(again);

@@ -6,7 +6,7 @@ import { connectionOf, type ConnectionElement } from "../connection.ts";
 import { isLocalMechanism } from "../../mechanisms/list.ts";
 
 /**
- * For a role with callers of other hosts.
+ * For a role with callers on other hosts.
  *
  * Guarantees
  * - Preferences that `authorize` refuses are dropped; a connection whose mechanism it refuses is refused.

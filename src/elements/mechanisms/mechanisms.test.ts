@@ -35,7 +35,7 @@ const kernel = (name: string, inodeURL = "file:///run/netns/a") => ({
 });
 const vxlan = (parameters: Record<string, string>) => ({ cls: "REMOTE", type: "VXLAN", parameters });
 
-test("the first supported preference is taken and kept; without one the error has upstream's words", async () => {
+test("the first supported preference is taken and kept; if none is supported, the error has upstream's text", async () => {
   const worlds = new Worlds();
   const chain = new Chain(worlds.world("alpha"), [mechanisms([...serveDevices()])]);
   await worlds.run(async () => {
@@ -59,7 +59,7 @@ test("the first supported preference is taken and kept; without one the error ha
   });
 });
 
-test("a device without a name gets one from the service's name, always the same for the same connection", async () => {
+test("a device without a name gets a name made from the service's name, the same at each request of a connection", async () => {
   const worlds = new Worlds();
   const chain = new Chain(worlds.world("alpha"), [mechanisms([...serveDevices()])]);
   await worlds.run(async () => {
@@ -94,7 +94,7 @@ test("an endpoint's device goes into its own workload, under a name that no othe
   });
 });
 
-test("a caller cannot set whose routers an endpoint's workload trusts", async () => {
+test("a caller cannot set which routers an endpoint's workload trusts", async () => {
   const worlds = new Worlds();
   const netns = "file:///run/netns/own";
   const preference = { ...kernel("evil"), parameters: { name: "evil", routerAdvertisements: "true" } };
@@ -111,7 +111,7 @@ test("a caller cannot set whose routers an endpoint's workload trusts", async ()
   });
 });
 
-test("callers of other hosts may not bring LOCAL mechanisms", async () => {
+test("callers on other hosts may not request LOCAL mechanisms", async () => {
   const worlds = new Worlds();
   const chain = new Chain(worlds.world("alpha"), [localMechanisms(authorizeBy(RULES))]);
   await worlds.run(async () => {
@@ -149,7 +149,7 @@ test("the next station is offered mechanisms that reach it, and the caller sees 
     fitTunnel(tunnels),
   ]);
   chain.answer = (connection) => {
-    // The last preference: a far side that has IPv6 only.
+    // The last preference: the far side has IPv6 only.
     connection.mechanism ??= copyMessage(chain.requests.at(-1)?.mechanismPreferences.at(-1) as Mechanism);
     if (connection.mechanism.type === "VXLAN") connection.mechanism.parameters["dst_ip"] = "fd00::2";
   };
@@ -237,7 +237,7 @@ test("the far side keeps a free VNI, draws one if none is proposed, and uses the
   });
 });
 
-test("an endpoint's ALREADY_EXISTS is not about the VNI", async () => {
+test("an endpoint's ALREADY_EXISTS does not refuse the VNI", async () => {
   const worlds = new Worlds();
   const world = worlds.world("beta");
   const refused = new NetloomError("ALREADY_EXISTS", "call nse: client name already registered");
@@ -343,7 +343,7 @@ test("a VNI never has two owners, whatever is taken, claimed and released", () =
   );
 });
 
-test("a wire draws no VNI from the range of LANs, or from the small numbers that people choose", () => {
+test("a wire draws no VNI from the range of LANs, or from the small numbers that users choose", () => {
   for (const [fraction, vni] of [
     [0, 4_096],
     [1 - 2 ** -40, 0xef_ffff],

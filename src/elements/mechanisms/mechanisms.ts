@@ -12,11 +12,11 @@ import { connectionOf, type ConnectionElement } from "../connection.ts";
 /** The server's side of one mechanism. */
 export interface ServerMechanism {
   readonly type: string;
-  /** Completes the parameters; called at every refresh. INVALID_ARGUMENT if they cannot work; then it holds nothing. */
+  /** Completes the parameters; called at every refresh. INVALID_ARGUMENT if they cannot work; then nothing is held. */
   request(call: Call, connection: Connection, mechanism: Mechanism): void | Promise<void>;
-  /** Called when the rest of the chain has worked. May add to the context what follows from the mechanism. */
+  /** Called after a success of the rest of the chain. May add to the context, according to the mechanism. */
   answered?(call: Call, connection: Connection): void;
-  /** Called when the rest of the chain has failed. Returns the error for the caller. */
+  /** Called after a failure of the rest of the chain. Returns the error for the caller. */
   failed?(call: Call, error: NetloomError): NetloomError;
   /** Releases what it holds, if anything: at every close, and when the connection has a mechanism of another type. */
   close?(call: Call, connection: Connection): void;
@@ -24,9 +24,9 @@ export interface ServerMechanism {
 
 /**
  * Guarantees
- * - A connection that has a mechanism keeps it, or is refused if it is not supported.
- * - Otherwise the first preference of a supported type that works is taken; INVALID_ARGUMENT from one means to try the
- *   next. If none works, the error is that of the first.
+ * - A connection that has a mechanism keeps it, or is refused if the mechanism is not supported.
+ * - Otherwise the first preference that works and has a supported type is taken; after INVALID_ARGUMENT the next one is
+ *   tried. If none works, the caller gets the error of the first.
  */
 export function mechanisms(supported: readonly ServerMechanism[]): ConnectionElement {
   const byType = new Map(supported.map((each) => [each.type, each]));

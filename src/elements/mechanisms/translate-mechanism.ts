@@ -10,14 +10,14 @@ import { memoryKey } from "../../chain/call.ts";
 import { connectionOf, type ConnectionElement } from "../connection.ts";
 import { isLocalMechanism } from "../../mechanisms/list.ts";
 
-/** The mechanism towards the client, for the elements behind. */
+/** The mechanism towards the client, for the later elements of the chain. */
 export const INCOMING = memoryKey<Mechanism>("translate-mechanism: incoming");
 const OUTGOING = memoryKey<Mechanism>("translate-mechanism: outgoing");
 
 /**
  * Guarantees
- * - The elements behind it see no preferences of the caller. They see the mechanism that the next station answered
- *   last, if its class fits the next station.
+ * - Later elements see no preferences of the caller. They see the mechanism of the next station's last answer, if its
+ *   class fits the next station.
  * - The caller sees its own mechanism.
  */
 export function translateMechanism(): ConnectionElement {

@@ -14,7 +14,7 @@ import { contextOf } from "../connection.ts";
 export interface TunnelOptions {
   /** Addresses of this host's VTEPs, one per family, best first. */
   readonly addresses: readonly string[];
-  /** Returns whether this host has the address now, so that a new tunnel may end there. Default: yes. */
+  /** Returns whether this host has the address now, so that a new tunnel may use it. Default: true. */
   readonly isUsable?: (address: string) => boolean;
   /** Widths of the ways to other hosts. */
   readonly ways: TunnelWays;
@@ -26,12 +26,12 @@ export interface TunnelOptions {
   readonly recall?: (wireId: string, type: string, side: Side) => number | undefined;
 }
 
-/** Width of the network between the hosts when nothing is known about it. */
+/** Width of the network between the hosts if it is unknown. */
 const USUAL_WIDTH = 1_500;
 
 /**
- * This host with its current addresses and `kept`, where a tunnel already ends, so that the tunnel keeps an address
- * that is lost for a while.
+ * This host with its current addresses and `kept`, the address of an existing tunnel. So the tunnel keeps an address
+ * that the host loses for a short time.
  */
 export function tunnelHost(options: TunnelOptions, type: RemoteType, kept?: string): TunnelHost {
   const { addresses, settings, isUsable = () => true } = options;
@@ -48,7 +48,7 @@ export interface TakenIdentifier {
   readonly cause?: NetloomError;
 }
 
-/** The far side's refusal of a proposed identifier, which tells the near side to propose another one. */
+/** The far side's refusal of a proposed identifier. The near side then proposes another one. */
 export function taken({ identifier }: RemoteType, { id, host, cause }: TakenIdentifier): NetloomError {
   const { key, noun } = identifier;
   return new NetloomError("ALREADY_EXISTS", `make a tunnel to ${host}: ${noun} ${id} is taken`, {
@@ -67,7 +67,7 @@ export function isTaken(error: unknown, type: RemoteType, id: number): boolean {
   return (hasCode(error, "ALREADY_EXISTS") && error.reason === undefined) || isClash(error, type, id);
 }
 
-/** Returns whether this host's kernel refused the identifier because of a stranger's device. */
+/** Returns whether this host's kernel refused the identifier because of a device that is not Netloom's. */
 export function isClash(error: unknown, { identifier }: RemoteType, id: number): boolean {
   const refused = refusedStep(error);
   return refused?.errno === "EEXIST" && identifier.isHeldBy(refused.step.object, id);
@@ -81,10 +81,7 @@ export function limitMtu(connection: Connection, mechanism: Mechanism | undefine
   context.MTU = smallerMtu(context.MTU, mtuBytes);
 }
 
-/**
- * The way of a tunnel that leads to `towards`. `undefined` for parameters that make no tunnel; these are refused when
- * the tunnel is made.
- */
+/** The way of a tunnel to `towards`. `undefined` for parameters that make no tunnel: they are refused when the tunnel is made. */
 export function wayPair(
   options: TunnelOptions,
   type: RemoteType,
@@ -101,7 +98,7 @@ export function wayPair(
   };
 }
 
-/** The parameters with the MTU for a network of this width; without an MTU for `undefined`. */
+/** The parameters with the MTU for a network of this width; if the width is `undefined`, without an MTU. */
 export function ofWidth(
   type: RemoteType,
   parameters: ParameterMap,
@@ -123,7 +120,7 @@ export function narrowed(
   return { ...parameters, [COMMON.mtu]: String(agreed) };
 }
 
-/** The width that a tunnel with these parameters needs of the network. */
+/** The width of the network that a tunnel with these parameters needs. */
 export function widthUsed(type: RemoteType, parameters: ParameterMap): number {
   return mtuOf(parameters) + overheadOf(type, parameters);
 }

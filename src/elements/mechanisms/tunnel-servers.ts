@@ -27,8 +27,9 @@ export function tunnelServers(
 
 /**
  * Guarantees
- * - A proposed identifier is kept if no other wire of this host has it. If another has it, or the kernel refuses it
- *   because of a stranger's device, the near side is told that it is taken. Without a proposal one is drawn.
+ * - A proposed identifier is kept if no other wire of this host has it. If another wire has it, or the kernel refuses
+ *   it because of a device that is not Netloom's, the answer to the near side is that the identifier is taken. Without
+ *   a proposal the far side draws one.
  * - The answer is as wide as the offer or as this host's way to the near side, whichever is smaller. `ways` is notified
  *   of the width agreed on, and of the end of its use.
  */
@@ -69,7 +70,8 @@ function tunnelServer(type: RemoteType, options: TunnelOptions): ServerMechanism
     },
     failed(call, error) {
       const id = call.memory.get(held);
-      // A stranger's device in this host's kernel. The refusal of a later station is about something else.
+      // Another program's device has the identifier in this host's kernel. A refusal of a later station has another
+      // reason.
       if (id === undefined || !isClash(error, type, id)) return error;
       pool.avoid(id);
       return taken(type, { id, host: own, cause: error });

@@ -125,7 +125,7 @@ test("hosts without a common address family get an error and hold no identifier"
   });
 });
 
-test("of several types the far side's first is kept, and the identifiers of the others are released", async () => {
+test("of several types the far side's first one is kept, and the identifiers of the others are released", async () => {
   const worlds = new Worlds();
   const nearTypes = [other, vxlan];
   const { near, nearIds, farIds } = ends(worlds, { nearTypes, farTypes: [vxlan] });
@@ -182,7 +182,7 @@ test("a taken identifier is drawn again, up to three requests in all, and refuse
   });
 });
 
-test("a far side that moves to another type releases the identifier of the first", async () => {
+test("a far side that moves to another type releases the identifier of the first type", async () => {
   const worlds = new Worlds();
   const { far, farIds } = ends(worlds, { farTypes: [vxlan, other] });
   await worlds.run(async () => {

@@ -32,11 +32,11 @@ const HELD = memoryKey<Held>("tunnels: held");
  *
  * Guarantees
  * - Each type offers one preference for every address family of this host, best first, and the far side takes one of
- *   them. The identifiers of the others are released. The far side's address is not known yet, so an offer has an MTU
+ *   them. The identifiers of the others are released. The far side's address is still unknown, so an offer has an MTU
  *   only if the settings limit it (`fitTunnel`).
  * - An identifier is free on this host, and stays the same until a host refuses it.
- * - If an identifier is taken on either host, by Netloom or by a stranger, a request with another one follows: three
- *   requests in all, then ALREADY_EXISTS.
+ * - If an identifier is taken on one of the hosts, by Netloom or by another program, a request with another one
+ *   follows: at most three requests, then ALREADY_EXISTS.
  */
 export function tunnels(
   options: TunnelOptions,
@@ -91,7 +91,7 @@ export function tunnels(
   };
 }
 
-/** Throws unless this host has an address: a current one, or one where this tunnel already ends. */
+/** Throws unless this host has an address: a current one, or the address of this tunnel. */
 function demandAddress({ addresses, isUsable = () => true }: TunnelOptions, kept: string | undefined): void {
   if (addresses.some((each) => each === kept || isUsable(each))) return;
   if (addresses.length > 0)
@@ -111,7 +111,7 @@ function demandAddress({ addresses, isUsable = () => true }: TunnelOptions, kept
   });
 }
 
-/** The identifier of the existing tunnel, or of one that an earlier process left, if it is still available. */
+/** The identifier of the existing tunnel, or of the tunnel of an earlier process, if it is still free. */
 function knownId(
   { identifiers, recall }: TunnelOptions,
   {
@@ -155,14 +155,12 @@ function offer(
       );
   const connection = connectionOf(offered);
   const own = proposed.find(({ type }) => type.type === connection.mechanism?.type);
-  // The station would prefer a mechanism with the old identifier to the new preference.
+  // Otherwise the station would keep the mechanism with the old identifier instead of the new preference.
   if (!own || !isSame(own, before)) delete connection.mechanism;
   return offered;
 }
 
-/**
- * Keeps the tunnel that the far side took. It may have chosen another identifier, which is then the one in the kernel.
- */
+/** Keeps the tunnel that the far side took. If the far side has chosen another identifier, the kernel uses that identifier. */
 function keep(
   answer: Connection,
   { options, proposed }: { readonly options: TunnelOptions; readonly proposed: readonly Held[] },

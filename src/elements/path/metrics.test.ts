@@ -1,4 +1,4 @@
-/** The counters of a wire on their way through the mesh: simulated kernel, virtual time. */
+/** The counters of a wire in the paths of answers: simulated kernel, virtual time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";

@@ -13,14 +13,14 @@ import { INCOMING } from "../mechanisms/translate-mechanism.ts";
 import { APPLIED } from "../wires/wire.ts";
 
 /**
- * In upstream's words a forwarder is a server to the client and a client of the endpoint: `server_…` is the client's
+ * In upstream's terms a forwarder is a server to the client and a client of the endpoint: `server_…` is the client's
  * side, `client_…` the endpoint's side. `rx` comes in from that side, `tx` goes out to it.
  *
  * Guarantees
  * - `node_name` is the host of this forwarder, for the stations on both sides of it (path-hosts.ts).
  * - `client_interface` and `server_interface` are `TYPE/name`, with `unknown` for a tunnel without a name.
  * - The answer to a refresh has the traffic of the wire: `{client,server}_{rx,tx}_{bytes,packets}`, decimal numbers.
- *   Reading it is one look at two devices. A new wire has no counters, and its request does not wait for any.
+ *   One read of two devices gets it. A new wire has no counters, and its request does not wait for counters.
  * - If the kernel cannot be read, the counters stay as they were.
  */
 export function metrics(kernel: Kernel): ConnectionElement {

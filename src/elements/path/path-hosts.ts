@@ -1,6 +1,7 @@
 /**
  * The hosts and workloads of a wire by name. A path only has names of stations, so the stations add more to the metrics
- * of their segment: each forwarder its host, a client its workload, a service function the addresses that it leads to.
+ * of their segments: each forwarder adds its host, a client its workload, a service function the addresses at the far
+ * end of the next wire.
  */
 import type { Connection, PathSegment } from "../../api/gen/nsm/connection_pb.js";
 import { connectionOf, type ConnectionElement, ownSegment } from "../connection.ts";
@@ -29,7 +30,7 @@ export function clientWorkloadOf([client]: readonly PathSegment[]): string {
   return client?.metrics[WORKLOAD_NAME] ?? "";
 }
 
-/** The addresses at the far end of a wire that a service function asks for; none if the function does not list them. */
+/** The addresses at the far end of a wire that a service function requests; none if the function does not list them. */
 export function farAddressesOf([asking]: readonly PathSegment[]): string[] {
   return (asking?.metrics[FAR_ADDRESSES] ?? "").split(",").filter((each) => each !== "");
 }
@@ -40,7 +41,7 @@ export function sayFarAddresses(connection: Connection, addresses: readonly stri
   if (own) own.metrics[FAR_ADDRESSES] = addresses.join(",");
 }
 
-/** For a client: records which workload of its host it asks for. */
+/** For a client: records the workload of its host for which it requests the wire. */
 export function sayWorkload(name: string): ConnectionElement {
   return {
     name: "say-workload",

@@ -2,7 +2,7 @@
 import type { ConnectionElement } from "../connection.ts";
 import { cutPath } from "./update-path.ts";
 
-/** For a role that is the end of the path: its answer has no tail of a longer path that the connection once took. */
+/** For a role that is the end of the path: removes the tail of an earlier, longer path from the answer. */
 export function trimPath(): ConnectionElement {
   return {
     name: "trim-path",

@@ -1,7 +1,7 @@
 /**
  * The path of a connection: one segment for each process that a request passes. Every role enters the path before its
- * `begin`, because that is where the connection gets the id that this process knows it by.
- * Upstream: sdk/pkg/networkservice/common/updatepath/common.go at 9ac672c
+ * `begin`, because there the connection gets its id of this process. Upstream:
+ * sdk/pkg/networkservice/common/updatepath/common.go at 9ac672c
  */
 import { create } from "@bufbuild/protobuf";
 import {
@@ -15,7 +15,7 @@ import { NetloomError } from "../../errors/errors.ts";
 /**
  * Moves `connection` to the segment of the process `name`, and returns the caller's index, for `leavePath`. A process
  * that is both server and client uses one segment. Afterwards `connection.id` is this process's id of the connection.
- * INVALID_ARGUMENT if id and path contradict each other.
+ * INVALID_ARGUMENT if the id and the path do not match.
  */
 export function enterPath(connection: Connection, name: string, uuid: () => string): number {
   const path = (connection.path ??= create(PathSchema));
@@ -60,7 +60,7 @@ export function leavePath(connection: Connection, callerIndex: number): void {
   connection.id = caller.id;
 }
 
-/** Drops the segments behind the current one: the tail of a longer path that the connection once took. */
+/** Drops the segments behind the current one: the tail of an earlier, longer path. */
 export function cutPath(path: Path): void {
   path.pathSegments.splice(path.index + 1);
 }

@@ -19,10 +19,11 @@ const TOLD_EXPIRY = memoryKey<number>("update-token: the caller's expiry");
  * For a role that has a caller.
  *
  * Guarantees
- * - Behind it the caller's segment and the own one have a token and an expiry, on request and close. The own token is
- *   for the caller; the token for the next station is made when the connection to it exists (`Call.vouch`).
- * - A caller's token that comes beside the message wins over the one in the path. An expired token is INVALID_ARGUMENT
- *   for a request; a close is accepted anyway.
+ * - Behind this element the caller's segment and the own segment have a token and an expiry, on request and close. The
+ *   own token is for the caller. The token for the next station is made when the connection to it exists
+ *   (`Call.vouch`).
+ * - A caller's token in the metadata replaces the token in the path. An expired token is INVALID_ARGUMENT for a
+ *   request; a close is accepted anyway.
  * - A caller without a token may set its lifetime (`expires` of its segment). A caller that repeats the expiry of the
  *   last answer, or sets none, gets the lifetime of this process's own token.
  */
@@ -50,8 +51,8 @@ export function updateToken(identity: Identity): ConnectionElement {
 }
 
 /**
- * For a role that begins the path: sets the expiry of its own segment. The next station, which is not known yet, takes
- * the token from beside the message and writes it into the segment.
+ * For a role that begins the path: sets the expiry of its own segment. The next station is still unknown. It takes the
+ * token from the metadata and writes it into the segment.
  */
 export function updateOwnToken(identity: Identity): ConnectionElement {
   const stamp = (connection: Connection): void => {
@@ -71,7 +72,7 @@ export function updateOwnToken(identity: Identity): ConnectionElement {
   };
 }
 
-/** The path of a message up to this process, with the caller's token that came beside the message. For access rules. */
+/** The path of a message up to this process, with the caller's token from the metadata. For access rules. */
 export function wayHere({ path }: Connection, sent: Token | undefined): Path | undefined {
   if (!path) return undefined;
   const way = copyMessage(path);
@@ -104,7 +105,7 @@ function checkExpiry(call: Call, { id }: Connection, sent: Token | undefined): v
   throw new NetloomError(
     "INVALID_ARGUMENT",
     `request connection ${id}: the token of its caller expired ${Math.round(agoMs / 1000)} s ago`,
-    { hint: "send a token of this moment, or compare the clocks of the two hosts" },
+    { hint: "send a new token, and compare the clocks of the two hosts" },
   );
 }
 

@@ -23,20 +23,18 @@ interface Healing {
 const HEALING = memoryKey<Healing>("heal");
 
 export interface HealOptions {
-  /**
-   * Returns whether packets still get through. If so, no other endpoint is looked for. Default: unknown, treated as no.
-   */
+  /** Returns whether packets still get through. While it returns true, the endpoint stays the same. Default: false. */
   readonly isAlive?: ((connection: Connection) => Promise<boolean>) | undefined;
   readonly onHealing?: (connection: Connection, reason: string) => void;
 }
 
 /**
  * Guarantees
- * - After a loss the connection is requested again until that works or it is closed: after 50 ms, then twice as long
- *   each time up to 10 s, with jitter. If the connection is lost again soon, the backoff continues where it was.
- * - The first attempt goes the same way to the same endpoint, which leaves a working wire alone; so do all attempts
- *   while `isAlive` returns true. Otherwise, and at once if the next hop has closed the connection, another endpoint is
- *   looked for.
+ * - After a loss the connection is requested again until a request succeeds or the connection is closed: after 50 ms,
+ *   then twice as long each time up to 10 s, with jitter. If the connection is lost again soon, the backoff continues.
+ * - The first attempt goes along the same path to the same endpoint, so a working wire stays unchanged. All attempts do
+ *   so while `isAlive` returns true. Otherwise, and at once if the next hop has closed the connection, the request is
+ *   for another endpoint.
  */
 export class Healer {
   readonly #options: HealOptions;
@@ -49,7 +47,7 @@ export class Healer {
   onLoss(call: Call, loss: Loss): void {
     const healing = call.memory.get(HEALING);
     if (healing) this.#heal(call, healing, loss);
-    // The loss has come before the answer to the first request.
+    // The loss comes before the answer to the first request.
     else if (!call.world.scope.ended) {
       call.world.scope.spawn("heal what has just come", () =>
         call.trigger.afterwards(() => {
@@ -69,7 +67,7 @@ export class Healer {
     this.#plan(call, healing, loss);
   }
 
-  /** The healer's element of a chain. It comes before any element that finds the next hop. */
+  /** The healer's element of a chain. Comes before any element that finds the next hop. */
   element(): ConnectionElement {
     return {
       name: "heal",

@@ -24,7 +24,7 @@ const expiry = (connection: Connection | undefined, i: number): number => {
   return expires ? timestampMs(expires) : NaN;
 };
 
-test("a caller without a token sets its lifetime; one that repeats the last expiry gets the lifetime of the own token", async () => {
+test("a caller without a token sets its lifetime; a caller that repeats the last expiry gets the lifetime of the own token", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const chain = new Chain(world, [updateToken(labIdentity(world, 60_000))]);
@@ -40,7 +40,7 @@ test("a caller without a token sets its lifetime; one that repeats the last expi
   });
 });
 
-test("a token beside the message wins, and the rules see the path up to here on request and close", async () => {
+test("a token in the metadata replaces the token in the path, and the rules see the path up to this process on request and close", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const asked: string[] = [];
@@ -68,7 +68,7 @@ test("a token beside the message wins, and the rules see the path up to here on 
   });
 });
 
-test("in plaintext the expiry beside the message sets a caller's lifetime, and an impossible one is refused", async () => {
+test("in plaintext the expiry in the metadata sets a caller's lifetime, and an impossible expiry is refused", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const chain = new Chain(world, [updateToken(labIdentity(world)), timeout()]);
@@ -88,9 +88,9 @@ test("in plaintext the expiry beside the message sets a caller's lifetime, and a
     await refused(inMs(-3_000), /the token of its caller expired 3 s ago/);
     await refused("1700000000", /"1700000000" is not a time as RFC 3339 writes it/);
     const long = await chain.request({}, { caller: saying("2999-01-01T00:00:00.123456789+02:00") });
-    assert.equal(expiry(long, 0), clock.wallMs() + 86_400_000, "the answer says what holds");
+    assert.equal(expiry(long, 0), clock.wallMs() + 86_400_000, "the answer has the valid expiry");
     await chain.close(long, saying(inMs(-3_000)));
-    assert.deepEqual(chain.door.established(), [], "a close is heard all the same");
+    assert.deepEqual(chain.door.established(), [], "a close is accepted anyway");
   });
 });
 
@@ -109,7 +109,7 @@ test("a connection is closed as lost when its caller's token expires, less the t
   });
 });
 
-test("a refresh that comes first wins, even if it is still running when the token expires", async () => {
+test("a refresh before the time-out prevents the close, even if it is still running when the token expires", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const chain = new Chain(world, [timeout()]);
@@ -130,7 +130,7 @@ test("a refresh that comes first wins, even if it is still running when the toke
   });
 });
 
-test("a caller without any expiry is refused in upstream's words", async () => {
+test("a caller without any expiry is refused with upstream's text", async () => {
   const worlds = new Worlds();
   const chain = new Chain(worlds.world("alpha"), [timeout()]);
   await worlds.run(() =>
@@ -141,7 +141,7 @@ test("a caller without any expiry is refused in upstream's words", async () => {
   );
 });
 
-test("the next refresh is due at a share of the shortest lifetime that depends on the place in the path", () => {
+test("the next refresh is due after a fraction of the shortest lifetime that depends on the place in the path", () => {
   const at = (index: number, ...expires: number[]) =>
     refreshDelayMs(
       create(ConnectionSchema, {
@@ -158,7 +158,7 @@ test("the next refresh is due at a share of the shortest lifetime that depends o
   assert.equal(at(0), undefined);
 });
 
-test("refreshes continue, are retried with growing pauses when they fail, and end with the close", async () => {
+test("refreshes continue, are retried with growing pauses after failures, and end with the close", async () => {
   const worlds = new Worlds();
   const world = worlds.world("alpha");
   const chain = new Chain(world, [updateOwnToken(labIdentity(world, 30_000)), new Refresher().element()], {

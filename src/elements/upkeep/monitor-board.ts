@@ -21,9 +21,9 @@ const MAX_PENDING = 16_384;
 
 /**
  * Guarantees
- * - A watcher sees of each connection what `sight` allows, and its selector matches only that.
- * - A watcher first gets INITIAL_STATE_TRANSFER with all connections that its selector matches, even if there are none;
- *   then UPDATE and DELETE, in order for each connection.
+ * - A watcher sees the part of each connection that `sight` allows, and its selector applies to that part only.
+ * - A watcher first gets INITIAL_STATE_TRANSFER with all connections that its selector matches, even if no connection
+ *   does; then UPDATE and DELETE, in order for each connection.
  * - A slow watcher gets the last event of each connection; earlier ones are skipped. So its queue never holds more
  *   events than there are connections. A watcher that never fetches is cut off (RESOURCE_EXHAUSTED).
  * - A watcher never delays the role.
@@ -51,8 +51,8 @@ export class MonitorBoard {
   }
 
   /**
-   * Publishes the connection's last known state as DOWN. An unknown connection is ignored; of one that is down already
-   * only `reason` is kept.
+   * Publishes the connection's last known state as DOWN. An unknown connection is ignored. If the connection is down
+   * already, only `reason` is updated.
    */
   down(id: string, reason: string): void {
     if (!this.#connections.has(id)) return;
@@ -66,8 +66,8 @@ export class MonitorBoard {
   }
 
   /**
-   * Asks the connection's client to request again at once. Does nothing if the connection is unknown, down, or was
-   * asked for already.
+   * Asks the connection's client to request again at once. Does nothing if the connection is unknown or down, or if its
+   * client was asked already.
    */
   requestRefresh(id: string): void {
     if (this.#stateOf(id) === State.UP) this.#change(id, State.REFRESH_REQUESTED);
@@ -88,7 +88,7 @@ export class MonitorBoard {
     this.#tell(ConnectionEventType.DELETE, known);
   }
 
-  /** `sight` is called for each connection at each event. Default: all of it. */
+  /** `sight` is called for each connection at each event. Default: `all`. */
   watch(selector: MonitorScopeSelector, sight: (told: Told) => Sight = () => "all"): Watch<ConnectionEvent> {
     const watcher = new Watcher({ selector, sight, maxPending: this.#maxPending }, () =>
       this.#watchers.delete(watcher),
@@ -121,7 +121,7 @@ export class MonitorBoard {
 }
 
 /**
- * Returns whether the connection matches. Both criteria must hold; an empty one does. Upstream: api
+ * Returns whether the connection matches. Both criteria must hold; an empty criterion holds. Upstream: api
  * connection_helpers.go
  */
 export function matchesSelector(connection: Connection, selector: MonitorScopeSelector): boolean {
@@ -179,15 +179,19 @@ class Watcher extends Watch<ConnectionEvent> {
     const event = create(ConnectionEventSchema, { type, connections: { [connection.id]: connection } });
     const waiting = this.#waiting.shift();
     if (waiting) return waiting(event);
-    // The later of two events takes the later place.
+    // The later of two events gets the later place in the queue.
     this.#pending.delete(connection.id);
     this.#pending.set(connection.id, event);
     const { maxPending } = this.#options;
     if (this.#pending.size > maxPending) {
       this.#finish(
-        new NetloomError("RESOURCE_EXHAUSTED", `watch connections: ${maxPending} events wait to be fetched`, {
-          hint: "watch anew, and fetch faster",
-        }),
+        new NetloomError(
+          "RESOURCE_EXHAUSTED",
+          `watch connections: ${maxPending} events are waiting for the watcher`,
+          {
+            hint: "start a new watch, and read the events faster",
+          },
+        ),
       );
     }
   }

@@ -61,7 +61,7 @@ test("a watcher gets the existing connections, even if there are none, and then 
   assert.equal(board.watching, 1);
 });
 
-test("a slow watcher gets the last event of each connection, one that never fetches is cut off", async () => {
+test("a slow watcher gets the last event of each connection, a watcher that never fetches is cut off", async () => {
   const board = new MonitorBoard(2);
   const slow = board.watch(ALL);
   for (let i = 0; i < 1000; i++) {
@@ -77,7 +77,7 @@ test("a slow watcher gets the last event of each connection, one that never fetc
   assert.equal(board.watching, 0);
 });
 
-test("a selector matches a run of segments and any of the services; an empty one matches all", () => {
+test("a selector matches consecutive segments and any of the services; an empty selector matches all connections", () => {
   const connection = of("f", ["client", "c"], ["manager", "m"], ["forwarder", "f"]);
   const matches = (init: MessageInitShape<typeof MonitorScopeSelectorSchema>) =>
     matchesSelector(connection, create(MonitorScopeSelectorSchema, init));
@@ -148,7 +148,7 @@ test("one stream follows all connections of a next hop, and reports to each only
     const [a, b] = [follow("a"), follow("b")];
     next.board.update(of("n1", ["client", "c"], ["own", "a"], ["next", "n1"]), OWNER);
     next.board.update(of("n2", ["client", "c"], ["own", "b"], ["next", "n2"]), OWNER);
-    // The same connection further down the path is not the next hop's event about it.
+    // An event about the same connection further down the path is not the next hop's event.
     next.board.update(of("n3", ["own", "a"], ["x", "x"], ["own", "z"], ["next", "n3"]), OWNER);
     next.board.down("n3", "it is gone");
     await clock.sleep(1);
@@ -161,11 +161,11 @@ test("one stream follows all connections of a next hop, and reports to each only
     a.stop();
     b.stop();
     await clock.sleep(1);
-    assert.equal(next.board.watching, 0, "nobody is followed any more");
+    assert.equal(next.board.watching, 0, "no connection is followed any more");
   });
 });
 
-test("a loss between the request and its answer is delivered when the following starts, unless the connection came up again", async () => {
+test("a loss between the request and its answer is reported after the answer, unless the connection is up again", async () => {
   const worlds = new Worlds();
   const { clock, scope } = worlds.world("alpha");
   const next = nextHop();
@@ -191,7 +191,7 @@ test("a loss between the request and its answer is delivered when the following 
   });
 });
 
-test("a next hop that cannot be watched is not a loss, a stream that breaks is one", async () => {
+test("a next hop that cannot be watched is not a loss, a stream that breaks is a loss", async () => {
   const worlds = new Worlds();
   const { clock, scope } = worlds.world("alpha");
   const [closed, open] = [nextHop(), nextHop()];
@@ -246,6 +246,6 @@ test("everybody sees a connection, but only its owner and this process see its t
     }
     const heard = guessing.take();
     guessing.close();
-    assert.equal(read(await heard), "end", "nobody finds out a token by asking for it");
+    assert.equal(read(await heard), "end", "a selector does not reveal a token");
   });
 });

@@ -15,38 +15,38 @@ import type { Scope } from "../../async/scope.ts";
 /** News about a connection. */
 export type Notice =
   | Loss
-  /** The connection is unchanged, but the answer would be different now: its client should ask again. */
+  /** The connection is unchanged, but the answer would be different now: its client should request again. */
   | { readonly type: "refresh" };
 
 /** The reason why a connection may be lost. */
 export type Loss =
   /** The next hop has closed it. */
   | { readonly type: "deleted" }
-  /** Something on the way to the endpoint is gone, according to the next hop. */
+  /** The next hop reports that a station on the path to the endpoint is gone. */
   | { readonly type: "down" }
   /** The next hop itself may be gone. */
   | { readonly type: "broken"; readonly reason: string };
 
-/** Describes a loss for people. */
+/** Describes a loss for users. */
 export function describeLoss(loss: Loss): string {
   switch (loss.type) {
     case "deleted":
       return "the next hop has closed the connection";
     case "down":
-      return "a station on the way to the endpoint is gone";
+      return "a station on the path to the endpoint is gone";
     case "broken":
     default:
-      return `the next hop is not heard of any more: ${loss.reason}`;
+      return `the next hop cannot be watched any more: ${loss.reason}`;
   }
 }
 
 /** One connection that is followed. */
 export interface Following {
-  /** Starts to deliver notices, first one that came since `follow`. */
+  /** Starts to deliver notices, including an earlier one since `follow`. */
   start(onNotice: (notice: Notice) => void): void;
-  /** The stream has ended and delivers nothing more: follow again. */
+  /** The stream has ended: call `follow` again. */
   readonly isOver: boolean;
-  /** The stream is over and never began: no event has been delivered since. */
+  /** The stream ended before its first event, so notices since `follow` may be lost. */
   readonly wasDeaf: boolean;
   stop(): void;
 }
@@ -120,8 +120,8 @@ class Stream {
       this.#forget();
     }
     if (scope.ended) return;
-    // A next hop that cannot be watched is not a loss: the next request shows whether it is there. The same holds for a
-    // next hop that cannot be reached before a request has reached it.
+    // A next hop that cannot be watched is not a loss: the next request shows whether it runs. The same holds for a
+    // next hop that no request has reached yet.
     if (this.hasBegun) this.#tellAll({ type: "broken", reason });
     else if (isWatchable) this.#tellAll({ type: "broken", reason }, ({ hasStarted }) => hasStarted);
   }

@@ -1,11 +1,8 @@
-/**
- * Spreads actions that many connections of a host want at the same time: a few at once, so that other work gets its
- * turn.
- */
+/** Spreads actions for many connections of a host over time: a few at once, so that other work can run in between. */
 import type { Scope } from "../../async/scope.ts";
 import type { Clock } from "../../async/clock.ts";
 
-/** A request costs every host on its way some milliseconds: at this pace 5,000 requests take 20 s. */
+/** A request costs every host on its path some milliseconds: at this pace 5,000 requests take 20 s. */
 const AT_ONCE = 25;
 const PAUSE_MS = 100;
 

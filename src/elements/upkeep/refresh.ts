@@ -22,8 +22,8 @@ const REFRESHING = memoryKey<Refreshing>("refresh");
 /**
  * Guarantees
  * - After every success the next request is due after 20 to 40 % of the shortest remaining lifetime on the path (1/3 if
- *   the path has one segment), up to a tenth earlier, so that many connections do not ask at once. A segment that had
- *   expired on arrival is ignored: the clock of its host is wrong. The minimum is 0.2 s.
+ *   the path has one segment), up to a tenth earlier, so that many connections do not refresh at once. A segment that
+ *   had expired on arrival is ignored: the clock of its host is wrong. The minimum is 0.2 s.
  * - A failed refresh is tried again after 0.2 s, then twice as long each time, up to 10 s.
  */
 export class Refresher {
@@ -53,7 +53,7 @@ export class Refresher {
     };
   }
 
-  /** Requests again after the running calls: their answers may be out of date. */
+  /** Requests again after the running calls, because their answers may be out of date. */
   refresh(call: Call): void {
     const { scope } = call.world;
     if (!scope.ended) scope.spawn("refresh as asked for", () => attempt(call, 1));
@@ -74,7 +74,7 @@ async function attempt(call: Call, n: number): Promise<void> {
   }
 }
 
-/** `undefined` if nothing on the path expires. */
+/** `undefined` if no segment of the path expires. */
 export function refreshDelayMs({ path }: Connection, nowMs: number): number | undefined {
   const segments = path?.pathSegments ?? [];
   const all = segments.flatMap(({ expires }) => (expires ? [timestampMs(expires) - nowMs] : []));

@@ -1,4 +1,4 @@
-/** Closes connections that their client has forgotten. Upstream: sdk/pkg/networkservice/common/timeout/server.go */
+/** Closes connections that their client no longer refreshes. Upstream: sdk/pkg/networkservice/common/timeout/server.go */
 import { timestampMs } from "@bufbuild/protobuf/wkt";
 import type { Alarm } from "../../async/alarm.ts";
 import { alarmOf, memoryKey } from "../../chain/call.ts";
@@ -9,16 +9,16 @@ const ALARM = memoryKey<Alarm>("timeout: alarm");
 /** Time of `Clock.monotonicMs`. */
 const DUE = memoryKey<number>("timeout: due");
 
-/** A sleep may end this much before the sum of its parts. */
+/** A sleep may end this much too early. */
 const ROUNDING_MS = 1;
 
 /**
  * Guarantees
- * - A connection is closed when the token of its caller's segment expires, less the time of a request: an honest client
- *   would have asked again by then. The delay is measured on the monotonic clock, so a jump of the wall clock after the
+ * - A connection is closed when the token of its caller's segment expires, less the time of a request: a working client
+ *   has refreshed it before. The delay is measured on the monotonic clock, so a jump of the wall clock after the
  *   request changes nothing.
- * - A close for that reason is a loss (`call.reason`), not a request.
- * - A refresh that comes first wins.
+ * - Such a close has the reason `lost` (`call.reason`).
+ * - A refresh before that time prevents the close.
  * - A caller whose segment has no expiry is FAILED_PRECONDITION.
  */
 export function timeout(): ConnectionElement {
@@ -38,7 +38,7 @@ export function timeout(): ConnectionElement {
       }
       const leftMs = timestampMs(expires) - clock.wallMs();
       const connection = await next(request);
-      // A lifetime shorter than a request's time counts in full.
+      // If the lifetime is shorter than the time of a request, nothing is subtracted.
       const delayMs = leftMs > requestMs ? leftMs - requestMs : leftMs;
       call.memory.set(DUE, startMs + delayMs);
       const alarm = call.memory.get(ALARM) ?? alarmOf(call);

@@ -19,10 +19,10 @@ const LEARNED_MACS = "learned_macs";
  * For a forwarder, before any element that reads the client's mechanism.
  *
  * Guarantees
- * - The description of a borrowed device is what the kernel reports at this request. A device in which no wire can end
- *   is refused before the endpoint is asked.
+ * - The description of a borrowed device is from the kernel at this request. A device in which no wire can end is
+ *   refused before the request goes to the endpoint.
  * - The MTU of the context is at most that of the device.
- * - The forwarders of other hosts learn that they must ask for the MAC at that end.
+ * - The path tells the forwarders of other hosts that they must ask for the MAC at that end.
  */
 export function borrowClient(kernel: BorrowingKernel): ConnectionElement {
   return {
@@ -41,7 +41,8 @@ export function borrowClient(kernel: BorrowingKernel): ConnectionElement {
 }
 
 /**
- * The same for the endpoint's mechanism, behind any element that reads it: a device is refused before anything is made.
+ * The same for the endpoint's mechanism, behind any element that reads it. An unusable device is refused before any
+ * object is made.
  */
 export function borrowEndpoint(kernel: BorrowingKernel): ConnectionElement {
   return {
@@ -57,7 +58,7 @@ export function borrowEndpoint(kernel: BorrowingKernel): ConnectionElement {
   };
 }
 
-/** The ends that a forwarder on the way has marked as ports. */
+/** The ends that a forwarder on the path has marked as ports. */
 export function learnedOf(stations: readonly PathSegment[]): Side[] {
   const said = new Set(stations.flatMap(({ metrics }) => metrics[LEARNED_MACS]?.split(",") ?? []));
   return (["client", "endpoint"] as const).filter((side) => said.has(side));
@@ -72,7 +73,7 @@ function say(connection: Connection, side: Side, isLearned: boolean): void {
   else delete own.metrics[LEARNED_MACS];
 }
 
-/** The mechanism with what the kernel reports; `undefined` for one that borrows nothing. */
+/** The mechanism with the kernel's description of the device; `undefined` for a mechanism that borrows no device. */
 async function borrow(
   kernel: BorrowingKernel,
   mechanism: Mechanism | undefined,
@@ -81,7 +82,7 @@ async function borrow(
   const type = LOCAL_TYPES.find((each) => each.type === mechanism?.type);
   if (!mechanism || !type?.borrow) return undefined;
   const read = type.read(mechanism.parameters);
-  // An invalid mechanism is refused, with all its problems, where the wire is read.
+  // `wireOf` refuses an invalid mechanism with all its problems.
   if (!read.ok) return undefined;
   try {
     return Object.assign(copyMessage(mechanism), { parameters: await type.borrow(read.value, kernel) });

@@ -1,7 +1,7 @@
 /**
  * Keeps every address unique in a workload. Upstream does that at each client
- * (sdk/pkg/networkservice/common/excludedprefixes), which knows only its own connections, and only once they are
- * answered.
+ * (sdk/pkg/networkservice/common/excludedprefixes). A client only knows its own connections, and only after their
+ * answers.
  */
 import { copyMessage } from "../../api/copy-message.ts";
 import { MAX_EXCLUDED } from "../../api/wire-limits.ts";
@@ -19,7 +19,7 @@ import { INCOMING } from "../mechanisms/translate-mechanism.ts";
 import { wireIdOf } from "./wire-id.ts";
 import { wireOf } from "./wire-of.ts";
 
-/** Another wire may take the addresses first each time. */
+/** A limit, because another wire may take the addresses first each time. */
 const MAX_ATTEMPTS = 8;
 
 const TAKEN = memoryKey<{ readonly wireId: string; readonly taken: Taken }>("claim-addresses: taken");
@@ -28,9 +28,9 @@ const TAKEN = memoryKey<{ readonly wireId: string; readonly taken: Taken }>("cla
  * Guarantees
  * - A request excludes the addresses of the workload's other wires and its own network, in as few prefixes as possible.
  *   The answer has only the client's own exclusions.
- * - The addresses that an answer brings into workloads of this host are claimed before anything is made. If one is
- *   taken, the endpoint is asked again, with all taken addresses excluded. An endpoint that answers with an excluded
- *   address is ALREADY_EXISTS.
+ * - The addresses of an answer for workloads of this host are claimed before any object is made. If one is taken,
+ *   another request to the endpoint excludes all taken addresses. An endpoint that answers with an excluded address is
+ *   ALREADY_EXISTS.
  */
 export function claimAddresses(claims: Claims): ConnectionElement {
   return {
@@ -44,13 +44,13 @@ export function claimAddresses(claims: Claims): ConnectionElement {
       let last: Connection | undefined;
       for (let attempt = 1; ; attempt++) {
         const asked = copyMessage(request);
-        // With the last answer's path, the stations take a repetition for the same connection.
+        // With the path of the last answer, the stations recognise a repetition as the same connection.
         if (last?.path) connectionOf(asked).path = copyMessage(last.path);
         const added = exclude(connectionOf(asked), others);
         const answer = await next(asked);
         takeOut(answer, added);
         const wanted = client && readWire(answer, client);
-        // An answer that makes no wire is refused where the wire would be made.
+        // The element `wire` refuses an answer that makes no wire.
         if (!wanted) return answer;
         try {
           call.memory.set(TAKEN, { wireId: wanted.connectionId, taken: await claims.claim(wanted) });
@@ -66,7 +66,7 @@ export function claimAddresses(claims: Claims): ConnectionElement {
     },
     async close(call, connection, next) {
       const held = call.memory.delete(TAKEN);
-      // The kernel objects of the connection released their addresses when they were removed.
+      // The addresses are released after the removal of the connection's kernel objects.
       if (held) claims.release(held.wireId, held.taken);
       await next(connection);
     },

@@ -17,7 +17,7 @@ import { interfaceName } from "./interface-name.ts";
 import { wireIdOf } from "./wire-id.ts";
 import type { ServerMechanism } from "../mechanisms/mechanisms.ts";
 
-/** The forwarder's side towards clients of this host. A device without a name gets one; a wrong name is refused. */
+/** The forwarder's side towards clients of this host. A device without a name gets a name; an invalid name is refused. */
 export function serveDevices(): ServerMechanism[] {
   return LOCAL_TYPES.map((type) => ({
     type: type.type,
@@ -51,15 +51,15 @@ export interface EndpointDeviceOptions {
   readonly place: WorkloadPlace;
   /** Name of the device. Default: made from the service's name, a different one for each connection. */
   readonly nameOf?: ((connection: Connection) => string) | undefined;
-  /** The clients that the workload trusts. Default: none, whatever the caller says. */
+  /** The clients that the workload trusts. Default: none. The caller cannot set it. */
   readonly trust?: Trust | undefined;
-  /** The workload forwards packets that come in through the device. Default: false, whatever the caller says. */
+  /** The workload forwards packets that come in through the device. Default: false. The caller cannot set it. */
   readonly forwarding?: boolean | undefined;
 }
 
 const NAME = memoryKey<string>("devices: name");
 
-/** The endpoint's side: the device goes into the endpoint's own workload, whatever device the caller names. */
+/** The endpoint's side: the device goes into the endpoint's own workload, even if the caller names another device. */
 export function endpointDevice({
   place,
   nameOf,
@@ -67,7 +67,7 @@ export function endpointDevice({
   forwarding = false,
 }: EndpointDeviceOptions): ServerMechanism {
   const type: LocalType = typeFor(place);
-  /** Device name to the wire that has the device and the connection that last asked for it. */
+  /** By device name: the wire that has the device, and the connection that requested it last. */
   const taken = new Map<string, { readonly wireId: string; readonly id: string }>();
   return {
     type: type.type,
@@ -79,12 +79,16 @@ export function endpointDevice({
       const wireId = wireIdOf(connection);
       const isOthers = (wanted: string): boolean => (taken.get(wanted)?.wireId ?? wireId) !== wireId;
       if (device !== undefined && isOthers(device))
-        throw new NetloomError("RESOURCE_EXHAUSTED", `end a wire in port ${device}: it has one already`, {
-          topic: "NL-411",
-          reason: reason("PORT_TAKEN", { port: device }),
-          side: "endpoint",
-          hint: "a port is the end of one wire at a time: close that one, or offer another port",
-        });
+        throw new NetloomError(
+          "RESOURCE_EXHAUSTED",
+          `end a wire in port ${device}: the port has a wire already`,
+          {
+            topic: "NL-411",
+            reason: reason("PORT_TAKEN", { port: device }),
+            side: "endpoint",
+            hint: "a port is the end of one wire at a time: close that wire, or offer another port",
+          },
+        );
       for (let n = 0; name === "" || (call.memory.get(NAME) === undefined && isOthers(name)); n++) {
         name = interfaceName(call.world.random, networkService, { connectionId: id, n });
       }

@@ -14,11 +14,11 @@ const GUARDED = memoryKey<string>("guard-wire: wire");
 
 /**
  * For a role with callers that do not trust each other. The kernel objects of a wire belong to an id that the caller
- * chooses, in its path.
+ * chooses in its path.
  *
  * Guarantees
  * - While a connection of a wire is established, `authorize` checks each request for the same wire against the owner of
- *   the first one: nobody takes over a wire by naming it.
+ *   the first one. So no caller can take over a wire by its id.
  */
 export function guardWire(authorize: Authorize): ConnectionElement {
   const owners = new Map<string, Owner>();

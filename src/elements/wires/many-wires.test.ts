@@ -1,4 +1,4 @@
-/** One workload with a thousand wires: the needs of its own wires count against no limit. */
+/** One workload with a thousand wires: no limit applies to the exclusions for its own wires. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
@@ -14,7 +14,7 @@ import { mechanisms } from "../mechanisms/mechanisms.ts";
 import { translateMechanism } from "../mechanisms/translate-mechanism.ts";
 import { Worlds } from "../../../fixtures/elements/world.ts";
 
-/** Number of wires that the workload has already, and number after the test. */
+/** Number of wires that the workload has before the test, and after it. */
 const KNOWN = 992;
 const WIRES = 1_000;
 
@@ -65,7 +65,7 @@ function scene() {
         preferences: [{ cls: "LOCAL", type: "KERNEL", parameters: { inodeURL: pod, name: `nsm-${n}` } }],
       },
     );
-  /** Adds addresses of which no two share a prefix, so that each needs its own exclusion: four for each wire. */
+  /** Adds addresses that have no common prefixes, so that each needs its own exclusion: four for each wire. */
   const know = async (n: number): Promise<void> => {
     const context = {
       srcIpAddrs: [`10.0.${n >> 5}.${(n % 32) * 8 + 1}/32`, `fd00::${n.toString(16)}:1/128`],
@@ -88,7 +88,7 @@ test("a workload with 992 wires in two families can ask for eight more at once, 
     ]);
     assert.equal(new Set(given).size, 4 * (WIRES - KNOWN), "no address twice");
     for (const { context } of answers)
-      assert.deepEqual(context?.ipContext?.excludedPrefixes, [], "what its client has not said");
+      assert.deepEqual(context?.ipContext?.excludedPrefixes, [], "the client excludes nothing itself");
     for (const answer of answers.filter((_, n) => n % 4 === 3)) {
       const renewed = await forwarder.request(answer);
       assert.deepEqual(renewed.context, answer.context);

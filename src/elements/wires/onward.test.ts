@@ -6,7 +6,7 @@ import { Chain } from "../../../fixtures/elements/chain.ts";
 import { Worlds } from "../../../fixtures/elements/world.ts";
 import { Onward } from "./onward.ts";
 
-test("a failure at either end of the next wire lies at the endpoint's end of the first one", async () => {
+test("a failure at either end of the next wire is reported at the endpoint's end of the first one", async () => {
   const worlds = new Worlds();
   const onward = new Onward({
     name: "firewall",

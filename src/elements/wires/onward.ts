@@ -1,5 +1,5 @@
 /**
- * The middle of a service chain: a station that answers for one wire, and asks for the next one along the same path.
+ * The middle of a service chain: a station that answers for one wire, and requests the next one along the same path.
  *
  *   client ═══ first wire ═══ [in-… function out-…] ═══ next wire ═══ endpoint
  *
@@ -34,11 +34,11 @@ import { beginWire, type FurtherWire, wiresBehind } from "./wire-id.ts";
 
 /** Joins the two wires of a service function. Each type of function has its own. */
 export interface Passage {
-  /** Called before the request for the next wire; `first` is what the client gets without it. Changes `next`. */
+  /** Called before the request for the next wire. `first` is the client's context without the next wire. Changes `next`. */
   readonly ask: (next: ConnectionContext, first: ConnectionContext) => void;
   /**
-   * Called with the answer for the next wire. Changes `first`, which becomes the client's answer. Returns why nothing
-   * can pass, as a sentence without its full stop; `undefined` if all is well.
+   * Called with the answer for the next wire. Changes `first`, which becomes the client's answer. Returns why no
+   * packets can pass, as a sentence without a full stop; `undefined` if they can.
    */
   readonly answer: (first: ConnectionContext, next: ConnectionContext) => string | undefined;
 }
@@ -56,7 +56,7 @@ export interface OnwardOptions {
   readonly netns: Netns;
   /** Name of the device towards the next station. */
   readonly nameOf: (first: Connection) => string;
-  /** Labels of its own requests, with which the service's matches lead on; read at every request. */
+  /** Labels of its own requests. With these labels the service's matches lead to the next station. Read at every request. */
   readonly labels: () => Readonly<Record<string, string>>;
   readonly passage: () => Passage;
   readonly answers: Answers;
@@ -72,7 +72,7 @@ interface Beyond {
   readonly holder: string;
   /** The last request has failed. */
   isDoubtful: boolean;
-  /** The next station has closed it. */
+  /** The next station has closed the wire. */
   isGone: boolean;
 }
 
@@ -84,8 +84,8 @@ const WIRE = memoryKey<string>("onward: wire");
  *   additions of `Passage`.
  * - The MTU of the client's wire is at most that of the next wire.
  * - A refresh, and the first request after a restart, go to the same endpoint. If that fails once and no packet gets
- *   through, or the next station has closed the wire, another endpoint is looked for. The client, which learns of every
- *   loss, makes the request for that.
+ *   through, or if the next station has closed the wire, the next request is for another endpoint. The client is
+ *   notified of every loss and makes that request.
  * - A path that has passed this station already is FAILED_PRECONDITION.
  */
 export class Onward {
@@ -172,7 +172,7 @@ export class Onward {
     });
   }
 
-  /** The client's answer: its own wire, and what lies behind it. */
+  /** The client's answer: its own wire, with the additions for the next wire. */
   #give(first: Connection, answer: Connection): Connection {
     const { passage, answers, name } = this.#options;
     const beyond = copyMessage(contextOf(answer));
@@ -193,12 +193,12 @@ export class Onward {
   }
 }
 
-/** The error as one of the first wire: both ends of the next wire lie at its endpoint's end. */
+/** The error in terms of the first wire: both ends of the next wire count as its endpoint's end. */
 function behind(error: NetloomError): NetloomError {
   return error.side === undefined ? error : onSide(error, "endpoint");
 }
 
-/** The answer as a client would see it whose path begins with the wire. */
+/** The answer for a client at the beginning of the wire. */
 function asOwn(answer: Connection, { id, stations }: FurtherWire): Connection {
   const own = copyMessage(answer);
   const segments = stations.map((segment, i) =>

@@ -39,19 +39,19 @@ function sideOf(error: NetloomError, wire: Wire = wireBetween(A, B)): string | u
   return blame(error, wire, { client: "alpha/a", endpoint: "db.beta", askedMtu: 0 }).side;
 }
 
-suite("the end that a refusal of the kernel is about", () => {
-  test("is that of the device in the way, for a pair between two workloads", () => {
+suite("the end of the wire in an error for a refusal of the kernel", () => {
+  test("is the end with the conflicting device, for a pair between two workloads", () => {
     assert.equal(sideOf(refused(pair, { at: { netns: A, link: "to-db" } })), "client");
     assert.equal(sideOf(refused(pair, { at: { netns: B, link: "from-web" } })), "endpoint");
   });
 
-  test("is that of the namespace that is gone", () => {
+  test("is the end whose namespace is gone", () => {
     assert.equal(sideOf(refused(pair, { at: { netns: B } })), "endpoint");
     const unseen = new KernelError("NOT_FOUND", "look: ENOENT: gone", { errno: "ENOENT", at: { netns: A } });
     assert.equal(sideOf(new NetloomError("NOT_FOUND", "make it", { cause: unseen })), "client");
   });
 
-  test("is that of the workload in which an object could not be made", () => {
+  test("is the end whose workload cannot get an object", () => {
     const address = { kind: "address", netns: B, link: "from-web", address: "10.0.0.1/32" } as const;
     const rule = { kind: "rule", netns: A, family: 4, priority: 1, table: 7 } as const;
     assert.equal(sideOf(refused(address)), "endpoint");
@@ -63,7 +63,7 @@ suite("the end that a refusal of the kernel is about", () => {
     assert.equal(sideOf(refused(address), wireBetween(A, A)), "endpoint");
   });
 
-  test("is undefined if nothing identifies it, whatever the message says", () => {
+  test("is undefined if no place identifies it, even if the message names a device", () => {
     assert.equal(sideOf(refused(pair)), undefined);
     const address = { kind: "address", netns: "host", link: "nlv1", address: "10.0.0.1/32" } as const;
     assert.equal(sideOf(refused(address)), undefined);

@@ -11,7 +11,7 @@ import type { Side } from "../../mechanisms/side.ts";
 import { NetloomError } from "../../errors/errors.ts";
 import { reason } from "../../errors/reasons.ts";
 
-/** The names of the two ends for people, and what the client requests. */
+/** The names of the two ends for users, and the requested MTU. */
 export interface WireEnds {
   /** `alpha/web` */
   readonly client: string;
@@ -44,17 +44,17 @@ export function refuseUnfit(wire: Wire, ends: WireEnds): void {
   const sizes = { mtuBytes: String(wireMtu(wire)), leastBytes: String(leastMtu(wire)) };
   const details = { topic: "NL-410", reason: reason("MTU_TOO_SMALL", sizes) } as const;
   if (isTooSmall(wire, ends.askedMtu)) {
-    const hint = `${ends.client} asks for ${ends.askedMtu} bytes: a larger mtu, or none`;
+    const hint = `${ends.client} requests an MTU of ${ends.askedMtu} bytes: set a larger mtu, or none`;
     throw new NetloomError("INVALID_ARGUMENT", what, { ...details, side: "client", hint });
   }
   const isAnswered = isTooSmall(wire, context.mtuBytes ?? 0) && context.mtuBytes !== ends.askedMtu;
   const hint = isAnswered
-    ? `${ends.endpoint} gives ${context.mtuBytes} bytes: a larger mtu there, or none`
-    : "the way between the hosts has too little room for a tunnel: see its routes, devices, and --underlay-mtu of the agents";
+    ? `${ends.endpoint} answers with an MTU of ${context.mtuBytes} bytes: set a larger mtu there, or none`
+    : "the MTU between the hosts is too small for a tunnel: check the routes, the devices, and --underlay-mtu of the agents";
   throw new NetloomError("FAILED_PRECONDITION", what, { ...details, hint });
 }
 
-/** The problem with the MTU of a wire that is otherwise right. */
+/** The problem with the MTU of a wire that is otherwise valid. */
 function mtuProblem(wire: Wire): string | undefined {
   return wireProblems(wire).find(({ part }) => part[0] === "mtuBytes")?.sentence;
 }
@@ -67,7 +67,7 @@ function isTooSmall(wire: Wire, mtuBytes: number): boolean {
 export function nonsense(endpoint: string, problems: readonly string[], cause?: NetloomError): NetloomError {
   return new NetloomError(
     "INTERNAL",
-    `make a wire of what ${endpoint || "the other side"} has answered: ${problems.join(" ")}`,
+    `make a wire from the answer of ${endpoint || "the other side"}: ${problems.join(" ")}`,
     {
       cause,
       topic: "NL-406",
@@ -77,7 +77,7 @@ export function nonsense(endpoint: string, problems: readonly string[], cause?: 
   );
 }
 
-/** Rewords a refusal of this host's kernel in terms of the wire. */
+/** Describes a refusal of this host's kernel in terms of the wire. */
 export function blame(error: NetloomError, wire: Wire, ends: WireEnds): NetloomError {
   const attempt =
     ends.client === "" || ends.endpoint === ""
@@ -104,8 +104,8 @@ function wordsOf(side: Side, { client, endpoint }: WireEnds): string {
 }
 
 /**
- * The end that a refusal of the kernel is about: from the place that the kernel names, else from the place of the
- * refused object. `undefined` if that is at both ends or at neither.
+ * The end of the wire at which the kernel refused an object: from the place that the kernel names, otherwise from the
+ * place of the refused object. `undefined` if the place is at both ends or at neither.
  */
 function sideOf(error: NetloomError, wire: Wire): Side | undefined {
   const said = kernelErrorOf(error)?.at;

@@ -1,6 +1,6 @@
 /**
- * Sets whether the data path checks what the sides of a wire send. The endpoint's service decides, and the context
- * carries the decision to the hosts of both sides.
+ * Sets whether the data path checks the packets that the sides of a wire send. The endpoint's service decides, and the
+ * context carries the decision to the hosts of both sides.
  */
 import type { Connection } from "../../api/gen/nsm/connection_pb.js";
 import { wireGuard, type WireGuard } from "../../forwarder/wire.ts";

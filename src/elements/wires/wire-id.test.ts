@@ -34,12 +34,12 @@ function numbers(path: string): number[] {
       i,
     );
     const id = wireIdOf(at(path, i));
-    assert.equal(wireIdOf(known), id, "what comes behind a station changes nothing");
+    assert.equal(wireIdOf(known), id, "later stations do not change the id");
     return Number(/^c1(?:\.(\d+)\.[0-9a-z]{8})?$/.exec(id)?.[1] ?? 1);
   });
 }
 
-test("a path between workloads is one wire, whatever stations it passes", () => {
+test("a path between two workloads is one wire, with any stations between them", () => {
   for (const path of [
     "nsc",
     "nsc mgr fwd nse",
@@ -61,32 +61,36 @@ test("a service function ends one wire and begins the next, on its own host or o
   assert.deepEqual(numbers("nsc a fa fw a fa b fb nse"), [1, 1, 1, 1, 2, 2, 2, 2, 2]);
 });
 
-test("a service function that marks its segment begins a wire, whatever the names are", () => {
+test("a service function that marks its segment begins a wire, with any names of the stations", () => {
   assert.deepEqual(numbers("nsc mgr fwd fw* mgr fwd nse"), [1, 1, 1, 1, 2, 2, 2]);
-  assert.deepEqual(numbers("nsc a fa fw* b fb nse"), [1, 1, 1, 1, 2, 2, 2], "nobody comes again");
+  assert.deepEqual(numbers("nsc a fa fw* b fb nse"), [1, 1, 1, 1, 2, 2, 2], "no station repeats");
   assert.deepEqual(numbers("nsc m f fw* m f fw* m f nse"), [1, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
   assert.deepEqual(
     numbers("nsc m f fw* m f vpn m f nse"),
     [1, 1, 1, 1, 2, 2, 2, 3, 3, 3],
-    "the second one says nothing",
+    "the second one has no mark",
   );
   assert.deepEqual(numbers("nsc* m f nse"), [1, 1, 1, 1], "a client begins the first wire anyway");
   const said = wireIdOf(at("nsc mgr fwd fw* mgr fwd nse", 4));
-  assert.equal(said, wireIdOf(at("nsc mgr fwd fw mgr fwd nse", 4)), "the wire is the same one, said or not");
+  assert.equal(
+    said,
+    wireIdOf(at("nsc mgr fwd fw mgr fwd nse", 4)),
+    "the wire is the same with and without the mark",
+  );
 });
 
 test("every pass of the same service function begins another wire", () => {
   assert.deepEqual(numbers("nsc m f fw m f fw m f nse"), [1, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
 });
 
-test("a wire keeps its id on another way, after a restart and at another endpoint; another function makes another wire", () => {
+test("a wire keeps its id on another path, after a restart and at another endpoint; another function makes another wire", () => {
   const id = wireIdOf(at("nsc mgr fwd fw mgr fwd nse", 4));
   assert.equal(wireIdOf(at("nsc a fa mgr fwd fw mgr fwd nse-2", 6)), id);
   assert.notEqual(wireIdOf(at("nsc mgr fwd fw-2 mgr fwd nse", 4)), id);
   assert.notEqual(wireIdOf(at("nsc mgr fwd fw mgr fwd nse", 4, "c2")), id);
 });
 
-test("the stations of a wire go from the one that asks to the one that answers", () => {
+test("the stations of a wire go from the one that requests to the one that answers", () => {
   const names = (index: number): string[] =>
     stationsOf(at("nsc a fa b fb fw b fb nse", index)).map(({ name }) => name);
   const [first, second] = [
@@ -96,7 +100,7 @@ test("the stations of a wire go from the one that asks to the one that answers",
   assert.deepEqual([0, 1, 4, 5, 6, 8].map(names), [first, first, first, first, second, second]);
 });
 
-test("the wires behind a station are the ones that follow on the path, under the ids that their stations use", () => {
+test("the wires behind a station are the next wires of the path, with the ids that their stations use", () => {
   const path = "nsc m f fw* m f dpi* b fb nse";
   const behind = (index: number): string[] =>
     wiresBehind(at(path, index)).map(
@@ -114,7 +118,7 @@ test("an id that fits no alias, alone or with its suffix, is replaced by one tha
   const all = [...ids, "x".repeat(240)].flatMap((id) =>
     [0, 4].map((index) => wireIdOf(at(chain, index, id))),
   );
-  assert.equal(new Set(all).size, all.length, "each is another wire");
+  assert.equal(new Set(all).size, all.length, "each id is another wire");
   for (const id of all) {
     assert.ok(Buffer.byteLength(workloadAlias(id, "client")) <= 249, id);
     assert.doesNotMatch(id, /\p{Cc}/u);

@@ -6,8 +6,8 @@ import { hash64 } from "../../net/hash.ts";
 import { ownSegment } from "../connection.ts";
 
 /**
- * Key of the metrics of a station that ends one wire and asks for the next. It is in the metrics because a station's
- * name, id and token have other meanings, and all other stations pass its metrics on unchanged.
+ * Key of the metrics of a station that ends one wire and requests the next. The mark is in the metrics because a
+ * station's name, id and token have other meanings, and all other stations pass its metrics on unchanged.
  */
 const WIRE_BEGINS = "wire_begins";
 
@@ -24,12 +24,12 @@ const HEAD_CHARACTERS = 32;
  *   └───────── first ────────────┘└───────── second ────────┘
  *
  * Guarantees
- * - It follows from the path up to the current segment. It is the same for all stations of a wire, after restarts and
- *   on any way between them: the id of segment 0, which the client chooses; from the second wire on with the wire's
- *   number and a hash of the asking station's name: `<id>.2.<hash>`.
+ * - It depends only on the path up to the current segment. It is the same for all stations of a wire, after restarts
+ *   and with any stations between them. The first wire has the id of segment 0, which the client chooses. A further
+ *   wire adds its number and a hash of the requesting station's name: `<id>.2.<hash>`.
  * - It is the owner in the alias of devices. An id that does not fit an alias (more than 242 bytes, control characters)
  *   is replaced by its beginning and a hash: `<beginning>~<hash>`.
- * - A service function that answers for the first wire and asks for the second is a station of the first.
+ * - A service function that answers for the first wire and requests the second is a station of the first.
  */
 export function wireIdOf(connection: Connection): string {
   const { number, start } = wireAt(connection);
@@ -50,7 +50,7 @@ function ownerOf(id: string): string {
   return `${head.join("")}~${hash64(id).toString(36)}`;
 }
 
-/** The known stations of the wire: from the one that asks for it to the one that answers. */
+/** The known stations of the wire: from the one that requests it to the one that answers. */
 export function stationsOf(connection: Connection): PathSegment[] {
   const { start, end } = wireAt(connection);
   return connection.path?.pathSegments.slice(start, end) ?? [];
@@ -59,7 +59,7 @@ export function stationsOf(connection: Connection): PathSegment[] {
 /** A wire of a path, with its stations. */
 export interface FurtherWire {
   readonly id: string;
-  /** From the station that asks for the wire to the one that answers. */
+  /** From the station that requests the wire to the one that answers. */
   readonly stations: readonly PathSegment[];
 }
 
@@ -74,9 +74,7 @@ export function wiresBehind(connection: Connection): FurtherWire[] {
   }));
 }
 
-/**
- * For a service function, before it asks on: marks that the wire that it answers for ends here and another one begins.
- */
+/** For a service function, before its own request: marks that its client's wire ends here and another wire begins. */
 export function beginWire(connection: Connection): void {
   const own = ownSegment(connection);
   if (own) own.metrics[WIRE_BEGINS] = "true";
@@ -95,9 +93,9 @@ function wireAt({ path }: Connection): {
 }
 
 /**
- * Index of the first segment of each wire. Netloom's service functions mark it. Other service functions do not; the
- * manager of their host leads both the wire to them and the next one. So where a station name repeats, the segment
- * before it begins a wire.
+ * Index of the first segment of each wire. Netloom's service functions mark it. Other service functions do not. Their
+ * manager is a station of the wire to them and of the next wire, so its name repeats. The segment before a repeated
+ * name begins a wire.
  */
 function startsOf(segments: readonly PathSegment[]): number[] {
   const starts = [0];

@@ -24,7 +24,7 @@ function wireFor(sources: readonly string[]) {
   return wireOf(answer, create(MechanismSchema, preferenceFor(place, requested)));
 }
 
-test("in a workload that forwards for others, routes apply to packets from its sources, and those to the far end to all packets", () => {
+test("in a workload that forwards for others, routes apply to packets from its sources, but routes to the far end apply to all packets", () => {
   const { client, context } = wireFor(["10.1.0.1/32", "fd00:1::1/128"]);
   assert.deepEqual(client, {
     type: "KERNEL",

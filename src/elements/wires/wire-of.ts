@@ -36,8 +36,8 @@ export function wireOf(answer: Connection, client: Mechanism): Wire {
 }
 
 /**
- * For a workload that forwards for others: limits all routes except those to the far end itself to packets from
- * `sources`, so that the wires of many clients can have the same routes.
+ * For a workload that forwards for others: limits all routes, except the routes to the far end itself, to packets from
+ * `sources`. So the wires of many clients can have the same routes.
  */
 function routedFor(sources: readonly string[], context: WholeContext): ConnectionContext {
   const { srcRoutes, dstIpAddrs, policies } = context;
@@ -56,8 +56,8 @@ function routedFor(sources: readonly string[], context: WholeContext): Connectio
 }
 
 /**
- * The policy with the routes of its own family, because a routing table has one family. A policy that would lose all
- * its routes is dropped: without routes it would take all packets.
+ * The policy with the routes of its own family, because a routing table has one family. A policy without a route of its
+ * family is dropped: it would match all packets.
  */
 function ofOwnFamily(policy: PolicyRoute): PolicyRoute[] {
   const { from = "", routes = [] } = policy;
@@ -66,13 +66,13 @@ function ofOwnFamily(policy: PolicyRoute): PolicyRoute[] {
   return routes.length > 0 && own.length === 0 ? [] : [{ ...policy, routes: own }];
 }
 
-/** The host prefix of an address, whatever prefix length it has; a network unchanged. */
+/** The host prefix of an address with any prefix length; a network unchanged. */
 function hostPrefix(text: string): string {
   const prefix = parsePrefix(text);
   return prefix && isFullLength(prefix) ? formatPrefix(prefix) : text;
 }
 
-/** A context in which every list is set, as in an answer. */
+/** A context with all lists set, as in an answer. */
 type WholeContext = ConnectionContext &
   Required<Pick<ConnectionContext, "srcRoutes" | "dstIpAddrs" | "policies">>;
 

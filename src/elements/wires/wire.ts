@@ -1,4 +1,4 @@
-/** Makes the wire on the way back. Upstream: the xconnect, kernel and connectioncontext elements. */
+/** Makes the wire when the answer passes. Upstream: the xconnect, kernel and connectioncontext elements. */
 import type { Span } from "../../observe/trace.ts";
 import { backoffMs } from "../../async/backoff.ts";
 import type { Connection, Mechanism } from "../../api/gen/nsm/connection_pb.js";
@@ -15,30 +15,30 @@ import { stationsOf, wireIdOf } from "./wire-id.ts";
 
 /** Applies and removes wires: `Reconciler` of src/forwarder. */
 export interface Wires {
-  /** Announces that a wire with this side will probably be applied. */
+  /** Called when a wire with this side will probably be applied. */
   expect?(side: WireMechanism): void;
   /** Batches for the kernel are steps of `span`. */
   apply(wire: Wire, span?: Span): Promise<unknown>;
   remove(connectionId: string, span?: Span): Promise<void>;
 }
 
-/** The wire as it was last applied, for elements in front. */
+/** The wire as it was last applied, for earlier elements of the chain. */
 export const APPLIED = memoryKey<Wire>("wire: applied");
 
 const HELD = memoryKey<string>("wire: held");
 
 /**
  * Guarantees
- * - When the request succeeds, the wire is in the kernel. The other side's answer is checked before the kernel sees it:
- *   an invalid one is INTERNAL, with all its problems, and an established wire stays unchanged. An error names the end
- *   where its cause lies.
- * - A wire belongs to the connection that last asked for it. An older connection of the same client that closes later,
- *   because it was lost or its close comes late, does not touch the wire.
+ * - When the request succeeds, the wire is in the kernel. The other side's answer is checked before the kernel gets it:
+ *   an invalid answer is INTERNAL, with all its problems, and an established wire stays unchanged. An error names the
+ *   end of the wire that has the cause.
+ * - A wire belongs to the connection that requested it last. A later close of an older connection of the same client
+ *   does not change the wire.
  * - A close removes the wire first, and always continues. If the kernel refuses the removal, it is retried with pauses
  *   (src/async/backoff.ts) until it works or the wire is requested again.
  */
 export function wire(wires: Wires): ConnectionElement {
-  /** Wire id to the connection that holds the wire. */
+  /** The connection that has the wire, by wire id. */
   const holders = new Map<string, string>();
   const remove = async (wireId: string, holder: string, span?: Span): Promise<void> => {
     if (holders.get(wireId) !== holder) return;

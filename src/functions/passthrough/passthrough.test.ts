@@ -61,6 +61,6 @@ test("an endpoint without a valid route back to the client is refused", () => {
   for (const dstRoutes of [[], [{ prefix: "10.1.0.0/16" }], [{ prefix: "nonsense" }]])
     assert.match(
       answer(clientContext(), create(ConnectionContextSchema, { ipContext: { dstRoutes } })) ?? "",
-      /^the endpoint takes no route to the client's .*fd00:1::1\/128; its acceptRoutes have to hold the pools/,
+      /^the endpoint accepts no route to the client's .*fd00:1::1\/128; its acceptRoutes have to contain the pools/,
     );
 });

@@ -21,7 +21,7 @@ import type { FunctionType } from "../function-type.ts";
  */
 export const passthrough: Readonly<FunctionType> = {
   type: "passthrough",
-  about: "Routes what comes from a client to the next station of the chain, and back.",
+  about: "Routes packets of a client to the next station of the chain, and back.",
   keys: {},
   check: () => [],
   passage: () => ({ ask, answer }),
@@ -37,7 +37,7 @@ function answer(first: ConnectionContext, next: ConnectionContext): string | und
   const isRouted = insideOf(beyond.dstRoutes.flatMap(({ prefix }) => (parsePrefix(prefix) ? [prefix] : [])));
   const unknown = own.srcIpAddrs.filter((address) => !isRouted(address));
   if (unknown.length > 0)
-    return `the endpoint takes no route to the client's ${unknown.join(" and ")}; its acceptRoutes have to hold the pools of the function`;
+    return `the endpoint accepts no route to the client's ${unknown.join(" and ")}; its acceptRoutes have to contain the pools of the function`;
   for (const prefix of beyond.dstIpAddrs) addRoute(own.srcRoutes, hostOf(prefix));
   for (const { prefix } of beyond.srcRoutes) addRoute(own.srcRoutes, prefix);
   for (const policy of beyond.policies) {

@@ -42,7 +42,7 @@ export class SubnetPool {
     for (let n = 0; n < slots; n++) {
       const offset = BigInt((start + n) % slots) << BigInt(addressBits(room.address.family) - length);
       const subnet = { address: plus(room.address, offset), length };
-      // The first subnet of a range looks like a default: leave it to people.
+      // The first subnet of a range looks like a default: leave it to users.
       if ((start + n) % slots === 0 || this.#taken.some((other) => overlaps(other, subnet))) continue;
       this.#taken.push(subnet);
       return subnet;

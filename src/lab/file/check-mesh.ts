@@ -17,7 +17,7 @@ import { addressOn, UnderlayRouting } from "../topology/underlay.ts";
 /** Other names in the state directory of a lab, where each host has a folder. */
 const TAKEN = ["lock", "bpf"];
 
-/** The processes. `undefined` if there are none, or if problems prevent finding them. */
+/** The processes. `undefined` if the lab has none, or if problems prevent finding them. */
 export function checkMesh(
   parts: LabParts,
   links: readonly CheckedLink[],
@@ -32,7 +32,7 @@ export function checkMesh(
       if (Object.keys(own?.ports ?? {}).length > 0)
         findings.addAtKey(
           ["hosts", host, "ports"],
-          "ports are workloads of documents for agents; say which hosts have one: agents: true",
+          "ports are workloads of documents for agents; name the hosts with an agent: agents: true",
         );
     for (const { index, data } of parts.documents)
       findings.addIn(index, { path: ["kind"], message: notForAnyAgent(data) });
@@ -66,7 +66,7 @@ function notForAnyAgent(data: unknown): string {
   const known = [...LAB_KINDS, ...KINDS.map((each) => each.kind)];
   return typeof kind === "string" && !known.includes(kind)
     ? unknownName("kind", kind, known)
-    : "this document is for an agent; say which hosts have one: agents: true";
+    : "this document is for an agent; name the hosts with an agent: agents: true";
 }
 
 /** Hosts that run a registry: those in the file, or the first host with an agent. */
@@ -78,19 +78,19 @@ function registryHosts(
   for (const name of registries)
     if (!hosts.has(name)) findings.add(["registry"], unknownName("host", name, hosts.keys()));
   for (const name of new Set(registries.filter((each, i) => registries.indexOf(each) < i)))
-    findings.addAtKey(["registry"], `${quote(name)} is there twice; remove one`);
+    findings.addAtKey(["registry"], `${quote(name)} appears twice; remove one`);
   const known = [...new Set(registries.filter((name) => hosts.has(name)))];
   if (agents.length === 0 && known.length > 0)
-    findings.addAtKey(["registry"], "a registry is for agents; say which hosts have one: agents: true");
+    findings.addAtKey(["registry"], "a registry is for agents; name the hosts with an agent: agents: true");
   if (agents.length === 0 && store !== undefined)
     findings.addAtKey(
       ["store"],
-      "a store is for a registry of agents; say which hosts have one: agents: true",
+      "a store is for a registry of agents; name the hosts with an agent: agents: true",
     );
   if (known.length > 1 && store !== undefined && !isSharedStore(store))
     findings.add(
       ["store"],
-      `${known.length} registries share one store, and this one is of a process alone; leave it out`,
+      `${known.length} registries share one store, and this one works for a single process only; leave it out`,
     );
   return known.length > 0 ? known : agents.slice(0, 1);
 }
@@ -102,7 +102,7 @@ function agentHosts({ agents, hosts }: LabParts, findings: Findings): string[] {
     const path: FilePath = agents === true ? ["agents"] : ["agents", i];
     if (!hosts.has(name)) findings.add(path, unknownName("host", name, hosts.keys()));
     if (TAKEN.includes(name)) findings.add(path, `a host with an agent cannot be called ${quote(name)}`);
-    if (wanted.indexOf(name) < i) findings.add(path, `${quote(name)} is there twice; remove one`);
+    if (wanted.indexOf(name) < i) findings.add(path, `${quote(name)} appears twice; remove one`);
   }
   return wanted.filter((name) => hosts.has(name));
 }
@@ -177,7 +177,7 @@ function reportTwice(attachments: readonly Read[], findings: Findings): void {
     if (seen.has(name))
       findings.addIn(index, {
         path: ["metadata", "name"],
-        message: `${quote(name)} is there twice; rename or remove one`,
+        message: `${quote(name)} appears twice; rename or remove one`,
       });
     seen.add(name);
   }

@@ -83,7 +83,7 @@ function reportTwice(wires: readonly WireDocument[], findings: Findings): void {
     if (name !== "" && names.indexOf(name) < i)
       findings.addIn(index, {
         path: ["metadata", "name"],
-        message: `the wire ${quote(name)} is there twice; rename or remove one`,
+        message: `the wire ${quote(name)} appears twice; rename or remove one`,
       });
 }
 
@@ -226,7 +226,7 @@ function readAddresses(given: Addresses, findings: DocumentFindings): Addresses 
       const lacking = has(client) ? "endpoint" : "client";
       findings.add(
         [...path, lacking],
-        `the ${lacking} has no IPv${family} address, the other side has one; both need one to talk`,
+        `the ${lacking} has no IPv${family} address, the other side has one; both need one`,
       );
     }
   }
@@ -267,7 +267,7 @@ function checkPeers(drafts: readonly Draft[], addresses: readonly Addresses[]): 
         if (earlier && earlier.draft !== draft && !(own && earlier.own)) {
           draft.findings.add(
             ["addresses"],
-            `in ${host}/${workload} the address ${address} overlaps one of the wire ${quote(earlier.draft.name)}; each wire needs another`,
+            `in ${host}/${workload} the address ${address} overlaps an address of the wire ${quote(earlier.draft.name)}; choose another address`,
           );
         }
         seen.set(identity, { own, draft });

@@ -67,7 +67,7 @@ function checkNames(parts: LabParts, findings: Findings): void {
   reportTwice(parts.routers, (i) => ["routers", i], "router", findings);
   for (const [i, router] of parts.routers.entries()) {
     if (parts.hosts.has(router))
-      findings.add(["routers", i], `there is a host ${quote(router)} already; give the router another name`);
+      findings.add(["routers", i], `a host ${quote(router)} exists already; give the router another name`);
   }
 }
 
@@ -79,6 +79,6 @@ function reportTwice(
 ): void {
   for (const [i, name] of names.entries()) {
     if (names.indexOf(name) < i)
-      findings.add(path(i), `the ${what} ${quote(name)} is there twice; rename or remove one`);
+      findings.add(path(i), `the ${what} ${quote(name)} appears twice; rename or remove one`);
   }
 }

@@ -39,7 +39,7 @@ const ENCODERS: { readonly [K in ObjectKindName]?: (object: ObjectOf<K>) => unkn
 
 function encode(object: KernelObject): void {
   const say = ENCODERS[object.kind] as ((object: KernelObject) => unknown) | undefined;
-  assert.ok(say, `nobody says ${object.kind} objects here`);
+  assert.ok(say, `no encoder for ${object.kind} objects`);
   say(object);
 }
 

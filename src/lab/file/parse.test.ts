@@ -25,8 +25,8 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
   [
     "a: 1\na: 2",
     [
-      "1:1: there is no Lab in it: write apiVersion: netloom.dev/v1alpha1 and kind: Lab",
-      '2:1: the key "a" is there twice (first on line 1); rename or remove one',
+      "1:1: the file has no Lab: write apiVersion: netloom.dev/v1alpha1 and kind: Lab",
+      '2:1: the key "a" appears twice (first on line 1); rename or remove one',
     ],
   ],
   [
@@ -49,7 +49,7 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
     `${inLab("", ["{ client: alpha/web, endpoint: alpha/db }"])}---\nkind: Wier\n---\nkind: NetworkService\n`,
     [
       '14:7: kind: unknown kind "Wier"; did you mean "Wire"?',
-      "16:7: kind: this document is for an agent; say which hosts have one: agents: true",
+      "16:7: kind: this document is for an agent; name the hosts with an agent: agents: true",
     ],
   ],
   [
@@ -65,7 +65,7 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
     ]).replace("wire-1", "wire-0"),
     [
       "8:3: spec.wires: unknown key; known here: hosts, routers, links, registry, store, agents, hostWorkloads",
-      '17:19: metadata.name: the wire "wire-0" is there twice; rename or remove one',
+      '17:19: metadata.name: the wire "wire-0" appears twice; rename or remove one',
     ],
   ],
   [inLab("links: 7"), ["8:10: spec.links: expected a list, got 7"]],
@@ -115,8 +115,8 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
       "routers: [r1, alpha, r1]\nlinks:\n  - {ends: [alpha, r1], subnets: [10.0.0.0/24]}\n  - {ends: [beta, r1], subnets: [10.0.0.128/25]}\n",
     ),
     [
-      '8:17: spec.routers[1]: there is a host "alpha" already; give the router another name',
-      '8:24: spec.routers[2]: the router "r1" is there twice; rename or remove one',
+      '8:17: spec.routers[1]: a host "alpha" exists already; give the router another name',
+      '8:24: spec.routers[2]: the router "r1" appears twice; rename or remove one',
       "11:36: spec.links[1].subnets[0]: 10.0.0.128/25 overlaps 10.0.0.0/24 of the link alpha-r1",
     ],
   ],
@@ -197,7 +197,7 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
       "{client: alpha/web, endpoint: beta/app, addresses: {client: [10.0.0.1/24, 10.1.0.1], endpoint: [10.1.0.1, 'fd00::1', x]}}",
     ]),
     [
-      "14:67: spec.addresses.client: the client has no IPv6 address, the other side has one; both need one to talk",
+      "14:67: spec.addresses.client: the client has no IPv6 address, the other side has one; both need one",
       '14:68: spec.addresses.client[0]: "10.0.0.1/24": a wire is point to point; write the address without a prefix length',
       '14:103: spec.addresses.endpoint[0]: "10.1.0.1" is given twice on this wire; each side needs addresses of its own',
       '14:124: spec.addresses.endpoint[2]: "x" is not an address such as 10.0.0.1 or fd00::1',
@@ -209,7 +209,7 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
       "{client: alpha/web, endpoint: beta/app, addresses: {client: [10.1.0.3], endpoint: [10.1.0.2]}}",
     ]),
     [
-      '19:58: spec.addresses: in alpha/web the address 10.1.0.2 overlaps one of the wire "wire-0"; each wire needs another',
+      '19:58: spec.addresses: in alpha/web the address 10.1.0.2 overlaps an address of the wire "wire-0"; choose another address',
     ],
   ],
   [
@@ -235,7 +235,7 @@ const wrong: readonly (readonly [string, readonly string[]])[] = [
   ],
   [
     "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: lab }\nspec:\n  hosts:\n    a: {workloads: [b, b, B!]}\n    a: {}\n",
-    ['7:5: the key "a" is there twice (first on line 6); rename or remove one'],
+    ['7:5: the key "a" appears twice (first on line 6); rename or remove one'],
   ],
   [
     "apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: !foo lab }\nspec:\n  hosts: {a: }\n",

@@ -15,7 +15,7 @@ export type ParsedLab =
   | { readonly ok: true; readonly lab: Lab }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** Reads a lab file: a Lab, and beside it its wires or the documents for its agents. Reports all problems, in the order of the file. Never throws. */
+/** Reads a lab file: a Lab, and its wires or the documents for its agents. Reports all problems in file order. Never throws. */
 export function parseLab(text: string, file: string): ParsedLab {
   const sources = readYamlStream(text, file);
   const known = sources.filter(({ data }) => data !== undefined);
@@ -66,7 +66,7 @@ function noLab(source: SourceMap, file: string): Problem {
     });
   if (!isRecord(source.data))
     return source.locate({ path: [], message: `expected a map, got ${describe(source.data)}` });
-  const message = `there is no Lab in it: write apiVersion: ${API_VERSION} and kind: Lab`;
+  const message = `the file has no Lab: write apiVersion: ${API_VERSION} and kind: Lab`;
   return { file, line: 1, column: 1, path: "", message };
 }
 
@@ -89,7 +89,7 @@ export function mustParseKeptLab(text: string, file: string): Lab {
 export function labFileError(problems: readonly Problem[]): FileError {
   return new FileError(
     problems,
-    "docs/reference/lab.md lists every key; netloom schema prints what editors need to check while you type",
+    "docs/reference/lab.md lists every key; with the output of netloom schema, editors check while you type",
   );
 }
 

@@ -91,7 +91,7 @@ const wrong: readonly (readonly [string, Document, RegExp])[] = [
   [
     "a route twice",
     expose({ routes: { client: ["fd00::/8", { to: "FD00:0::/8" }] } }),
-    /^routes\.client\[1\]\.to: the route to fd00::\/8 is there twice/,
+    /^routes\.client\[1\]\.to: the route to fd00::\/8 appears twice/,
   ],
   [
     "a policy of another family",
@@ -122,17 +122,17 @@ const wrong: readonly (readonly [string, Document, RegExp])[] = [
   ["128 labels", connect({ labels: labels(128) }), /^labels: 128 labels are too many; there is room for 127/],
   ["128 labels of an endpoint", expose({ labels: labels(128) }), /^labels: 128 labels are too many/],
   [
-    "a label longer than Kubernetes takes",
+    "a label longer than Kubernetes allows",
     connect({ labels: { a: "x".repeat(64) } }),
     /^labels\.a: "x{60}…" does not fit: use 1-63 letters/,
   ],
   [
-    "a label's name longer than Kubernetes takes",
+    "a label's name longer than Kubernetes allows",
     connect({ labels: { ["x".repeat(64)]: "" } }),
     /^labels\.x{64}: use 1-63 letters/,
   ],
   [
-    "a label's name longer than an agent takes",
+    "a label's name longer than an agent accepts",
     connect({ labels: { [`${many(4, () => "x".repeat(60)).join(".")}/${"x".repeat(63)}`]: "" } }),
     /: a label's name of 307 characters is too long; 256 are allowed/,
   ],
@@ -142,9 +142,9 @@ const wrong: readonly (readonly [string, Document, RegExp])[] = [
     /^labels\.x{257}: a label's name of 257 characters is too long; 256 are allowed/,
   ],
   [
-    "labels that no registry takes",
+    "labels that no registry accepts",
     expose({ services: many(4, (i) => `s${i}`), labels: labels(127, "x".repeat(50), "x".repeat(63)) }),
-    /^labels: registries take 57344 bytes, and this has [67][0-9]{4}/,
+    /^labels: registries accept 57344 bytes, and this has [67][0-9]{4}/,
   ],
   ["an endpoint's name", connect({ endpoint: "x".repeat(257) }), /^endpoint: .* at most 256 characters/],
   [
@@ -159,7 +159,7 @@ for (const [what, document, message] of wrong) {
     const problems = problemsOf(document);
     assert.ok(
       problems.some((problem) => message.test(problem)),
-      problems.join("\n") || "nothing was said",
+      problems.join("\n") || "no problem was reported",
     );
   });
 }
@@ -189,7 +189,7 @@ test("a label with half a surrogate pair is refused with its line", () => {
   assert.ok(!result.ok);
   assert.deepEqual(
     result.problems.map(({ line, column, message }) => [line, column, message]),
-    [[3, 40, '"\\ud800x" holds half a character (a lone surrogate), which no text can; remove it']],
+    [[3, 40, '"\\ud800x" contains half a character (a lone surrogate), which is not valid text; remove it']],
   );
   const inLab = parseLab(
     'apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: lab }\nspec:\n  hosts: { "\\uDC00": {} }\n',
@@ -215,7 +215,7 @@ test("two devices with the same name in one workload are refused with their line
   );
 });
 
-test("agents on three hosts need a router, and the refusal says so; two need a link", () => {
+test("agents on three hosts need a router, and the refusal names it; two need a link", () => {
   const mesh = (hosts: string, rest: string): string[] => {
     const result = parseLab(
       `apiVersion: netloom.dev/v1alpha1\nkind: Lab\nmetadata: { name: lab }\nspec:\n  agents: true\n  hosts: ${hosts}\n  ${rest}\n`,

@@ -39,7 +39,7 @@ const hostSchema = z
       .record(nodeName, z.array(text))
       .optional()
       .describe(
-        "Devices of the host that are there before its agent, each with a cable to a machine in a namespace of its own, by name; and the machine's addresses, with prefix length.",
+        "Devices that the host has before its agent starts, by name. Each has a cable to a machine in a namespace of its own; the values are the machine's addresses, with prefix length.",
       ),
   })
   .nullable()
@@ -53,7 +53,7 @@ const linkOptions = z.strictObject({
     .max(2, "at most one subnet of each family")
     .optional()
     .describe(
-      "One for each family; the ends get its first two addresses. Default: one of each, from the names.",
+      "One subnet for each family; the ends get its first two addresses. Default: one of each family, from the names.",
     ),
   addresses: z
     .record(z.string(), z.array(text))
@@ -75,7 +75,7 @@ const wireSpec = z
     client: text.describe(
       "host/workload, or host/workload/interface. Default interface: the name of the workload at the other end.",
     ),
-    endpoint: text.describe("Written like client. The end that answers the request."),
+    endpoint: text.describe("The end that answers the request, in the form of client."),
     addresses: z
       .union([
         z.enum(["ipv4", "ipv6", "dual"]),
@@ -89,16 +89,14 @@ const wireSpec = z
       .array(policyRouteSchema)
       .optional()
       .describe("Routes of the client for selected traffic only."),
-    mtu: mtu.optional().describe("Bytes. Default: what the path carries."),
+    mtu: mtu.optional().describe("Bytes. Default: the MTU of the path."),
     guard: guardSchema,
     mechanism: z
       .enum(REMOTE_TYPES.map(({ document }) => document))
       .optional()
-      .describe(`What carries a wire between hosts. Default: ${REMOTE_TYPES[0]?.document}.`),
+      .describe(`Mechanism of a wire between hosts. Default: ${REMOTE_TYPES[0]?.document}.`),
     ...tunnelKeys(),
-    underlay: family
-      .optional()
-      .describe("Family that carries the tunnel. Default: ipv4 where the path has it."),
+    underlay: family.optional().describe("Address family of the tunnel. Default: ipv4, if the path has it."),
   })
   .describe("A wire from a client's interface to an endpoint's.");
 
@@ -125,24 +123,24 @@ export const labSchema = documentSchema({
       .meta({ alternatives: "a host, or a list of hosts" })
       .optional()
       .describe(
-        "The host that runs the registry, or several whose registries share a store. Default: the first one with an agent.",
+        "The host that runs the registry, or several hosts whose registries share a store. Default: the first host with an agent.",
       ),
     store: z
       .string()
       .regex(storeUrlPattern(), `use ${storeSpellings()}`)
       .optional()
-      .describe("Where the registry keeps what is registered. Default: a file of the lab's own."),
+      .describe("Store of the registry. Default: a file in the lab's folder."),
     agents: z
       .union([z.boolean(), z.array(nodeName)])
       .meta({ alternatives: "true, false, or a list of hosts" })
       .optional()
       .describe(
-        "Hosts that run an agent: all of them with true. They make the wires of the clients and providers beside the lab.",
+        "Hosts that run an agent; true means all hosts. The agents make the wires of the clients and providers beside the lab.",
       ),
     hostWorkloads: z
       .boolean()
       .optional()
-      .describe("The namespaces of hosts may be workloads themselves. Default: false."),
+      .describe("Allows the namespaces of hosts as workloads. Default: false."),
   }),
 });
 

@@ -68,7 +68,7 @@ async function askedView(lab: Lab): Promise<MeshView> {
   const hosts = (lab.mesh?.agents ?? []).map(({ host }) => host);
   const { statuses, silent } = await askAgents(lab.name, hosts);
   const view = meshView(statuses, { silent, isWhole: true });
-  // Unclaimed wires are left out: no document asks for them. Each host has their number.
+  // Unclaimed wires are left out: no document requests them. Each host has their number.
   return { ...view, wires: view.wires.filter(({ state }) => state !== "unclaimed") };
 }
 
@@ -103,12 +103,12 @@ async function applied(name: string): Promise<Lab> {
   const cutOff = (await list()).includes(name);
   throw new NetloomError(
     "NOT_FOUND",
-    `look at lab ${name}: ${cutOff ? "it is not up in full: its last `up` was cut off" : "it is not up"}`,
+    `show lab ${name}: ${cutOff ? "it is only partly up: its last `up` was interrupted" : "it is not up"}`,
     {
       topic: "NL-601",
       hint: cutOff
         ? `netloom lab up <file> finishes it, netloom lab down ${name} removes it`
-        : "netloom lab status lists the labs that are; netloom lab up <file> makes one",
+        : "netloom lab status lists the labs that are up; netloom lab up <file> makes one",
     },
   );
 }

@@ -5,7 +5,7 @@ import { quote } from "../../text/problem.ts";
 /** The folder of named namespaces, as for `ip netns`. */
 export const NETNS_DIRECTORY = "/run/netns";
 
-/** Interval of checks without an event: the path may lead elsewhere by now. */
+/** Interval of checks without an event: the path may lead to another namespace by now. */
 const CHECK_MS = 10_000;
 
 export const netns: Readonly<Resolver<string>> = {

@@ -3,7 +3,7 @@ import { NetloomError } from "../../errors/errors.ts";
 import type { HeldProcess } from "../../kernel/processes.ts";
 import type { Found, Lookout, Outside, Resolver } from "../resolver.ts";
 
-/** Interval of checks: a process may end while its namespace lives on. */
+/** Interval of checks: a process may end while its namespace still exists. */
 const CHECK_MS = 500;
 
 export const pid: Readonly<Resolver<number>> = {
@@ -45,7 +45,7 @@ class ProcessLookout implements Lookout {
     this.#outside = outside;
   }
 
-  /** Holds the process before resolving it, and checks that it is alive after: in between nobody else can have got its number. */
+  /** Holds the process, resolves it, then checks that it is alive: so its number cannot belong to another process. */
   async look(): Promise<Found> {
     const { kernel, processes } = this.#outside;
     // Another look might find a new process with the same number.

@@ -15,8 +15,7 @@ export const port: Readonly<Resolver<string>> = {
   form: "device",
   leadsTo: "port",
   about: "by name",
-  schema: (z) =>
-    z.string().describe("Name of a device of this host that is there already, such as a TAP: tap0."),
+  schema: (z) => z.string().describe("Name of an existing device of this host, such as a TAP: tap0."),
   problem: portProblem,
   key: (device) => `port ${device}`,
   text: (device) => `port ${device}`,
@@ -38,7 +37,7 @@ export const port: Readonly<Resolver<string>> = {
 };
 
 function portProblem(device: string): string | undefined {
-  if (device === "lo") return '"lo" leads to nobody but this host; name a device that somebody is behind';
+  if (device === "lo") return '"lo" leads only to this host itself; name a device with a machine behind it';
   const problem = interfaceNameProblem(device);
   return problem === undefined ? undefined : `the device name ${quote(device)} ${problem}`;
 }
