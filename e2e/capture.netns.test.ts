@@ -178,7 +178,7 @@ test(
     assert.deepEqual([ten.child.exitCode, only.file.packets.length], [0, 1]);
     assert.match(linesOf(only.bytes)[0] ?? "", /ICMP6/);
     for (const [place, refused, words] of [
-      ["alpha", /its filter is none: column 5: "prot" stands where/, ["web-db", "tcp prot 53"]],
+      ["alpha", /read its filter: column 5: "prot" stands where/, ["web-db", "tcp prot 53"]],
       ["alpha", /alpha has no such wire/, ["nowhere"]],
     ] as const) {
       const refusing = await capturing(t, lab, place, ...words);

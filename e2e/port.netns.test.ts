@@ -27,7 +27,7 @@ const skip = needsRoot;
 const netloomPath = fileURLToPath(new URL("../bin/netloom", import.meta.url));
 const tapMachinePath = fileURLToPath(new URL("../fixtures/linux/tap-machine.ts", import.meta.url));
 const VM_MAC = "52:54:00:00:00:01";
-const TAKEN = /end a wire in port eth9: it has one already/;
+const TAKEN = /end a wire in port eth9: the port has a wire already/;
 const LONELY = /^port tap0 has no carrier/;
 const BRIDGED = /it is a member of br0/;
 

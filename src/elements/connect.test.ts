@@ -116,13 +116,13 @@ test("a refresh that fails leaves the next station as it is", async () => {
 test("an answer for another connection, or with a changed path, is INTERNAL and closed", async () => {
   const wrong: readonly (readonly [(connection: Connection) => void, RegExp])[] = [
     [(connection) => (connection.id = "x"), /it is for connection x/],
-    [({ path }) => path && (path.index = 7), /its path is at 7 instead of 1/],
+    [({ path }) => path && (path.index = 7), /its path has the index 7 instead of 1/],
     [({ path }) => path?.pathSegments.shift(), /it has changed segment 0/],
     [
       ({ path }) => path && Object.assign(path.pathSegments[1] ?? {}, { name: "x" }),
       /it has changed segment 1/,
     ],
-    [(connection) => delete connection.path, /its path is at undefined instead of 1/],
+    [(connection) => delete connection.path, /it has no path/],
   ];
   for (const [spoil, message] of wrong) {
     const { worlds, chain, log, a } = setting();

@@ -105,7 +105,8 @@ function answerProblem(sent: Connection, answer: Connection): string | undefined
   if (limits.length > 0) return limits[0];
   if (answer.id !== sent.id) return `it is for connection ${answer.id}`;
   const index = sent.path?.index ?? 0;
-  if (answer.path?.index !== index) return `its path has the index ${answer.path?.index} instead of ${index}`;
+  if (!answer.path) return "it has no path";
+  if (answer.path.index !== index) return `its path has the index ${answer.path.index} instead of ${index}`;
   const changed = sent.path?.pathSegments.slice(0, index + 1).findIndex(({ name, id }, i) => {
     const other = answer.path?.pathSegments[i];
     return other?.name !== name || other.id !== id;

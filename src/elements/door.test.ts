@@ -61,7 +61,7 @@ test(
       [{ path: path(["own", "c1"]) }, /the caller has the same name: the next hop leads back to own/],
       [{ path: path(...Array.from({ length: 65 }, () => ["x", "c1"] as [string, string])) }, /65 segments/],
       [{ id: "x".repeat(300) }, /its id has 300 characters/],
-      [{ labels: { a: "x".repeat(5000) } }, /its labels hold a key of 1 or a value of 5000/],
+      [{ labels: { a: "x".repeat(5000) } }, /its labels have a key of 1 or a value of 5000/],
       [
         { labels: Object.fromEntries(Array.from({ length: 200 }, (_, i) => [String(i), ""])) },
         /labels are 200/,

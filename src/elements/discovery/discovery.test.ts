@@ -152,7 +152,7 @@ test("a connection that names its endpoint goes to that endpoint or fails", asyn
     await assert.rejects(chain.request({ id: "c3", networkService: "" }), { code: "INVALID_ARGUMENT" });
     await assert.rejects(
       chain.request({ id: "c4", payload: "IP" }),
-      /shop: it carries ETHERNET, and the client asks for IP/,
+      /shop: it carries ETHERNET, and the client requests IP/,
     );
   });
 });
