@@ -197,7 +197,7 @@ test("a running mesh of the last release is upgraded host by host, and downgrade
     const { status, stdout, stderr } = spawnSync("nsenter", words, { encoding: "utf8" });
     assert.equal(status, 0, stdout + stderr);
     assert.match(stdout, /^converted 10 tunnels to VXLAN devices$/m);
-    assert.match(stdout, /^wrote \d+ documents as release 0\.1\.0 reads them$/m);
+    assert.match(stdout, /^converted \d+ documents for release 0\.1\.0$/m);
     step(`the agent of ${daemon.host} starts in the last release`);
     start(t, release, daemon);
     await until(() => {

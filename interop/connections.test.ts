@@ -66,7 +66,7 @@ test("an SDK's client receives Netloom's code, text, and reason with its fields"
     fields: {
       service: "nothing",
       topic: "NL-302",
-      hint: "`netloom get services` lists what is offered",
+      hint: "`netloom get services` lists the services",
     },
   });
 });
